@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// One flow as the engine follows it, and what it has concluded about it.
+#pragma once
+
+#include <cstdint>
+
+#include "userspace/capture/packet_record.h"
+
+namespace spidd {
+
+enum class IdentificationState : std::uint8_t {
+  undecided,   // too little seen
+  identified,  // a model scored above its threshold
+  unknown,     // enough seen, and no model did
+};
+std::string_view state_name(IdentificationState state);
+
+enum class Action : std::uint8_t { pass, alert, block };
+std::string_view action_name(Action action);  // "pass", "alert", "drop"
+
+// Conclusion about a flow; small, because it is all that stays of a decided flow beside its key.
+struct Verdict {
+  std::uint16_t model = 0xffff;         // index into Matcher::models(): the label; 0xffff = none
+  std::uint16_t tunnel_model = 0xffff;  // best tunnel model
+  std::uint16_t rule = 0xffff;          // index of the policy rule that decided, 0xffff = none
+  IdentificationState state = IdentificationState::undecided;
+  Action action = Action::pass;
+  std::uint8_t payload_packets = 0;  // on which this is based
+  bool final = false;                // no more records are needed
+  float score = 0;                   // of the label, bits per measurement
+  float margin = 0;                  // of the label over the best model of another family
+  float tunnel_score = 0;
+  float tunnel_margin = 0;           // best tunnel over best other
+};
+
+inline constexpr std::uint32_t kNoPacketStore = 0xffffffff;
+
+struct Flow {
+  FlowKey key;
+  Timestamp start;
+  Timestamp last;  // last record; the source's totals may know a later packet
+  bool client_is_low = true;
+  bool start_seen = false;
+  std::uint8_t stored_packets = 0;    // in the packet store
+  std::uint32_t packet_store = kNoPacketStore;  // slot of PacketStore; none once decided
+  Verdict verdict;
+
+  Endpoint client() const;
+  Endpoint server() const;
+};
+
+}  // namespace spidd

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// A policy: what is allowed, reported and blocked. Plain data, immutable once loaded; a reload builds a new one.
+// The file format is described by example in policy/README.md and in spid-policy(5).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "userspace/base/ip_address.h"
+#include "userspace/base/result.h"
+#include "userspace/base/time.h"
+#include "userspace/flow/flow.h"
+#include "userspace/spid/protocol_model.h"
+
+namespace spidd {
+
+enum class Mode : std::uint8_t { observe, enforce };
+std::string_view mode_name(Mode mode);
+
+// What a block covers.
+enum class BlockScope : std::uint8_t {
+  flow,      // this five-tuple
+  endpoint,  // the server's address, port and transport: stays blocked on reconnect (default)
+  host,      // the server's address
+};
+std::string_view scope_name(BlockScope scope);
+
+struct PortRange {
+  std::uint16_t first = 0;
+  std::uint16_t last = 0;
+};
+
+// Conditions of a rule; an empty list matches everything, all conditions that are given must hold.
+struct RuleMatch {
+  std::vector<std::string> labels;        // label or family
+  std::vector<Category> categories;
+  std::vector<IdentificationState> states;  // default: identified only
+  std::vector<Transport> transports;
+  std::vector<IpPrefix> clients;
+  std::vector<IpPrefix> servers;
+  std::vector<PortRange> server_ports;
+  double min_score = 0.0;                 // bits per measurement
+  double min_margin = 0.1;                // tunnel category: best tunnel over best other; else label over second
+  unsigned min_payload_packets = 3;
+};
+
+struct Rule {
+  std::string name;  // unique; appears in events and with blocks
+  RuleMatch match;
+  Action action = Action::alert;
+  BlockScope scope = BlockScope::endpoint;
+  Duration block_for = std::chrono::hours(1);
+  unsigned line = 0;  // in the policy file
+};
+
+struct Policy {
+  std::string path;  // where it was loaded from, "" = built-in
+  Mode mode = Mode::observe;
+  bool fail_open = false;  // dead daemon: false = blocks live until they expire, true = nothing is dropped
+  std::vector<IpPrefix> never_block;
+  Duration max_block = std::chrono::hours(24 * 7);
+  std::uint32_t max_blocks = 10000;
+  double label_threshold = 0.0;  // score below which no label is given, bits per measurement
+  std::vector<Rule> rules;       // first match decides
+};
+
+// Alerts on every tunnel, blocks nothing: what runs when no policy is given.
+Policy builtin_policy();
+
+// Unknown keys, wrong types and values out of range are errors that name file and line.
+Result<Policy> load_policy(const std::string& path);
+Result<Policy> parse_policy(std::string_view text, const std::string& path_for_messages);
+
+}  // namespace spidd

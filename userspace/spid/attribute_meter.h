@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// The 34 attribute meters of SPID (SPID 0.4.6; specification: userspace/spid/README.md). A meter turns the payload
+// packets of one flow into counts in 256 bins. All meters together make the flow's sparse fingerprint.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "userspace/capture/packet_record.h"
+
+namespace spidd {
+
+inline constexpr unsigned kMeterCount = 34;
+inline constexpr unsigned kBinsPerMeter = 256;
+inline constexpr unsigned kRowCount = kMeterCount * kBinsPerMeter;
+
+// "AccumulatedDirectionBytes", ...: the names of the original, without "Meter".
+std::string_view meter_name(unsigned meter);
+
+// A row is one bin of one meter: row = meter * kBinsPerMeter + bin.
+struct RowCount {
+  std::uint16_t row = 0;
+  std::uint16_t count = 0;  // saturates
+};
+
+// What was measured of one flow.
+struct Fingerprint {
+  std::vector<RowCount> rows;  // rising row numbers, counts > 0
+  std::array<std::uint32_t, kMeterCount> measurements{};  // per meter: sum of its counts
+  unsigned payload_packets = 0;
+
+  void clear();
+};
+
+enum class MeterRules {
+  corrected,  // the default: userspace/spid/README.md lists the corrections of the original's quirks
+  strict,     // the original bit for bit (32-bit .NET hash constants; meter 12 excepted, which is not portable)
+};
+
+// Measures flows. Holds the scratch memory (about 40 KiB) that makes measuring free of allocation; one per worker, not
+// thread-safe.
+class AttributeMeters {
+ public:
+  explicit AttributeMeters(MeterRules rules = MeterRules::corrected);
+  ~AttributeMeters();
+  AttributeMeters(AttributeMeters&&) noexcept;
+  AttributeMeters& operator=(AttributeMeters&&) noexcept;
+
+  // Fingerprint of the given payload packets, in the order in which they were seen. `out` is overwritten and keeps its
+  // capacity.
+  void measure(std::span<const PayloadPacket> packets, Fingerprint& out);
+
+ private:
+  struct Scratch;
+  std::unique_ptr<Scratch> scratch_;
+};
+
+}  // namespace spidd

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// Scores a fingerprint against every model of its transport (SPID with a background: profile bg34), and the divergence of
+// the original for comparison (classic34).
+//
+//   score_m = 1/|A| * sum over meters a in A of 1/n_a * sum over bins i of c_ai * R_mai
+//   R_mai   = log2((C_mai + alpha * B_ai) / (N_ma + alpha)) - log2 B_ai,  alpha = 32
+//
+// A: meters with measurements in the flow and in the model; B: background, the mean of the distributions of all
+// models mixed with 2 % uniform. Unit: bits per measurement above the background; 0 = no better than average traffic.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "userspace/spid/protocol_model.h"
+
+namespace spidd {
+
+inline constexpr std::uint16_t kNoModel = 0xffff;
+
+// What the engine needs to know of a model without its counters.
+struct ModelSummary {
+  std::string label;
+  std::string family;
+  Category category = Category::plain;
+  Transport transport = Transport::tcp;
+  std::uint32_t flows = 0;
+  std::uint32_t captures = 0;
+  std::uint64_t payload_packets = 0;
+};
+
+// Result of matching one fingerprint. Scores in bits per measurement.
+struct Match {
+  std::uint16_t best = kNoModel;          // index into Matcher::models(); kNoModel if nothing could be compared
+  std::uint16_t second = kNoModel;        // best model of another family
+  std::uint16_t best_tunnel = kNoModel;   // best model of category tunnel
+  std::uint16_t best_other = kNoModel;    // best model of any other category
+  float best_score = 0;
+  float second_score = 0;
+  float tunnel_score = 0;
+  float other_score = 0;
+
+  // Between the best tunnel and the best other model: > 0 says tunnel. Only meaningful if both exist.
+  float tunnel_margin() const { return tunnel_score - other_score; }
+};
+
+// Immutable once built; any number of threads may match at the same time. Scoring is fixed-point and gives the same
+// bits on every CPU and on every code path.
+class Matcher {
+ public:
+  static Result<Matcher> build(const ModelDatabase& database);
+  ~Matcher();
+  Matcher(Matcher&&) noexcept;
+  Matcher& operator=(Matcher&&) noexcept;
+
+  std::span<const ModelSummary> models() const;
+
+  // Score of every model of the transport, in models() order restricted to it; others get no entry. For eval/explain.
+  struct Score {
+    std::uint16_t model;
+    float score;
+  };
+  void score_all(Transport transport, const Fingerprint& flow, std::vector<Score>& out) const;
+
+  // Does not allocate.
+  Match match(Transport transport, const Fingerprint& flow) const;
+
+ private:
+  struct Tables;
+  explicit Matcher(std::unique_ptr<Tables> tables);
+  std::unique_ptr<Tables> tables_;
+};
+
+// Divergence of the original (Kullback-Leibler, observation || model, base 2, mean over the meters named), in bits.
+// Specification: userspace/spid/README.md, "classic". `meters` holds meter numbers.
+double classic_divergence(const Fingerprint& flow, const ProtocolModel& model, std::span<const unsigned> meters);
+std::span<const unsigned> classic15_meters();
+
+}  // namespace spidd
