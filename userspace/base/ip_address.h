@@ -27,6 +27,7 @@ struct IpAddress {
   static Result<IpAddress> parse(std::string_view text);
 };
 
+// Works on the mapped bytes, as the kernel's tries do: "::/0" contains every IPv4 address too.
 struct IpPrefix {
   IpAddress address;     // host bits are zero
   unsigned length = 128;  // 0..128; an IPv4 prefix of n bits has 96 + n
@@ -35,7 +36,7 @@ struct IpPrefix {
 
   bool contains(const IpAddress& other) const;
   bool covers(const IpPrefix& other) const;
-  std::string to_string() const;
+  std::string to_string() const;  // a bare address if it is one host
 
   // "192.0.2.0/24", "2001:db8::/32", or a bare address. Host bits set in the text are an error that names the prefix
   // probably meant.
