@@ -29,7 +29,7 @@ struct IpAddress {
 
 // Works on the mapped bytes, as the kernel's tries do: "::/0" contains every IPv4 address too.
 struct IpPrefix {
-  IpAddress address;     // host bits are zero
+  IpAddress address;      // host bits are zero
   unsigned length = 128;  // 0..128; an IPv4 prefix of n bits has 96 + n
 
   auto operator<=>(const IpPrefix&) const = default;

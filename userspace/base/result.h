@@ -44,8 +44,8 @@ tl::unexpected<Error> fail(fmt::format_string<Args...> format, Args&&... args) {
 template <class... Args>
 tl::unexpected<Error> fail_errno(int code, fmt::format_string<Args...> format, Args&&... args) {
   const int positive = code < 0 ? -code : code;
-  return tl::unexpected<Error>(
-      Error{fmt::format("{}: {}", fmt::format(format, std::forward<Args>(args)...), std::strerror(positive)), positive});
+  return tl::unexpected<Error>(Error{
+      fmt::format("{}: {}", fmt::format(format, std::forward<Args>(args)...), std::strerror(positive)), positive});
 }
 
 }  // namespace spidd

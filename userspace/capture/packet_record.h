@@ -15,8 +15,8 @@
 
 namespace spidd {
 
-inline constexpr std::size_t kSnapLength = 64;    // payload bytes of a record
-inline constexpr unsigned kRecordLimit = 20;      // payload packets of a flow that become records
+inline constexpr std::size_t kSnapLength = 64;  // payload bytes of a record
+inline constexpr unsigned kRecordLimit = 20;    // payload packets of a flow that become records
 
 enum class Transport : std::uint8_t { icmp = 1, tcp = 6, udp = 17, icmp6 = 58 };
 
@@ -53,8 +53,8 @@ struct PayloadPacket {
   std::uint32_t length = 0;  // payload bytes on the wire
   std::uint16_t offset = 0;  // of the payload in the frame (spid.md: h)
   Direction direction = Direction::to_server;
-  std::uint8_t captured = 0;                       // valid bytes, 0..kSnapLength
-  std::array<std::uint8_t, kSnapLength> bytes{};   // zero beyond `captured`
+  std::uint8_t captured = 0;                      // valid bytes, 0..kSnapLength
+  std::array<std::uint8_t, kSnapLength> bytes{};  // zero beyond `captured`
 };
 
 // Packets and IP bytes on the wire, by Direction.

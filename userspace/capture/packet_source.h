@@ -19,6 +19,10 @@ class PacketSource {
 
   // Tells the source that the engine needs no more records of this flow. A hint: records already under way still come.
   virtual void decided(const FlowKey& key, Timestamp flow_start) = 0;
+
+  // Tells the source that the engine has reported the end of this flow and forgotten it: the source may forget it too,
+  // and must not send an end record for it later.
+  virtual void ended(const FlowKey& key, Timestamp flow_start) = 0;
 };
 
 }  // namespace spidd

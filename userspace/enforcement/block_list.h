@@ -2,8 +2,9 @@
 // The blocks that are active: the daemon's truth, of which the BPF drop tables are a mirror. Every block expires; a
 // never-block prefix wins over any block; the number of blocks is bounded.
 //
-// Invariants: (1) no target is in the list twice; (2) no active block covers a never-block prefix; (3) each block owns one
-// hit-counter slot in 1..kMaxSlots-1, which no other active block owns. Not thread-safe: owned by the control thread.
+// Invariants: (1) no target is in the list twice; (2) no active block covers a never-block prefix; (3) each block owns
+// one hit-counter slot in 1..kMaxSlots-1, which no other active block owns. Not thread-safe: owned by the control
+// thread.
 #pragma once
 
 #include <cstdint>
@@ -46,8 +47,8 @@ struct Block {
   BlockTarget target;
   Timestamp since;
   Timestamp expires;
-  std::string rule;    // name of the policy rule, "manual" for spidctl block
-  std::string label;   // what the flow was identified as, "" if by hand
+  std::string rule;   // name of the policy rule, "manual" for spidctl block
+  std::string label;  // what the flow was identified as, "" if by hand
   std::uint16_t rule_number = 0;
 };
 

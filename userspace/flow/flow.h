@@ -30,7 +30,7 @@ struct Verdict {
   float score = 0;                   // of the label, bits per measurement
   float margin = 0;                  // of the label over the best model of another family
   float tunnel_score = 0;
-  float tunnel_margin = 0;           // best tunnel over best other
+  float tunnel_margin = 0;  // best tunnel over best other
 };
 
 inline constexpr std::uint32_t kNoPacketStore = 0xffffffff;
@@ -41,7 +41,8 @@ struct Flow {
   Timestamp last;  // last record; the source's totals may know a later packet
   bool client_is_low = true;
   bool start_seen = false;
-  std::uint8_t stored_packets = 0;    // in the packet store
+  std::uint8_t directions_seen = 0;             // bit per Direction in which payload was seen
+  std::uint8_t stored_packets = 0;              // in the packet store
   std::uint32_t packet_store = kNoPacketStore;  // slot of PacketStore; none once decided
   Verdict verdict;
 

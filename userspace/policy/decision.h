@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// The decision: a pure function of what is known about a flow and of the policy. It changes nothing and knows nothing of
-// maps, sockets or clocks.
+// The decision: a pure function of what is known about a flow and of the policy. It changes nothing and knows nothing
+// of maps, sockets or clocks.
 #pragma once
 
 #include <string_view>
@@ -15,7 +15,7 @@ struct FlowFacts {
   Endpoint server;
   Transport transport = Transport::tcp;
   IdentificationState state = IdentificationState::undecided;
-  std::string_view label;   // "" unless identified
+  std::string_view label;  // "" unless identified
   std::string_view family;
   Category category = Category::plain;
   unsigned payload_packets = 0;
@@ -26,9 +26,9 @@ struct FlowFacts {
 };
 
 struct Decision {
-  Action action = Action::pass;     // block only if the policy enforces; else a block rule alerts
-  bool would_block = false;         // the rule says block, the mode or a never-block prefix says otherwise
-  std::uint16_t rule = 0xffff;      // index into Policy::rules; 0xffff = no rule matched
+  Action action = Action::pass;  // block only if the policy enforces; else a block rule alerts
+  bool would_block = false;      // the rule says block, the mode or a never-block prefix says otherwise
+  std::uint16_t rule = 0xffff;   // index into Policy::rules; 0xffff = no rule matched
   BlockScope scope = BlockScope::endpoint;
   Duration block_for{};
 };

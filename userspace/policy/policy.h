@@ -34,15 +34,15 @@ struct PortRange {
 
 // Conditions of a rule; an empty list matches everything, all conditions that are given must hold.
 struct RuleMatch {
-  std::vector<std::string> labels;        // label or family
+  std::vector<std::string> labels;  // label or family
   std::vector<Category> categories;
   std::vector<IdentificationState> states;  // default: identified only
   std::vector<Transport> transports;
   std::vector<IpPrefix> clients;
   std::vector<IpPrefix> servers;
   std::vector<PortRange> server_ports;
-  double min_score = 0.0;                 // bits per measurement
-  double min_margin = 0.1;                // tunnel category: best tunnel over best other; else label over second
+  double min_score = 0.0;   // bits per measurement
+  double min_margin = 0.1;  // tunnel category: best tunnel over best other; else label over second
   unsigned min_payload_packets = 3;
 };
 

@@ -28,7 +28,7 @@ struct RowCount {
 
 // What was measured of one flow.
 struct Fingerprint {
-  std::vector<RowCount> rows;  // rising row numbers, counts > 0
+  std::vector<RowCount> rows;                             // rising row numbers, counts > 0
   std::array<std::uint32_t, kMeterCount> measurements{};  // per meter: sum of its counts
   unsigned payload_packets = 0;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// Scores a fingerprint against every model of its transport (SPID with a background: profile bg34), and the divergence of
-// the original for comparison (classic34).
+// Scores a fingerprint against every model of its transport (SPID with a background: profile bg34), and the divergence
+// of the original for comparison (classic34).
 //
 //   score_m = 1/|A| * sum over meters a in A of 1/n_a * sum over bins i of c_ai * R_mai
 //   R_mai   = log2((C_mai + alpha * B_ai) / (N_ma + alpha)) - log2 B_ai,  alpha = 32
@@ -34,10 +34,10 @@ struct ModelSummary {
 
 // Result of matching one fingerprint. Scores in bits per measurement.
 struct Match {
-  std::uint16_t best = kNoModel;          // index into Matcher::models(); kNoModel if nothing could be compared
-  std::uint16_t second = kNoModel;        // best model of another family
-  std::uint16_t best_tunnel = kNoModel;   // best model of category tunnel
-  std::uint16_t best_other = kNoModel;    // best model of any other category
+  std::uint16_t best = kNoModel;         // index into Matcher::models(); kNoModel if nothing could be compared
+  std::uint16_t second = kNoModel;       // best model of another family
+  std::uint16_t best_tunnel = kNoModel;  // best model of category tunnel
+  std::uint16_t best_other = kNoModel;   // best model of any other category
   float best_score = 0;
   float second_score = 0;
   float tunnel_score = 0;

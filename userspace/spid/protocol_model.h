@@ -42,8 +42,8 @@ struct ModelDatabase {
   ProtocolModel& find_or_add(std::string_view label, Transport transport, Category category, std::string_view family);
 };
 
-// A directory of model files "<label>.<transport>.json" (format: policy/models/README.md). Hostile or damaged files give
-// an error with file and position. An empty or missing directory is an error.
+// A directory of model files "<label>.<transport>.json" (format: policy/models/README.md). Hostile or damaged files
+// give an error with file and position. An empty or missing directory is an error.
 Result<ModelDatabase> load_models(const std::string& directory);
 Result<void> save_models(const ModelDatabase& database, const std::string& directory);  // each file atomically
 

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// From scores to a verdict: when enough of a flow has been seen, and whether the best model is good enough to be named.
+// Pure functions; the measured reasons for the numbers are in userspace/spid/README.md.
+#pragma once
+
+#include <array>
+
+#include "userspace/flow/flow.h"
+#include "userspace/spid/matcher.h"
+
+namespace spidd {
+
+// Payload packets after which a flow is scored.
+inline constexpr std::array<unsigned, 6> kCheckpoints = {3, 4, 6, 8, 12, 20};
+constexpr bool is_checkpoint(unsigned payload_packets) {
+  for (const unsigned checkpoint : kCheckpoints)
+    if (checkpoint == payload_packets) return true;
+  return false;
+}
+
+struct ClassificationRules {
+  float label_threshold = 0.0F;          // score below which no label is given, bits per measurement
+  float early_score = 0.6F;              // before settle_packets a verdict counts only with this score ...
+  float early_margin = 0.3F;             // ... and this distance to the best model of another family
+  unsigned settle_packets = 8;           // the main verdict
+  float certain_score = 0.5F;            // same answer at two checkpoints this far above the threshold: final
+  unsigned last_packets = kRecordLimit;  // the last verdict is final whatever it is
+};
+
+// How much of the flow the verdict may rely on.
+enum class Progress {
+  more_to_come,  // at a checkpoint
+  paused,        // no packet for some time: say what is known, nothing is final
+  ended,         // no packet will come
+};
+
+// The verdict on a flow whose first `payload_packets` packets gave `match`. `previous` is the verdict of the checkpoint
+// before; action and rule are taken over from it. state is undecided until the verdict may be acted on.
+Verdict classify(const Match& match, std::span<const ModelSummary> models, unsigned payload_packets, Progress progress,
+                 const Verdict& previous, const ClassificationRules& rules);
+
+}  // namespace spidd

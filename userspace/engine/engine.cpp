@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "userspace/engine/engine.h"
+
+#include <algorithm>
+
+namespace spidd {
+
+namespace {
+
+// A capture's clock may jump either way (files joined, clocks set): only the distance counts.
+Duration distance(Timestamp a, Timestamp b) { return a < b ? b - a : a - b; }
+
+FlowFacts facts_of(const Flow& flow, std::span<const ModelSummary> models) {
+  const Verdict& verdict = flow.verdict;
+  FlowFacts facts;
+  facts.client = flow.client();
+  facts.server = flow.server();
+  facts.transport = flow.key.transport;
+  facts.state = verdict.state;
+  if (verdict.state == IdentificationState::identified) {
+    const ModelSummary& model = models[verdict.model];
+    facts.label = model.label;
+    facts.family = model.family;
+    facts.category = model.category;
+  }
+  facts.payload_packets = verdict.payload_packets;
+  facts.score = static_cast<double>(verdict.score);
+  facts.margin = static_cast<double>(verdict.margin);
+  facts.tunnel_score = static_cast<double>(verdict.tunnel_score);
+  facts.tunnel_margin = static_cast<double>(verdict.tunnel_margin);
+  return facts;
+}
+
+std::uint16_t find_model(std::span<const ModelSummary> models, const ModelSummary& wanted) {
+  for (std::size_t i = 0; i < models.size(); ++i)
+    if (models[i].label == wanted.label && models[i].transport == wanted.transport)
+      return static_cast<std::uint16_t>(i);
+  return kNoModel;
+}
+
+}  // namespace
+
+std::string_view end_reason_name(EndReason reason) {
+  switch (reason) {
+    case EndReason::closed:
+      return "closed";
+    case EndReason::idle:
+      return "idle";
+    case EndReason::evicted:
+      return "evicted";
+    case EndReason::reused:
+      return "reused";
+    case EndReason::shutdown:
+      return "shutdown";
+  }
+  return "shutdown";
+}
+
+Engine::Engine(EngineSettings settings, std::shared_ptr<const Matcher> matcher, std::shared_ptr<const Policy> policy,
+               PacketSource& source, EngineSink& sink)
+    : settings_(settings),
+      matcher_(std::move(matcher)),
+      policy_(std::move(policy)),
+      source_(source),
+      sink_(sink),
+      flows_(settings.flows),
+      packets_(settings.packet_blocks) {
+  apply_rules();
+}
+
+void Engine::apply_rules() { rules_.label_threshold = static_cast<float>(policy_->label_threshold); }
+
+void Engine::on_record(const PacketRecord& record) {
+  ++counters_.records;
+  now_ = record.time;
+  FlowTable::Slot slot = flows_.find(record.key);
+  const bool other_flow = slot != FlowTable::kNone && flows_[slot].start != record.flow_start;
+
+  if (record.type == PacketRecord::Type::end) {
+    if (other_flow) {
+      ++counters_.records_late;
+      return;
+    }
+    if (slot == FlowTable::kNone) slot = open_flow(record);
+    flows_[slot].last = record.totals.last;
+    end_flow(slot, record.totals, record.totals.closed ? EndReason::closed : EndReason::idle);
+    return;
+  }
+
+  if (other_flow) {
+    end_flow(slot, totals_of(flows_[slot]), EndReason::reused);
+    slot = FlowTable::kNone;
+  }
+  if (slot == FlowTable::kNone) slot = open_flow(record);
+  Flow& flow = flows_[slot];
+  flow.last = record.time;
+  if (flow.verdict.final) {
+    ++counters_.records_late;
+    return;
+  }
+  if (record.order != flow.stored_packets) ++counters_.records_out_of_order;
+  if (flow.stored_packets >= kRecordLimit || !packets_.append(flow.packet_store, flow.stored_packets, record.packet)) {
+    ++counters_.packets_not_stored;
+    return;
+  }
+  ++flow.stored_packets;
+  flow.directions_seen =
+      static_cast<std::uint8_t>(flow.directions_seen | (1U << static_cast<unsigned>(record.packet.direction)));
+  flows_.touch(slot, flow.directions_seen == 3 ? FlowTable::undecided : flows_.list(slot));
+  if (is_checkpoint(flow.stored_packets)) judge(slot, Progress::more_to_come);
+}
+
+FlowTable::Slot Engine::open_flow(const PacketRecord& record) {
+  for (FlowTable::Slot victim = flows_.victim(); victim != FlowTable::kNone; victim = flows_.victim()) {
+    ++counters_.flows_evicted;
+    end_flow(victim, totals_of(flows_[victim]), EndReason::evicted);
+  }
+  const FlowTable::Slot slot = flows_.create(record.key);
+  Flow& flow = flows_[slot];
+  flow.start = record.flow_start;
+  flow.last = record.time;
+  flow.client_is_low = record.client_is_low;
+  flow.start_seen = record.start_seen;
+  ++counters_.flows;
+  return slot;
+}
+
+// Scores the flow on what is stored of it, and lets the policy act on the verdict.
+void Engine::judge(FlowTable::Slot slot, Progress progress) {
+  Flow& flow = flows_[slot];
+  const bool judged_at_pause =
+      flow.verdict.payload_packets == flow.stored_packets && flow.verdict.state != IdentificationState::undecided;
+  if (progress == Progress::ended && judged_at_pause) {
+    flow.verdict.final = true;
+  } else if (flow.stored_packets > 0) {
+    std::array<PayloadPacket, kRecordLimit> buffer;
+    meters_.measure(packets_.collect(flow.packet_store, flow.stored_packets, buffer), fingerprint_);
+    const Match match = matcher_->match(flow.key.transport, fingerprint_);
+    ++counters_.matches;
+    flow.verdict = classify(match, matcher_->models(), flow.stored_packets, progress, flow.verdict, rules_);
+    if (flow.verdict.state != IdentificationState::undecided) apply_policy(flow);
+  }
+  if (flow.verdict.final && progress != Progress::ended) {
+    packets_.release(flow.packet_store);
+    flows_.touch(slot, FlowTable::decided);
+    source_.decided(flow.key, flow.start);
+  }
+}
+
+void Engine::apply_policy(Flow& flow) {
+  const Decision decision = decide(facts_of(flow, matcher_->models()), *policy_);
+  if (decision.action <= flow.verdict.action) return;
+  flow.verdict.action = decision.action;
+  flow.verdict.rule = decision.rule;
+  if (decision.action == Action::block) {
+    flow.verdict.final = true;
+    ++counters_.blocks;
+  } else {
+    ++counters_.alerts;
+  }
+  sink_.decision(view_of(flow), decision);
+}
+
+void Engine::end_flow(FlowTable::Slot slot, const FlowTotals& totals, EndReason reason) {
+  Flow& flow = flows_[slot];
+  if (!flow.verdict.final) judge(slot, Progress::ended);
+  packets_.release(flow.packet_store);
+  ++counters_.flows_ended;
+  sink_.flow_ended(view_of(flow), totals, reason);
+  if (reason == EndReason::idle || reason == EndReason::evicted) source_.ended(flow.key, flow.start);
+  flows_.erase(slot);
+}
+
+FlowTotals Engine::totals_of(const Flow& flow) const {
+  if (const auto totals = source_.totals(flow.key, flow.start)) return *totals;
+  FlowTotals unknown;
+  unknown.last = flow.last;
+  unknown.payload_packets = flow.stored_packets;
+  return unknown;
+}
+
+Duration Engine::idle_limit(const Flow& flow) const {
+  return flow.key.transport == Transport::tcp ? settings_.tcp_idle : settings_.udp_idle;
+}
+
+void Engine::advance(Timestamp now) {
+  now_ = now;
+  for (const FlowTable::List list : {FlowTable::embryonic, FlowTable::undecided}) {
+    for (FlowTable::Slot slot = flows_.oldest(list); slot != FlowTable::kNone;) {
+      const FlowTable::Slot next = flows_.newer(slot);
+      const Flow& flow = flows_[slot];
+      if (distance(now, flow.last) < settings_.pause) break;
+      if (flow.verdict.payload_packets != flow.stored_packets || flow.verdict.state == IdentificationState::undecided)
+        judge(slot, Progress::paused);
+      slot = next;
+    }
+  }
+  for (const FlowTable::List list : {FlowTable::embryonic, FlowTable::undecided, FlowTable::decided})
+    end_idle(list, now);
+}
+
+void Engine::end_idle(FlowTable::List list, Timestamp now) {
+  const Duration shortest = std::min(settings_.tcp_idle, settings_.udp_idle);
+  for (FlowTable::Slot slot = flows_.oldest(list); slot != FlowTable::kNone;) {
+    const FlowTable::Slot next = flows_.newer(slot);
+    Flow& flow = flows_[slot];
+    const Duration silence = distance(now, flow.last);
+    if (silence < shortest) break;
+    if (silence >= idle_limit(flow)) {
+      const FlowTotals totals = totals_of(flow);
+      if (distance(now, totals.last) < idle_limit(flow)) {
+        flow.last = totals.last;
+        flows_.touch(slot, list);
+      } else {
+        end_flow(slot, totals, EndReason::idle);
+      }
+    }
+    slot = next;
+  }
+}
+
+void Engine::finish(EndReason reason) {
+  for (const FlowTable::List list : {FlowTable::embryonic, FlowTable::undecided, FlowTable::decided})
+    while (flows_.oldest(list) != FlowTable::kNone) {
+      const FlowTable::Slot slot = flows_.oldest(list);
+      end_flow(slot, totals_of(flows_[slot]), reason);
+    }
+}
+
+void Engine::set_policy(std::shared_ptr<const Policy> policy) {
+  policy_ = std::move(policy);
+  apply_rules();
+}
+
+void Engine::set_models(std::shared_ptr<const Matcher> matcher) {
+  const auto old_models = matcher_->models();
+  const auto new_models = matcher->models();
+  std::vector<std::uint16_t> renumbered;
+  renumbered.reserve(old_models.size());
+  for (const ModelSummary& model : old_models) renumbered.push_back(find_model(new_models, model));
+  for (const FlowTable::List list : {FlowTable::embryonic, FlowTable::undecided, FlowTable::decided})
+    for (FlowTable::Slot slot = flows_.oldest(list); slot != FlowTable::kNone; slot = flows_.newer(slot)) {
+      Verdict& verdict = flows_[slot].verdict;
+      if (verdict.model != kNoModel) verdict.model = renumbered[verdict.model];
+      if (verdict.tunnel_model != kNoModel) verdict.tunnel_model = renumbered[verdict.tunnel_model];
+      if (verdict.model == kNoModel && verdict.state == IdentificationState::identified)
+        verdict.state = IdentificationState::unknown;
+    }
+  matcher_ = std::move(matcher);
+}
+
+FlowView Engine::view_of(const Flow& flow) const {
+  const bool identified = flow.verdict.state == IdentificationState::identified;
+  return {flow, identified ? &matcher_->models()[flow.verdict.model] : nullptr, now_};
+}
+
+void Engine::visit_flows(std::size_t limit, const std::function<void(const FlowView&)>& visit) const {
+  std::vector<const Flow*> flows;
+  flows.reserve(flows_.size());
+  for (const FlowTable::List list : {FlowTable::embryonic, FlowTable::undecided, FlowTable::decided})
+    for (FlowTable::Slot slot = flows_.oldest(list); slot != FlowTable::kNone; slot = flows_.newer(slot))
+      flows.push_back(&flows_[slot]);
+  const std::size_t shown = std::min(limit, flows.size());
+  std::partial_sort(flows.begin(), flows.begin() + static_cast<std::ptrdiff_t>(shown), flows.end(),
+                    [](const Flow* a, const Flow* b) { return a->start > b->start; });
+  for (std::size_t i = 0; i < shown; ++i) visit(view_of(*flows[i]));
+}
+
+}  // namespace spidd

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// The engine of one worker: records in, verdicts and reports out. Everything it does follows from the records and the
+// time it is told, so that a capture file and the kernel give the same result. Not thread-safe.
+//
+//   record ─► flow table ─► (at 3, 4, 6, 8, 12, 20 payload packets and at the end) meters ─► match ─► classify ─►
+//   decide ─► sink
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "userspace/capture/packet_source.h"
+#include "userspace/engine/classification.h"
+#include "userspace/flow/flow_table.h"
+#include "userspace/flow/packet_store.h"
+#include "userspace/policy/decision.h"
+#include "userspace/spid/matcher.h"
+
+namespace spidd {
+
+struct EngineSettings {
+  FlowTable::Limits flows;
+  std::uint32_t packet_blocks = 65536;  // of PacketStore: about 24 MiB
+  Duration tcp_idle = std::chrono::minutes(10);
+  Duration udp_idle = std::chrono::minutes(2);
+  Duration pause = std::chrono::seconds(5);  // silence after which an undecided flow gets a provisional verdict
+};
+
+// Everything that can be known about one flow at one moment. Valid during the call only.
+struct FlowView {
+  const Flow& flow;
+  const ModelSummary* label;  // nullptr unless identified
+  Timestamp now;
+};
+
+enum class EndReason : std::uint8_t { closed, idle, evicted, reused, shutdown };
+std::string_view end_reason_name(EndReason reason);
+
+// Receives what the engine concludes, on the engine's thread.
+class EngineSink {
+ public:
+  virtual ~EngineSink() = default;
+  // A rule of the policy matched for the first time, or more severely than before.
+  virtual void decision(const FlowView& view, const Decision& decision) = 0;
+  virtual void flow_ended(const FlowView& view, const FlowTotals& totals, EndReason reason) = 0;
+};
+
+struct EngineCounters {
+  std::uint64_t records = 0;
+  std::uint64_t flows = 0;  // created
+  std::uint64_t flows_ended = 0;
+  std::uint64_t flows_evicted = 0;       // table full: reported early
+  std::uint64_t packets_not_stored = 0;  // packet memory full: the flow is judged by what was stored
+  std::uint64_t records_late = 0;        // of flows already decided
+  std::uint64_t records_out_of_order = 0;
+  std::uint64_t matches = 0;  // fingerprints scored
+  std::uint64_t alerts = 0;
+  std::uint64_t blocks = 0;
+};
+
+class Engine {
+ public:
+  // `source` and `sink` must outlive the engine. Models and policy are shared and immutable.
+  Engine(EngineSettings settings, std::shared_ptr<const Matcher> matcher, std::shared_ptr<const Policy> policy,
+         PacketSource& source, EngineSink& sink);
+
+  void on_record(const PacketRecord& record);
+
+  // Ends flows that have been idle and gives provisional verdicts to flows that pause. Call every second of the clock
+  // of the records, or so; costs little when nothing is due.
+  void advance(Timestamp now);
+
+  // Ends every flow.
+  void finish(EndReason reason);
+
+  // Takes effect with the next verdict; labels of live flows are kept by name.
+  void set_policy(std::shared_ptr<const Policy> policy);
+  void set_models(std::shared_ptr<const Matcher> matcher);
+
+  const EngineCounters& counters() const { return counters_; }
+  const FlowTable& flows() const { return flows_; }
+  std::span<const ModelSummary> models() const { return matcher_->models(); }
+  // The newest `limit` live flows.
+  void visit_flows(std::size_t limit, const std::function<void(const FlowView&)>& visit) const;
+
+ private:
+  FlowTable::Slot open_flow(const PacketRecord& record);
+  void end_flow(FlowTable::Slot slot, const FlowTotals& totals, EndReason reason);
+  void end_idle(FlowTable::List list, Timestamp now);
+  void judge(FlowTable::Slot slot, Progress progress);
+  void apply_policy(Flow& flow);
+  FlowTotals totals_of(const Flow& flow) const;
+  FlowView view_of(const Flow& flow) const;
+  Duration idle_limit(const Flow& flow) const;
+  void apply_rules();
+
+  EngineSettings settings_;
+  ClassificationRules rules_;
+  std::shared_ptr<const Matcher> matcher_;
+  std::shared_ptr<const Policy> policy_;
+  PacketSource& source_;
+  EngineSink& sink_;
+  FlowTable flows_;
+  PacketStore packets_;
+  AttributeMeters meters_;
+  Fingerprint fingerprint_;
+  Timestamp now_{};
+  EngineCounters counters_;
+};
+
+}  // namespace spidd

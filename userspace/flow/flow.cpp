@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// Names and endpoints of flows.
+#include "userspace/flow/flow.h"
+
+namespace spidd {
+
+std::string_view state_name(IdentificationState state) {
+  switch (state) {
+    case IdentificationState::undecided:
+      return "undecided";
+    case IdentificationState::identified:
+      return "identified";
+    case IdentificationState::unknown:
+      return "unknown";
+  }
+  return "undecided";
+}
+
+std::string_view action_name(Action action) {
+  switch (action) {
+    case Action::pass:
+      return "pass";
+    case Action::alert:
+      return "alert";
+    case Action::block:
+      return "drop";
+  }
+  return "pass";
+}
+
+Endpoint Flow::client() const {
+  return client_is_low ? Endpoint{key.low, key.port_low} : Endpoint{key.high, key.port_high};
+}
+
+Endpoint Flow::server() const {
+  return client_is_low ? Endpoint{key.high, key.port_high} : Endpoint{key.low, key.port_low};
+}
+
+}  // namespace spidd
