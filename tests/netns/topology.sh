@@ -1,0 +1,95 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# The network of the netns tests and of the demonstration. Sourced after lib.sh.
+#
+#   namespace client             namespace gateway              namespace server
+#   192.0.2.10     c0 ───── gi  192.0.2.1
+#   2001:db8:1::10              2001:db8:1::1
+#                           spidd: XDP ingress, tc egress on gi
+#                               198.51.100.1   go ───── s0  198.51.100.20  HTTPS download, TCP 443   (nginx)
+#                               2001:db8:2::1                          .30  OpenVPN, TCP 443
+#                                                                     .40  WireGuard, UDP 53
+#                                                                     .50  SSH, TCP 22
+#                                                                     .60  WireGuard, UDP 51820: the authorised one
+#                                                           and the same last numbers in 2001:db8:2::/64
+#
+# With vlan=ID in the environment of make_topology, client and gateway talk through VLAN ID on c0 and gi; spidd stays on
+# gi and sees tagged frames. add_second_client adds the namespace client2 behind a second inside interface gi2.
+
+web_host=198.51.100.20
+openvpn_host=198.51.100.30
+wireguard_host=198.51.100.40
+ssh_host=198.51.100.50
+authorised_host=198.51.100.60
+web_host6=2001:db8:2::20
+wireguard_host6=2001:db8:2::40
+
+make_topology() {
+  local ns
+  for ns in client gateway server; do
+    add_namespace "$ns"
+  done
+  ip -n client link add c0 type veth peer name gi netns gateway
+  ip -n server link add s0 type veth peer name go netns gateway
+  up client c0
+  up gateway gi
+  up gateway go
+  up server s0
+
+  local client_if=c0 inside_if=gi
+  if [ -n "${vlan:-}" ]; then
+    # Without tag offload the tag is in the frame, as it is on a cable.
+    in_ns client ethtool -K c0 txvlan off rxvlan off >/dev/null
+    in_ns gateway ethtool -K gi txvlan off rxvlan off >/dev/null
+    ip -n client link add link c0 name c0.v type vlan id "$vlan"
+    ip -n gateway link add link gi name gi.v type vlan id "$vlan"
+    client_if=c0.v inside_if=gi.v
+    up client c0.v
+    up gateway gi.v
+  fi
+
+  join client "$client_if" 192.0.2.10/24 2001:db8:1::10/64
+  join gateway "$inside_if" 192.0.2.1/24 2001:db8:1::1/64
+  join gateway go 198.51.100.1/24 2001:db8:2::1/64
+  local last
+  for last in 20 30 40 50 60; do
+    join server s0 "198.51.100.$last/24" "2001:db8:2::$last/64"
+  done
+  default_routes client 192.0.2.1 2001:db8:1::1
+  default_routes server 198.51.100.1 2001:db8:2::1
+  in_ns gateway sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding'
+}
+
+add_second_client() {
+  add_namespace client2
+  ip -n client2 link add c0 type veth peer name gi2 netns gateway
+  up client2 c0
+  up gateway gi2
+  join client2 c0 192.0.3.10/24 2001:db8:3::10/64
+  join gateway gi2 192.0.3.1/24 2001:db8:3::1/64
+  default_routes client2 192.0.3.1 2001:db8:3::1
+}
+
+add_namespace() {
+  ip netns add "$1"
+  up "$1" lo
+}
+up() { ip -n "$1" link set "$2" up; }
+join() {
+  ip -n "$1" address add "$3" dev "$2"
+  ip -n "$1" address add "$4" dev "$2" nodad
+}
+default_routes() {
+  ip -n "$1" route add default via "$2"
+  ip -n "$1" -6 route add default via "$3"
+}
+
+# What passed the gateway, seen where dropped packets no longer appear: the capture taps of Linux lie behind XDP ingress
+# and behind tc egress. passed_payload_packets FILTER: packets with payload, both directions together.
+watch_gateway() {
+  spawn gateway-capture gateway tcpdump -i gi -n -U --immediate-mode -Z root -s 128 -w "$work/passed.pcap"
+  wait_for 10 "the capture on gi has begun" log_says gateway-capture "listening on"
+}
+passed_payload_packets() {
+  tcpdump -n -q -r "$work/passed.pcap" "$@" 2>/dev/null | grep -Ecv 'tcp 0$|length 0$|ICMP' || true
+}
