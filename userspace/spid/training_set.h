@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// Labelled flows for training and for measuring: captures joined with what somebody knows about their flows.
+//
+// Two forms. A label file (TSV with a header, one row a flow) names capture, five-tuple, start and label; a taxonomy
+// says which family and category a label has. Or a tree, where the folder says the label: DIR/<label>/*.pcap. Columns
+// that are read: pcap, proto, client_ip, client_port, server_ip, server_port, label (all required); start or t_first
+// (seconds since the epoch); scenario and variant (together the group); category (only without a taxonomy).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "userspace/spid/protocol_model.h"
+
+namespace spidd {
+
+struct LabelMeaning {
+  std::string family;
+  std::optional<Category> category;  // none: by-product ("aux"), neither trained nor counted
+};
+
+// TSV with the columns label, family, category; lines that begin with '#' are comments.
+class Taxonomy {
+ public:
+  static Result<Taxonomy> load(const std::string& path);
+
+  const LabelMeaning* find(const std::string& label) const;
+
+ private:
+  std::unordered_map<std::string, LabelMeaning> meanings_;
+};
+
+struct LabelledFlow {
+  std::string label;
+  std::string family;
+  Category category = Category::plain;
+  Transport transport = Transport::tcp;  // icmp6 as icmp
+  std::uint32_t capture = 0;             // index into TrainingSet::captures
+  std::uint32_t group = 0;               // index into TrainingSet::groups
+  bool start_seen = false;
+  std::vector<PayloadPacket> packets;  // at most kRecordLimit, at least one
+};
+
+struct TrainingSet {
+  std::vector<std::string> captures;
+  std::vector<std::string> groups;  // flows of one group err together: scenario variant, source environment, or capture
+  std::vector<LabelledFlow> flows;  // in the order of captures
+
+  // Rows of the label file that gave no flow, and why.
+  struct Losses {
+    std::uint64_t by_product = 0;      // label of category aux
+    std::uint64_t no_meaning = 0;      // label that the taxonomy does not know
+    std::uint64_t other_protocol = 0;  // neither TCP, UDP nor ICMP
+    std::uint64_t no_payload = 0;      // not found in the capture, or no payload packet in it
+  };
+  Losses losses;
+  std::vector<std::string> damaged;  // "capture: reason"; what stands before the damage is used
+
+  // Adds the flows of another set; groups and captures of the same name are the same.
+  void merge(TrainingSet other);
+};
+
+struct LabelledCaptures {
+  std::string directory;
+  std::string labels;    // TSV
+  std::string taxonomy;  // TSV; "": family = label, category from the label file
+  std::string manifest;  // TSV with the columns file and source_env (the group); may be ""
+  Duration start_tolerance = std::chrono::seconds(2);  // between the row's start and the flow's
+};
+
+Result<TrainingSet> load_labelled_captures(const LabelledCaptures& sources);
+
+// DIR/<label>/*.pcap, *.pcapng, *.cap: every flow of a file has the label of its folder; the group is the file.
+// `taxonomy` may be null: then family = label and category = `category`.
+Result<TrainingSet> load_capture_tree(const std::string& directory, const Taxonomy* taxonomy, Category category);
+
+}  // namespace spidd
