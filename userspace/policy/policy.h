@@ -4,8 +4,9 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "userspace/base/ip_address.h"
@@ -30,6 +31,8 @@ std::string_view scope_name(BlockScope scope);
 struct PortRange {
   std::uint16_t first = 0;
   std::uint16_t last = 0;
+
+  auto operator<=>(const PortRange&) const = default;
 };
 
 // Conditions of a rule; an empty list matches everything, all conditions that are given must hold.
@@ -69,8 +72,13 @@ struct Policy {
 // Alerts on every tunnel, blocks nothing: what runs when no policy is given.
 Policy builtin_policy();
 
-// Unknown keys, wrong types and values out of range are errors that name file and line.
+// Unknown keys, wrong types and values out of range are errors that name file and line; the error has one line for
+// each.
 Result<Policy> load_policy(const std::string& path);
 Result<Policy> parse_policy(std::string_view text, const std::string& path_for_messages);
+
+// Names in rules that none of the given labels and families has, one "FILE:LINE: ..." each: such a rule can never
+// match. Not an error: a policy may be written before the model is trained.
+std::vector<std::string> unknown_labels(const Policy& policy, std::span<const std::string_view> known);
 
 }  // namespace spidd
