@@ -1,5 +1,5 @@
-# shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# shellcheck shell=bash disable=SC2034,SC2154 # variables are shared between the sourced files
 # What every netns test and the quickstart demonstration share: a sandbox that vanishes with the script, background
 # programs with logs, waiting on conditions (never for a fixed time) and assertions. Sourced, not run.
 set -euo pipefail
@@ -12,6 +12,11 @@ patience=${SPIDD_TEST_PATIENCE:-1}
 # All files of a run: on the sandbox's own tmpfs, gone with it.
 work=/run/work
 declare -A pids=()
+
+# shellcheck source-path=SCRIPTDIR
+source "$(dirname "${BASH_SOURCE[0]}")/topology.sh"
+# shellcheck source-path=SCRIPTDIR
+source "$(dirname "${BASH_SOURCE[0]}")/programs.sh"
 
 # enter_sandbox ARGS...: runs the script again as the first process of new mount, pid and network namespaces. Whatever it
 # mounts, starts, pins or creates there goes when it ends, however it ends; nothing of the host's network is reachable.

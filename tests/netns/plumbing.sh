@@ -1,10 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # The network and the programs of the other tests work when no spidd runs: a failure elsewhere is then spidd's.
-here=$(dirname "$(readlink -f "$0")")
-source "$here/lib.sh"
-source "$here/topology.sh"
-source "$here/programs.sh"
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+source "$(dirname "$(readlink -f "$0")")/lib.sh"
 enter_sandbox "$@"
 
 step "A gateway without spidd"

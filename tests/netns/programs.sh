@@ -1,7 +1,7 @@
-# shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# The real programs at both ends of the network: nginx and curl, OpenVPN, WireGuard, sshd and ssh. Sourced after
-# topology.sh. Tunnels lead to a plain web page on the server, so that "the tunnel works" means a page came through it.
+# shellcheck shell=bash disable=SC2034,SC2154 # variables are shared between the sourced files
+# The real programs at both ends of the network: nginx and curl, OpenVPN, WireGuard, sshd and ssh. Sourced by
+# lib.sh. Tunnels lead to a plain web page on the server, so that "the tunnel works" means a page came through it.
 
 openvpn_inner=10.8.0.1
 wireguard_inner=10.9.0.1
@@ -106,6 +106,7 @@ CONF
 
 # ssh_session LOG KEYS...: an interactive session on a pseudo terminal; each KEYS line is typed key by key. KEYS "-wait FILE"
 # keeps the session open until FILE exists. True if the shell has done what was typed.
+# shellcheck disable=SC2094,SC2016 # the log is read until the prompt is there; the shell at the other end expands
 ssh_session() {
   local log=$1
   shift

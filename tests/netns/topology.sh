@@ -1,6 +1,6 @@
-# shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# The network of the netns tests and of the demonstration. Sourced after lib.sh.
+# shellcheck shell=bash disable=SC2034,SC2154 # variables are shared between the sourced files
+# The network of the netns tests and of the demonstration. Sourced by lib.sh.
 #
 #   namespace client             namespace gateway              namespace server
 #   192.0.2.10     c0 ───── gi  192.0.2.1
