@@ -120,20 +120,32 @@ struct spidd_config {
 SPIDD_ASSERT_SIZE(spidd_config, 128);
 SPIDD_ASSERT_OFFSET(spidd_config, heartbeat_ns, 40);
 
-/* Map `interfaces`, HASH: ifindex (__u32) -> this. Written by the daemon before it attaches. */
+/*
+ * Element of the array `interfaces`: a small open-addressed table, because an array lookup costs the kernel next to
+ * nothing. The interface with index i stands in the first free of the SPIDD_INTERFACE_PROBES slots
+ * spidd_interface_slot(i, 0), (i, 1), ...; the daemon refuses an interface that finds none free. Written by the daemon
+ * before it attaches; packets of an interface that is not here pass and count as SPIDD_UNKNOWN_INTERFACE.
+ */
+#define SPIDD_INTERFACE_SLOTS 256
+#define SPIDD_INTERFACE_PROBES 4
 struct spidd_interface {
-	__u16 domain; /* 0..SPIDD_MAX_INTERFACES-1 */
-	__u8 layer3;  /* 1: no Ethernet header (tun, wireguard) */
+	__u32 ifindex; /* 0: free slot */
+	__u16 domain;  /* 0..SPIDD_MAX_INTERFACES-1 */
+	__u8 layer3;   /* 1: no Ethernet header (tun, wireguard) */
 	__u8 zero;
-	__u32 zero2;
 };
+
+static inline __attribute__((always_inline, unused)) __u32 spidd_interface_slot(__u32 ifindex, __u32 probe)
+{
+	return (ifindex + probe) & (SPIDD_INTERFACE_SLOTS - 1);
+}
 SPIDD_ASSERT_SIZE(spidd_interface, 8);
 
 /* ---- flows ----------------------------------------------------------------------------------------------------- */
 
 enum spidd_flow_flag {
 	SPIDD_FLOW_CLIENT_IS_LO = 1 << 0, /* the client (SYN sender, else first sender) is the key's `lo` endpoint */
-	SPIDD_FLOW_START_SEEN = 1 << 1,   /* TCP: SYN or SYN-ACK seen; UDP, ICMP: always set */
+	SPIDD_FLOW_START_SEEN = 1 << 1,   /* TCP: first packet was SYN or SYN-ACK; UDP, ICMP: always set */
 	SPIDD_FLOW_FIN_CLIENT = 1 << 2,
 	SPIDD_FLOW_FIN_SERVER = 1 << 3,
 	SPIDD_FLOW_RESET = 1 << 4,
@@ -155,7 +167,8 @@ enum spidd_direction {
 /*
  * Value of the LRU map `flows`. Written by the kernel; `verdict` is written by the kernel too, on the daemon's behalf
  * (program flow_verdict), because a whole-value update from outside would lose counts. Counters are not atomic:
- * receive-side scaling keeps one direction of a flow on one CPU.
+ * receive-side scaling keeps one direction of a flow on one CPU. `flags` to `zero` are one 32-bit word that the kernel
+ * changes atomically, because both directions share it.
  */
 struct spidd_flow {
 	__u64 start_ns;        /* coarse; with the key it names this flow: a reused five-tuple has another start */
@@ -163,7 +176,8 @@ struct spidd_flow {
 	__u64 packets[2];      /* by enum spidd_direction; wire packets: a GSO super-packet counts as its segments */
 	__u64 bytes[2];        /* IP bytes on the wire, headers included */
 	__u32 next_seq[2];     /* TCP: highest sequence number + length seen; 0 until a SYN or payload was seen */
-	__u32 payload_packets; /* packets with payload, retransmissions excepted; next record's order. Atomic. */
+	__u32 payload_packets; /* packets with payload, retransmissions excepted; next record's order. Atomic below
+	                          SPIDD_RECORD_LIMIT. */
 	__u8 flags;            /* enum spidd_flow_flag */
 	__u8 verdict;          /* enum spidd_flow_verdict */
 	__u8 seq_known;        /* bit d: next_seq[d] is valid */
@@ -219,8 +233,9 @@ enum spidd_hook {
 };
 
 /*
- * Element of the per-CPU array `ports`, index spidd_port_index(). Written by the kernel, exact and monotone; readers
- * sum over CPUs and never reset. `refusals` count against the port that refused, whoever sent the refusal.
+ * Element of the per-CPU array `ports`, index spidd_port_index(). Counts packets that passed. Written by the kernel,
+ * exact and monotone; readers sum over CPUs and never reset. `refusals` count against the port that refused, in the
+ * element that counted the attempt: under the other hook than the one that saw the refusal.
  */
 struct spidd_port_counters {
 	__u64 packets;  /* with this destination port */
@@ -242,8 +257,8 @@ static inline __attribute__((always_inline, unused)) __u32 spidd_port_index(__u3
 }
 
 /*
- * Per-CPU array `counters`, one __u64 each: everything that was seen, and every way a packet, record or entry can be
- * passed over or lost. Index: spidd_counter_index(hook, counter). Names as printed: spidd_counter_names below.
+ * What `struct spidd_counters` counts: everything that was seen, and every way a packet, record or entry can be passed
+ * over or lost. Printed names: the enumerator in lower case without its prefix.
  */
 enum spidd_counter {
 	SPIDD_SEEN_PACKETS,      /* every frame the hook saw (wire packets) */
@@ -258,8 +273,9 @@ enum spidd_counter {
 	SPIDD_FRAGMENT,          /* passed: fragment without a transport header (first fragments are parsed) */
 	SPIDD_OTHER_PROTOCOL,    /* passed: IP protocol without flow tracking */
 	SPIDD_ICMP_OTHER,        /* passed: ICMP that is neither echo nor an error with a usable inner header */
-	SPIDD_NEVER_BLOCKED,     /* a drop entry matched, a never-block prefix saved the packet */
-	SPIDD_EXPIRED_DROP,      /* a drop entry matched, but was expired */
+	SPIDD_NEVER_BLOCKED,     /* a lookup matched a drop entry, a never-block prefix saved the packet; once a flow and
+	                            generation, because flows cache the result */
+	SPIDD_EXPIRED_DROP,      /* a lookup matched a drop entry that was expired */
 	SPIDD_FAILED_OPEN,       /* a drop entry matched, but the daemon is dead and the policy says open */
 	SPIDD_RETRANSMISSIONS,   /* TCP payload seen before: counted in the flow, not recorded */
 	SPIDD_FLOWS_CREATED,
@@ -271,15 +287,19 @@ enum spidd_counter {
 	SPIDD_ENDS_SENT,
 	SPIDD_ENDS_LOST,         /* ring full; the engine ends the flow by its idle time */
 	SPIDD_PAYLOAD_UNREADABLE,/* record given up because its bytes could not be loaded */
+	SPIDD_UNKNOWN_INTERFACE, /* passed unparsed: the interface is not in `interfaces` */
 	SPIDD_COUNTERS
 };
-#define SPIDD_COUNTER_ENTRIES (SPIDD_HOOKS * 32)
-SPIDD_STATIC_ASSERT(SPIDD_COUNTERS <= 32, "counter index");
 
-static inline __attribute__((always_inline, unused)) __u32 spidd_counter_index(__u32 hook, __u32 counter)
-{
-	return ((hook & 1) << 5) | (counter & 31);
-}
+/*
+ * Element of the per-CPU array `counters`, index enum spidd_hook: one lookup gives a packet all its counters. Written
+ * by the kernel, monotone; readers sum over CPUs and never reset.
+ */
+struct spidd_counters {
+	__u64 value[32]; /* by enum spidd_counter */
+};
+SPIDD_ASSERT_SIZE(spidd_counters, 256);
+SPIDD_STATIC_ASSERT(SPIDD_COUNTERS <= 32, "counter index");
 
 /* ---- records --------------------------------------------------------------------------------------------------- */
 
