@@ -3,6 +3,7 @@
 // packets of one flow into counts in 256 bins. All meters together make the flow's sparse fingerprint.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -16,14 +17,15 @@ namespace spidd {
 inline constexpr unsigned kMeterCount = 34;
 inline constexpr unsigned kBinsPerMeter = 256;
 inline constexpr unsigned kRowCount = kMeterCount * kBinsPerMeter;
+inline constexpr unsigned kMaxMeasuredPackets = 1000;  // what a flow has beyond is not measured
 
-// "AccumulatedDirectionBytes", ...: the names of the original, without "Meter".
+// "AccumulatedDirectionBytes", ...: the names of the original, without "Meter". Requires: meter < kMeterCount.
 std::string_view meter_name(unsigned meter);
 
 // A row is one bin of one meter: row = meter * kBinsPerMeter + bin.
 struct RowCount {
   std::uint16_t row = 0;
-  std::uint16_t count = 0;  // saturates
+  std::uint16_t count = 0;
 };
 
 // What was measured of one flow.

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// The attribute meters against the golden vectors of the specification, and what the corrected rules change.
+#include "userspace/spid/attribute_meter.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <set>
+#include <string>
+
+#include "tests/unit/spid/golden_session.h"
+
+namespace spidd {
+namespace {
+
+using Bins = std::map<unsigned, unsigned>;  // bin -> count
+
+Fingerprint measure(std::span<const PayloadPacket> packets, MeterRules rules = MeterRules::corrected) {
+  AttributeMeters meters(rules);
+  Fingerprint flow;
+  meters.measure(packets, flow);
+  return flow;
+}
+
+Bins bins_of(const Fingerprint& flow, unsigned meter) {
+  Bins bins;
+  for (const RowCount& row : flow.rows) {
+    if (row.row / kBinsPerMeter == meter) bins[row.row % kBinsPerMeter] = row.count;
+  }
+  return bins;
+}
+
+Bins bins_of(std::span<const PayloadPacket> packets, unsigned meter, MeterRules rules = MeterRules::corrected) {
+  return bins_of(measure(packets, rules), meter);
+}
+
+PayloadPacket client(std::string_view payload) { return make_packet(Direction::to_server, {}, payload); }
+PayloadPacket server(std::string_view payload) { return make_packet(Direction::to_client, {}, payload); }
+
+TEST(AttributeMeters, GiveTheGoldenBins) {
+  const std::map<unsigned, Bins> golden = {
+      {0, {{0, 1}, {64, 1}, {128, 1}}},
+      {1, {{25, 1}, {63, 1}, {80, 1}, {83, 1}, {149, 1}, {188, 1}, {226, 1}, {229, 1}, {236, 1}}},
+      {5, {{28, 1}, {144, 1}, {196, 1}}},
+      {6, {{28, 1}, {33, 1}, {193, 1}, {249, 1}}},
+      {7, {{140, 1}, {141, 1}, {142, 1}, {143, 1}}},
+      {10, {{8, 1}, {9, 1}, {139, 1}}},
+      {11, {{5, 1}, {27, 1}, {168, 1}}},
+      {16, {{67, 1}, {99, 2}, {100, 2}, {116, 1}}},
+      {18, {{29, 1}, {43, 1}, {68, 1}, {71, 1}, {82, 1}}},
+      {20, {{3, 1}, {17, 1}, {64, 1}, {81, 1}, {172, 1}, {177, 1}}},
+      {21, {{31, 1}, {89, 1}, {174, 1}}},
+      {22, {{4, 1}, {69, 1}, {165, 1}}},
+      {26, {{0, 1}, {20, 1}}},
+      {32, {{27, 1}, {32, 1}, {40, 1}}},
+      {33, {{21, 1}, {32, 1}, {82, 1}}},
+  };
+  const Fingerprint flow = measure(golden_session(), MeterRules::strict);
+  for (const auto& [meter, bins] : golden) EXPECT_EQ(bins_of(flow, meter), bins) << meter_name(meter);
+}
+
+TEST(AttributeMeters, GiveTheGoldenSums) {
+  struct Sums {
+    unsigned meter, measurements, distinct, weighted;
+  };
+  constexpr Sums kGolden[] = {
+      {2, 24, 21, 2583},     {3, 99, 58, 4691},  {4, 99, 58, 4691},  {8, 91, 75, 10567},    {9, 99, 70, 9811},
+      {13, 128, 128, 17408}, {14, 16, 16, 2003}, {15, 32, 22, 3872}, {17, 32, 32, 3984},    {19, 24, 23, 3503},
+      {23, 99, 69, 9235},    {24, 20, 16, 2410}, {25, 48, 38, 4440}, {27, 384, 204, 57536}, {28, 16, 16, 2003},
+      {29, 128, 128, 18624}, {30, 48, 42, 5935}, {31, 64, 63, 8011},
+  };
+  const Fingerprint flow = measure(golden_session(), MeterRules::strict);
+  for (const Sums& golden : kGolden) {
+    const Bins bins = bins_of(flow, golden.meter);
+    unsigned weighted = 0;
+    for (const auto& [bin, count] : bins) weighted += bin * count;
+    EXPECT_EQ(flow.measurements[golden.meter], golden.measurements) << meter_name(golden.meter);
+    EXPECT_EQ(bins.size(), golden.distinct) << meter_name(golden.meter);
+    EXPECT_EQ(weighted, golden.weighted) << meter_name(golden.meter);
+  }
+}
+
+TEST(AttributeMeters, HaveDistinctNames) {
+  std::set<std::string_view> names;
+  for (unsigned meter = 0; meter < kMeterCount; ++meter) names.insert(meter_name(meter));
+  EXPECT_EQ(names.size(), kMeterCount);
+  EXPECT_EQ(meter_name(0), "AccumulatedDirectionBytes");
+  EXPECT_EQ(meter_name(33), "PacketPairLengthPrimes");
+}
+
+TEST(AttributeMeters, FillRowsInRisingOrderWithMeasurementsAsTheirSums) {
+  std::mt19937 random(1);
+  AttributeMeters meters;
+  Fingerprint flow;
+  for (unsigned round = 0; round < 200; ++round) {
+    meters.measure(random_flow(random, 1 + round % 20, round % 3 == 0 ? 4 : 256), flow);
+    std::array<std::uint32_t, kMeterCount> sums{};
+    unsigned last = 0;
+    for (const RowCount& row : flow.rows) {
+      ASSERT_TRUE(&row == &flow.rows.front() || row.row > last);
+      ASSERT_LT(row.row, kRowCount);
+      ASSERT_GT(row.count, 0);
+      last = row.row;
+      sums[row.row / kBinsPerMeter] += row.count;
+    }
+    ASSERT_EQ(sums, flow.measurements);
+  }
+}
+
+TEST(AttributeMeters, RememberNothingOfTheFlowBefore) {
+  std::mt19937 random(2);
+  AttributeMeters meters;
+  Fingerprint reused;
+  for (unsigned round = 0; round < 50; ++round) {
+    const auto packets = random_flow(random, 1 + round % 20);
+    meters.measure(packets, reused);
+    const Fingerprint fresh = measure(packets);
+    ASSERT_EQ(reused.measurements, fresh.measurements);
+    ASSERT_EQ(reused.rows.size(), fresh.rows.size());
+    for (std::size_t i = 0; i < fresh.rows.size(); ++i) {
+      ASSERT_EQ(reused.rows[i].row, fresh.rows[i].row);
+      ASSERT_EQ(reused.rows[i].count, fresh.rows[i].count);
+    }
+  }
+}
+
+TEST(AttributeMeters, MeasureNothingOfNoPackets) {
+  const Fingerprint flow = measure({});
+  EXPECT_TRUE(flow.rows.empty());
+  EXPECT_EQ(flow.measurements, (std::array<std::uint32_t, kMeterCount>{}));
+  EXPECT_EQ(flow.payload_packets, 0U);
+}
+
+TEST(AttributeMeters, TakePacketsWithoutCapturedBytesAndWithAbsurdLengths) {
+  PayloadPacket empty = client("");
+  empty.length = 0xffffffff;
+  PayloadPacket overlong = server("x");
+  overlong.captured = 255;
+  for (const MeterRules rules : {MeterRules::corrected, MeterRules::strict}) {
+    const Fingerprint flow = measure(std::vector{empty, overlong, empty, empty, overlong}, rules);
+    EXPECT_EQ(flow.payload_packets, 5U);
+    EXPECT_EQ(bins_of(flow, 10).at(127), 3U);
+  }
+}
+
+TEST(AttributeMeters, StopAtTheLargestNumberOfPacketsThatTheBinsHold) {
+  std::mt19937 random(3);
+  const auto packets = random_flow(random, kMaxMeasuredPackets + 5, 1);
+  const Fingerprint flow = measure(packets);
+  EXPECT_EQ(flow.payload_packets, kMaxMeasuredPackets);
+  EXPECT_EQ(flow.measurements[32], kMaxMeasuredPackets);
+}
+
+TEST(StrictRules, CountTheHundredFirstBytesFromTheBeginningOfTheFrame) {
+  const std::string payload(64, 'a');
+  const std::vector packets = {make_packet(Direction::to_server, {}, payload, 66)};
+  EXPECT_EQ(bins_of(packets, 4, MeterRules::strict), (Bins{{'a', 34}}));
+  EXPECT_EQ(bins_of(packets, 23, MeterRules::strict), (Bins{{'a' % 64, 34}}));
+  EXPECT_EQ(bins_of(packets, 4), (Bins{{'a', 64}}));
+  EXPECT_EQ(bins_of(packets, 23), (Bins{{'a' % 64, 64}}));
+}
+
+TEST(StrictRules, LetFullHashCellsRunOver) {
+  const std::vector packets = {client(std::string(16, '\0'))};
+  // Sixteen (or eight) equal bytes fall in cell 0; its count flips into the bin of cell 1 (or of the other direction).
+  EXPECT_EQ(bins_of(packets, 15, MeterRules::strict).at(16), 2U);
+  EXPECT_EQ(bins_of(packets, 15).at(15), 1U);
+  EXPECT_EQ(bins_of(packets, 15).at(16), 1U);
+  EXPECT_EQ(bins_of(packets, 17, MeterRules::strict).at(0), 1U);
+  EXPECT_EQ(bins_of(packets, 17).at(15), 1U);
+}
+
+TEST(CorrectedRules, CompareOnlyBytesThatBothPacketsHave) {
+  const std::vector packets = {client("ab"), client("axc")};
+  EXPECT_EQ(bins_of(packets, 18), (Bins{{0, 1}, {'x' - 'b', 1}}));
+  EXPECT_EQ(bins_of(packets, 18, MeterRules::strict), (Bins{{0, 3}, {'x' - 'b', 1}, {'c', 1}}));
+  EXPECT_EQ(bins_of(packets, 26), (Bins{{1, 1}}));  // only offset 0 is equal
+}
+
+TEST(CorrectedRules, HashWhatWasSaidAndNotItsMutations) {
+  // The answer to the same words hashes alike, however many turns went before; in the original the client's words are
+  // mutated by then.
+  const std::vector once = {client("abc"), server("xyz")};
+  const std::vector twice = {client("abc"), server("xyz"), client("abc"), server("xyz")};
+  const Bins first = bins_of(once, 1);
+  Bins second = bins_of(twice, 1);
+  for (const auto& [bin, count] : first) EXPECT_GE(second[bin], count);
+  EXPECT_EQ(measure(twice).measurements[1], 12U);
+  unsigned repeated = 0;
+  for (const auto& [bin, count] : second) repeated += count == 2 ? 1 : 0;
+  EXPECT_GE(repeated, 3U);
+}
+
+TEST(CorrectedRules, CountDelaysInMicroseconds) {
+  const std::vector packets = {make_packet(Direction::to_server, std::chrono::milliseconds(0), "a"),
+                               make_packet(Direction::to_client, std::chrono::seconds(60), "b"),
+                               make_packet(Direction::to_server, std::chrono::seconds(59), "c")};
+  // A minute is in the longest class; time running backwards is no delay.
+  EXPECT_EQ(bins_of(packets, 21), (Bins{{31, 1}, {128 + 32 + 31, 1}, {64, 1}}));
+  const std::vector half = {make_packet(Direction::to_server, std::chrono::milliseconds(0), "a"),
+                            make_packet(Direction::to_server, std::chrono::milliseconds(511), "b")};
+  EXPECT_EQ(bins_of(half, 21, MeterRules::strict), (Bins{{31, 1}, {32 + 31, 1}}));
+  EXPECT_LT(bins_of(half, 21).rbegin()->first, 32U + 31U);
+}
+
+TEST(CorrectedRules, HashTheFirstFourBytesAndTheDirection) {
+  EXPECT_EQ(bins_of(std::vector{client("abcdX")}, 12), bins_of(std::vector{client("abcdY")}, 12));
+  EXPECT_NE(bins_of(std::vector{client("abcd")}, 12), bins_of(std::vector{server("abcd")}, 12));
+  // The original stops at four decimal digits: 97, 98.
+  EXPECT_EQ(bins_of(std::vector{client("abc")}, 12, MeterRules::strict),
+            bins_of(std::vector{client("abd")}, 12, MeterRules::strict));
+}
+
+}  // namespace
+}  // namespace spidd

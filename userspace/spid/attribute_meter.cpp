@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// The table of the 34 meters, and the run of all of them over a flow.
+#include "userspace/spid/attribute_meter.h"
+
+#include <algorithm>
+
+#include "userspace/spid/meters.h"
+
+namespace spidd {
+namespace {
+
+struct Meter {
+  std::string_view name;
+  std::array<MeterFunction, 2> measure;  // by MeterRules
+
+  constexpr Meter(std::string_view meter, MeterFunction both) : name(meter), measure{both, both} {}
+  constexpr Meter(std::string_view meter, MeterFunction corrected, MeterFunction strict)
+      : name(meter), measure{corrected, strict} {}
+};
+
+static_assert(static_cast<unsigned>(MeterRules::corrected) == 0 && static_cast<unsigned>(MeterRules::strict) == 1);
+
+// Both forms of a meter whose corrected form differs from the original.
+#define SPIDD_BOTH_RULES(function) function<MeterRules::corrected>, function<MeterRules::strict>
+
+// The position is the meter's number. Names are the original's, misspellings included.
+constexpr std::array<Meter, kMeterCount> kMeters = {{
+    {"AccumulatedDirectionBytes", measure_accumulated_direction_bytes},
+    {"ActionReactionFirst3ByteHash", SPIDD_BOTH_RULES(measure_action_reaction)},
+    {"ByteBitValue", measure_byte_bit_value},
+    {"ByteFrequency", measure_byte_frequency},
+    {"ByteFrequencyOfFirstPacketBytes", SPIDD_BOTH_RULES(measure_byte_frequency_of_first_bytes)},
+    {"BytePairsReocurringCountIn32FirstBytes", measure_recurring_pair_count},
+    {"BytePairsReocurringIn32FirstBytes", measure_recurring_pairs},
+    {"BytePairsReocurringOffsetsIn32FirstBytes", measure_recurring_pair_offsets},
+    {"ByteValueOffsetHashOfFirst32BytesInFirst4Packets", measure_byte_value_offset_hash},
+    {"DirectionByteFrequency", measure_direction_byte_frequency},
+    {"DirectionPacketLengthDistribution", measure_direction_packet_length},
+    {"DirectionPacketSizeChange", measure_direction_packet_size_change},
+    {"First2OrderedFirst4CharWords", SPIDD_BOTH_RULES(measure_first_words)},
+    {"First2OrderedFirstBitPositions", measure_first2_bit_positions},
+    {"First2OrderedPacketsFirstNByteNibbles", measure_first2_byte_nibbles},
+    {"First2PacketsFirst16ByteHashCounts", SPIDD_BOTH_RULES(measure_first16_byte_hash_counts)},
+    {"First2PacketsFirst3ByteHashAndPacketLength", measure_first3_byte_hash_and_length},
+    {"First2PacketsFirst8ByteHashDirectionCounts", SPIDD_BOTH_RULES(measure_first8_byte_hash_direction_counts)},
+    {"First2PacketsPerDirectionFirst5BytesDifferences", SPIDD_BOTH_RULES(measure_first5_byte_differences)},
+    {"First4DirectionFirstNByteNibbles", measure_first4_direction_byte_nibbles},
+    {"First4OrderedDirectionFirstNByteNibbles", measure_first4_ordered_byte_nibbles},
+    {"First4OrderedDirectionInterPacketDelay", SPIDD_BOTH_RULES(measure_inter_packet_delay)},
+    {"First4OrderedDirectionPacketSize", measure_first4_packet_size},
+    {"First4PacketsByteFrequency", SPIDD_BOTH_RULES(measure_first4_byte_frequency)},
+    {"First4PacketsByteReoccurringDistanceWithByteHash", measure_byte_reoccurring_distance},
+    {"First4PacketsFirst16BytePairs", measure_first16_byte_pairs},
+    {"First4PacketsFirst32BytesEquality", SPIDD_BOTH_RULES(measure_first32_byte_equality)},
+    {"FirstBitPositions", measure_first_bit_positions},
+    {"FirstPacketPerDirectionFirstNByteNibbles", measure_first_of_direction_byte_nibbles},
+    {"FirstServerPacketFirstBitPositions", measure_first_server_bit_positions},
+    {"NibblePositionFrequency", measure_nibble_position_frequency},
+    {"NibblePositionPopularity", measure_nibble_position_popularity},
+    {"PacketLengthDistribution", measure_packet_length},
+    {"PacketPairLengthPrimes", measure_packet_pair_length_primes},
+}};
+
+#undef SPIDD_BOTH_RULES
+
+}  // namespace
+
+std::string_view meter_name(unsigned meter) { return kMeters[meter].name; }
+
+void Fingerprint::clear() {
+  rows.clear();
+  measurements.fill(0);
+  payload_packets = 0;
+}
+
+struct AttributeMeters::Scratch {
+  MeterRules rules;
+  MeterBins bins;
+  std::array<WordOverlap, kMaxMeasuredPackets> overlaps;
+  std::array<RowCount, kRowCount> rows;
+};
+
+AttributeMeters::AttributeMeters(MeterRules rules) : scratch_(std::make_unique<Scratch>()) { scratch_->rules = rules; }
+AttributeMeters::~AttributeMeters() = default;
+AttributeMeters::AttributeMeters(AttributeMeters&&) noexcept = default;
+AttributeMeters& AttributeMeters::operator=(AttributeMeters&&) noexcept = default;
+
+void AttributeMeters::measure(std::span<const PayloadPacket> packets, Fingerprint& out) {
+  packets = packets.first(std::min<std::size_t>(packets.size(), kMaxMeasuredPackets));
+  const PayloadPacket* before = nullptr;
+  for (std::size_t i = 0; i < packets.size(); ++i) {
+    scratch_->overlaps[i] = compare_words(before, packets[i]);
+    before = &packets[i];
+  }
+
+  const MeteredFlow flow{packets, std::span(scratch_->overlaps).first(packets.size())};
+  RowCount* next = scratch_->rows.data();
+  for (unsigned meter = 0; meter < kMeterCount; ++meter) {
+    kMeters[meter].measure[static_cast<unsigned>(scratch_->rules)](flow, scratch_->bins);
+    next += scratch_->bins.flush(meter, next, out.measurements[meter]);
+  }
+  out.rows.assign(scratch_->rows.data(), next);
+  out.payload_packets = static_cast<unsigned>(packets.size());
+}
+
+}  // namespace spidd

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// What the attribute meters share: their common signature, the hashes and length classes of SPID 1.7, and the view of a
+// flow they look at. Private to spid/.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <span>
+
+#include "userspace/spid/attribute_meter.h"
+#include "userspace/spid/meter_bins.h"
+
+namespace spidd {
+
+using Payload = std::span<const std::uint8_t>;
+
+// How the 16 words (byte pairs at even offsets) of a packet's first 32 bytes relate to those of the packet before.
+struct WordOverlap {
+  std::uint16_t recurring = 0;  // bit i: word i also occurred in the packet before
+  std::uint16_t distinct = 0;   // bit i: word i is the first of its value in this packet
+};
+
+struct MeteredFlow {
+  std::span<const PayloadPacket> packets;
+  std::span<const WordOverlap> overlaps;  // one a packet
+};
+
+using MeterFunction = void (*)(const MeteredFlow& flow, MeterBins& bins);
+
+// The captured payload bytes of a packet.
+inline Payload payload_of(const PayloadPacket& packet) {
+  return Payload(packet.bytes).first(std::min<std::size_t>(packet.captured, kSnapLength));
+}
+
+// At most the first `limit` captured payload bytes.
+inline Payload payload_of(const PayloadPacket& packet, std::size_t limit) {
+  return Payload(packet.bytes).first(std::min({std::size_t{packet.captured}, kSnapLength, limit}));
+}
+
+// The first `limit` packets of a flow, or all.
+inline std::span<const PayloadPacket> first_packets(const MeteredFlow& flow, std::size_t limit) {
+  return flow.packets.first(std::min(flow.packets.size(), limit));
+}
+
+inline bool from_server(const PayloadPacket& packet) { return packet.direction == Direction::to_client; }
+inline unsigned direction_index(const PayloadPacket& packet) { return from_server(packet) ? 1 : 0; }
+
+// High half of a byte XOR its low half: 0..15.
+constexpr unsigned fold_nibbles(std::uint8_t byte) { return (byte ^ (byte >> 4)) & 15U; }
+
+// 0..255; remainder with the sign of the dividend, then brought above zero, as the original does.
+constexpr unsigned hash8(std::int32_t value) {
+  const int remainder = value % 251;
+  return static_cast<unsigned>(remainder < 0 ? remainder + 256 : remainder);
+}
+
+// 0..12.
+constexpr unsigned hash4(std::uint8_t byte) { return byte % 13U; }
+
+// Collects bytes for hash8() of a byte string: byte i is shifted left by 3 i. Good for 8 bytes.
+class ByteStringHash {
+ public:
+  void add(std::uint8_t byte) {
+    value_ ^= static_cast<std::int32_t>(byte) << shift_;
+    shift_ += 3;
+  }
+  unsigned bin() const { return hash8(value_); }
+
+ private:
+  std::int32_t value_ = 0;
+  unsigned shift_ = 0;
+};
+
+// Class of a payload length on a scale that is linear in the logarithm: min(B - 1, floor(L^(ln B / ln 1500))) for B
+// classes.
+unsigned length_class_16(std::uint32_t length);
+unsigned length_class_32(std::uint32_t length);
+unsigned length_class_128(std::uint32_t length);
+
+// The bits of a byte as eight bytes of 0 or 1 in one word; bit 0 in the lowest byte.
+constexpr std::uint64_t spread_bits(std::uint8_t byte) {
+  constexpr std::uint64_t kOnes = 0x0101010101010101;
+  const std::uint64_t one_bit_a_byte = (byte * kOnes) & 0x8040201008040201;
+  return ((one_bit_a_byte + 0x7f * kOnes) >> 7) & kOnes;
+}
+
+// Byte `index` of a word made by adding up to 255 results of spread_bits().
+constexpr unsigned spread_count(std::uint64_t word, unsigned index) { return (word >> (8 * index)) & 0xff; }
+
+}  // namespace spidd
