@@ -36,7 +36,7 @@
 #define SPIDD_SWAP64(x) (x)
 #endif
 
-#define SPIDD_VLAN_LIMIT 2
+#define SPIDD_VLAN_LIMIT      2
 #define SPIDD_EXTENSION_LIMIT 6
 
 enum spidd_link {
@@ -76,14 +76,14 @@ enum spidd_tcp_flag {
 
 /* What became of a frame. All but the first are one counter each (enum spidd_counter), ICMP_ERROR excepted. */
 enum spidd_parse_status {
-	SPIDD_PARSE_FLOW = 0,       /* TCP, UDP or ICMP echo: key, ports and payload are set */
-	SPIDD_PARSE_NOT_IP,         /* or an IP version field that contradicts the Ethernet type */
-	SPIDD_PARSE_TRUNCATED,      /* a header ended early or a length field lies */
-	SPIDD_PARSE_TOO_DEEP,       /* more tags or extension headers than the limits above */
-	SPIDD_PARSE_FRAGMENT,       /* a fragment other than the first */
+	SPIDD_PARSE_FLOW = 0,	    /* TCP, UDP or ICMP echo: key, ports and payload are set */
+	SPIDD_PARSE_NOT_IP,	    /* or an IP version field that contradicts the Ethernet type */
+	SPIDD_PARSE_TRUNCATED,	    /* a header ended early or a length field lies */
+	SPIDD_PARSE_TOO_DEEP,	    /* more tags or extension headers than the limits above */
+	SPIDD_PARSE_FRAGMENT,	    /* a fragment other than the first */
 	SPIDD_PARSE_OTHER_PROTOCOL, /* IP protocol without flow tracking */
-	SPIDD_PARSE_ICMP_OTHER,     /* neither echo nor an error with a usable inner header */
-	SPIDD_PARSE_ICMP_ERROR,     /* an error: `inner` is set */
+	SPIDD_PARSE_ICMP_OTHER,	    /* neither echo nor an error with a usable inner header */
+	SPIDD_PARSE_ICMP_ERROR,	    /* an error: `inner` is set */
 };
 
 /* An IP address as a number in host order; IPv4 is IPv4-mapped. */
@@ -96,7 +96,7 @@ struct spidd_number {
 struct spidd_inner {
 	struct spidd_number source;
 	struct spidd_number destination;
-	__u16 source_port;      /* host order; 0 unless TCP or UDP */
+	__u16 source_port;	/* host order; 0 unless TCP or UDP */
 	__u16 destination_port; /* host order; 0 unless TCP or UDP */
 	__u8 protocol;
 };
@@ -106,20 +106,20 @@ struct spidd_packet {
 	struct spidd_flow_key key;
 	struct spidd_number source;
 	struct spidd_number destination;
-	__u32 wire_bytes;       /* IP bytes on the wire, headers included; the frame's length where IP did not parse. For
-	                           a segmented packet the bytes of all its segments. */
-	__u32 payload_length;   /* transport payload bytes on the wire, of all segments together */
-	__u32 segments;         /* wire packets: 1, or more after spidd_packet_segment() */
-	__u32 segment_size;     /* payload bytes of every segment but the last, if segments > 1; else payload_length */
-	__u32 tcp_seq;          /* host order */
-	__u16 l3_offset;        /* of the IP header in the frame */
-	__u16 payload_offset;   /* of the transport payload in the frame */
-	__u16 source_port;      /* host order; ICMP echo: the identifier, both of them */
+	__u32 wire_bytes;     /* IP bytes on the wire, headers included; the frame's length where IP did not parse. For
+				 a segmented packet the bytes of all its segments. */
+	__u32 payload_length; /* transport payload bytes on the wire, of all segments together */
+	__u32 segments;	      /* wire packets: 1, or more after spidd_packet_segment() */
+	__u32 segment_size;   /* payload bytes of every segment but the last, if segments > 1; else payload_length */
+	__u32 tcp_seq;	      /* host order */
+	__u16 l3_offset;      /* of the IP header in the frame */
+	__u16 payload_offset; /* of the transport payload in the frame */
+	__u16 source_port;    /* host order; ICMP echo: the identifier, both of them */
 	__u16 destination_port; /* host order */
-	__u8 ip_version;        /* 4 or 6; 0: no complete and truthful IP header, addresses are not set */
-	__u8 protocol;          /* IP protocol number after extension headers */
-	__u8 source_is_lo;      /* the sender is the key's `lo` endpoint */
-	__u8 tcp_flags;         /* as on the wire: CWR ECE URG ACK PSH RST SYN FIN */
+	__u8 ip_version;	/* 4 or 6; 0: no complete and truthful IP header, addresses are not set */
+	__u8 protocol;		/* IP protocol number after extension headers */
+	__u8 source_is_lo;	/* the sender is the key's `lo` endpoint */
+	__u8 tcp_flags;		/* as on the wire: CWR ECE URG ACK PSH RST SYN FIN */
 	__u8 icmp_type;
 	__u8 icmp_code;
 	struct spidd_inner inner; /* only if the status is SPIDD_PARSE_ICMP_ERROR */
