@@ -91,5 +91,5 @@ watch_gateway() {
   wait_for 10 "the capture on gi has begun" log_says gateway-capture "listening on"
 }
 passed_payload_packets() {
-  tcpdump -n -q -r "$work/passed.pcap" "$@" 2>/dev/null | grep -Ecv 'tcp 0$|length 0$|ICMP' || true
+  tcpdump -n -q -Z root -r "$work/passed.pcap" "$@" 2>/dev/null | grep -Ecv 'tcp 0$|length 0$|ICMP' || true
 }
