@@ -56,6 +56,20 @@ std::string_view end_reason_name(EndReason reason) {
   return "shutdown";
 }
 
+EngineCounters& EngineCounters::operator+=(const EngineCounters& other) {
+  records += other.records;
+  flows += other.flows;
+  flows_ended += other.flows_ended;
+  flows_evicted += other.flows_evicted;
+  packets_not_stored += other.packets_not_stored;
+  records_late += other.records_late;
+  records_out_of_order += other.records_out_of_order;
+  matches += other.matches;
+  alerts += other.alerts;
+  blocks += other.blocks;
+  return *this;
+}
+
 Engine::Engine(EngineSettings settings, std::shared_ptr<const Matcher> matcher, std::shared_ptr<const Policy> policy,
                PacketSource& source, EngineSink& sink)
     : settings_(settings),

@@ -56,6 +56,8 @@ struct EngineCounters {
   std::uint64_t matches = 0;  // fingerprints scored
   std::uint64_t alerts = 0;
   std::uint64_t blocks = 0;
+
+  EngineCounters& operator+=(const EngineCounters& other);
 };
 
 class Engine {

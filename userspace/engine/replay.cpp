@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "userspace/engine/replay.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+namespace spidd {
+
+namespace {
+
+constexpr std::size_t kBatchRecords = 4096;
+constexpr Duration kAdvanceEvery = std::chrono::seconds(1);
+// A slow stream (a pipe from a live capture) is worked off this often, full batch or not.
+constexpr auto kLongestDelay = std::chrono::milliseconds(300);
+
+// What a worker has to say, and where it belongs in the order of all workers.
+struct Line {
+  std::uint64_t sequence = 0;
+  Timestamp flow_start;
+  std::size_t flow_hash = 0;
+  std::size_t begin = 0;
+  std::size_t end = 0;
+  const std::string* text = nullptr;
+};
+
+struct Item {
+  std::uint64_t sequence = 0;
+  bool advance = false;  // only record.time counts
+  PacketRecord record;
+};
+
+// The feeder's source ends idle flows itself, so that there is nothing to ask or tell.
+class NoWayBack final : public PacketSource {
+ public:
+  std::optional<FlowTotals> totals(const FlowKey&, Timestamp) const override { return std::nullopt; }
+  void decided(const FlowKey&, Timestamp) override {}
+  void ended(const FlowKey&, Timestamp) override {}
+};
+
+}  // namespace
+
+struct Replay::Worker final : EngineSink {
+  Worker(const Settings& settings, std::shared_ptr<const Matcher> matcher, std::shared_ptr<const Policy> policy,
+         std::unique_ptr<ReplayWriter> line_writer)
+      : writer(std::move(line_writer)),
+        engine(settings.engine, std::move(matcher), std::move(policy), source, *this),
+        thread([this] { run(); }) {}
+
+  ~Worker() override {
+    {
+      const std::lock_guard lock(mutex);
+      stopping = true;
+    }
+    wake.notify_all();
+    thread.join();
+  }
+
+  void decision(const FlowView& view, const Decision& decision) override {
+    const std::size_t begin = text.size();
+    writer->decision(view, decision, text);
+    note(view, begin);
+  }
+
+  void flow_ended(const FlowView& view, const FlowTotals& totals, EndReason reason) override {
+    const std::size_t begin = text.size();
+    writer->flow_ended(view, totals, reason, text);
+    note(view, begin);
+  }
+
+  void note(const FlowView& view, std::size_t begin) {
+    if (text.size() == begin) return;
+    lines.push_back({sequence, view.flow.start, std::hash<FlowKey>{}(view.flow.key), begin, text.size(), &text});
+  }
+
+  void run() {
+    for (;;) {
+      std::unique_lock lock(mutex);
+      wake.wait(lock, [this] { return busy || stopping; });
+      if (stopping) return;
+      lock.unlock();
+      for (const Item& item : working) {
+        sequence = item.sequence;
+        if (item.advance)
+          engine.advance(item.record.time);
+        else
+          engine.on_record(item.record);
+      }
+      if (finishing) {
+        ++sequence;
+        engine.finish(EndReason::shutdown);
+      }
+      lock.lock();
+      busy = false;
+      wake.notify_all();
+    }
+  }
+
+  void start_batch(bool last) {
+    working.swap(filling);
+    filling.clear();
+    text.clear();
+    lines.clear();
+    {
+      const std::lock_guard lock(mutex);
+      finishing = last;
+      busy = true;
+    }
+    wake.notify_all();
+  }
+
+  void wait() {
+    std::unique_lock lock(mutex);
+    wake.wait(lock, [this] { return !busy; });
+  }
+
+  std::vector<Item> filling;  // the feeder's
+  std::vector<Item> working;  // the worker's while busy, nobody's else
+  std::string text;
+  std::vector<Line> lines;
+  std::uint64_t sequence = 0;
+
+  NoWayBack source;
+  std::unique_ptr<ReplayWriter> writer;
+  Engine engine;
+
+  std::mutex mutex;
+  std::condition_variable wake;
+  bool busy = false;
+  bool finishing = false;
+  bool stopping = false;
+  std::thread thread;
+};
+
+Replay::Replay(Settings settings, std::shared_ptr<const Matcher> matcher, std::shared_ptr<const Policy> policy,
+               const MakeWriter& make_writer, Output output)
+    : output_(std::move(output)), last_hand_over_(std::chrono::steady_clock::now()) {
+  for (unsigned i = 0; i < std::max(1U, settings.workers); ++i)
+    workers_.push_back(std::make_unique<Worker>(settings, matcher, policy, make_writer()));
+}
+
+Replay::~Replay() = default;
+
+void Replay::feed(const PacketRecord& record) {
+  const Duration passed = record.time - last_advance_;
+  if (passed >= kAdvanceEvery || passed <= -kAdvanceEvery) advance(record.time);
+  const std::size_t worker = std::hash<FlowKey>{}(record.key) % workers_.size();
+  workers_[worker]->filling.push_back({++sequence_, false, record});
+  if (++filled_ >= kBatchRecords) hand_over();
+}
+
+void Replay::advance(Timestamp now) {
+  last_advance_ = now;
+  ++sequence_;
+  for (const auto& worker : workers_) {
+    Item& item = worker->filling.emplace_back();
+    item.sequence = sequence_;
+    item.advance = true;
+    item.record.time = now;
+  }
+  if (std::chrono::steady_clock::now() - last_hand_over_ > kLongestDelay) {
+    hand_over();
+    collect();
+  }
+}
+
+void Replay::hand_over() {
+  collect();
+  for (const auto& worker : workers_) worker->start_batch(false);
+  filled_ = 0;
+  last_hand_over_ = std::chrono::steady_clock::now();
+}
+
+// Waits for the workers and hands out what they said.
+void Replay::collect() {
+  std::vector<Line> lines;
+  for (const auto& worker : workers_) {
+    worker->wait();
+    lines.insert(lines.end(), worker->lines.begin(), worker->lines.end());
+    worker->lines.clear();
+  }
+  std::stable_sort(lines.begin(), lines.end(), [](const Line& a, const Line& b) {
+    if (a.sequence != b.sequence) return a.sequence < b.sequence;
+    if (a.flow_start != b.flow_start) return a.flow_start < b.flow_start;
+    return a.flow_hash < b.flow_hash;
+  });
+  for (const Line& line : lines) output_(std::string_view(*line.text).substr(line.begin, line.end - line.begin));
+}
+
+void Replay::finish() {
+  hand_over();
+  collect();
+  for (const auto& worker : workers_) {
+    worker->sequence = sequence_;
+    worker->start_batch(true);
+  }
+  collect();
+}
+
+EngineCounters Replay::counters() const {
+  EngineCounters sum;
+  for (const auto& worker : workers_) sum += worker->engine.counters();
+  return sum;
+}
+
+}  // namespace spidd
