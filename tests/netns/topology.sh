@@ -3,8 +3,8 @@
 # The network of the netns tests and of the demonstration. Sourced by lib.sh.
 #
 #   namespace client             namespace gateway              namespace server
-#   192.0.2.10     c0 ───── gi  192.0.2.1
-#   2001:db8:1::10              2001:db8:1::1
+#   192.0.2.50     c0 ───── gi  192.0.2.1
+#   2001:db8:1::50              2001:db8:1::1
 #                           spidd: XDP ingress, tc egress on gi
 #                               198.51.100.1   go ───── s0  198.51.100.20  HTTPS download, TCP 443   (nginx)
 #                               2001:db8:2::1                          .30  OpenVPN, TCP 443
@@ -48,7 +48,7 @@ make_topology() {
     up gateway gi.v
   fi
 
-  join client "$client_if" 192.0.2.10/24 2001:db8:1::10/64
+  join client "$client_if" 192.0.2.50/24 2001:db8:1::50/64
   join gateway "$inside_if" 192.0.2.1/24 2001:db8:1::1/64
   join gateway go 198.51.100.1/24 2001:db8:2::1/64
   local last
@@ -65,7 +65,7 @@ add_second_client() {
   ip -n client2 link add c0 type veth peer name gi2 netns gateway
   up client2 c0
   up gateway gi2
-  join client2 c0 192.0.3.10/24 2001:db8:3::10/64
+  join client2 c0 192.0.3.50/24 2001:db8:3::50/64
   join gateway gi2 192.0.3.1/24 2001:db8:3::1/64
   default_routes client2 192.0.3.1 2001:db8:3::1
 }
