@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# shellcheck over every shell script, and mandoc's lint over the manual pages.
+# Runs shellcheck over every shell script and mandoc's lint over the manual pages.
 set -euo pipefail
 
 cd "$(dirname "$(readlink -f "$0")")/.."

@@ -47,9 +47,9 @@ test_build() {
   shift
   echo "== test $name"
   local status=0
-  REQUIRE_PRIVILEGED_TESTS=1 ctest --test-dir "build/$name" --parallel "$jobs" --output-on-failure "$@" |
-    tee "$log" | grep -vE '^ *(Start +[0-9]+:|[0-9]+/[0-9]+ Test +#[0-9]+: .* Passed)' || true
-  status=${PIPESTATUS[0]}
+  REQUIRE_PRIVILEGED_TESTS=1 ctest --test-dir "build/$name" --parallel "$jobs" --output-on-failure "$@" \
+    > >(tee "$log" | grep -vE '^ *(Start +[0-9]+:|[0-9]+/[0-9]+ Test +#[0-9]+: .* Passed)') || status=$?
+  wait $! || true
   if grep -qE '\*\*\*(Skipped|Not Run)' "$log"; then
     echo "$name: tests were skipped:"
     grep -E '\*\*\*(Skipped|Not Run)' "$log"
