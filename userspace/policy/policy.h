@@ -35,17 +35,22 @@ struct PortRange {
   auto operator<=>(const PortRange&) const = default;
 };
 
-// Conditions of a rule; an empty list matches everything, all conditions that are given must hold.
+// Conditions of a rule; an empty list matches everything, all conditions that are given must hold. Only an identified
+// flow has a label and a category: labels and categories match no other, and score and margin are tested on no other.
+//
+// If the flow is a tunnel and the rule names categories, the score and the margin tested are those of the best tunnel
+// model and its distance to the best model that is no tunnel: two tunnels that cannot be told apart are a tunnel for
+// sure. Else they are the label's, and its distance to the best model of another family.
 struct RuleMatch {
   std::vector<std::string> labels;  // label or family
   std::vector<Category> categories;
-  std::vector<IdentificationState> states;  // default: identified only
+  std::vector<IdentificationState> states = {IdentificationState::identified};
   std::vector<Transport> transports;
   std::vector<IpPrefix> clients;
   std::vector<IpPrefix> servers;
-  std::vector<PortRange> server_ports;
-  double min_score = 0.0;   // bits per measurement
-  double min_margin = 0.1;  // tunnel category: best tunnel over best other; else label over second
+  std::vector<PortRange> server_ports;  // never match ICMP, which has no ports
+  double min_score = 0.0;               // bits per measurement
+  double min_margin = 0.1;              // bits per measurement
   unsigned min_payload_packets = 3;
 };
 
