@@ -110,7 +110,11 @@ DecodeStatus decode_record(std::span<const std::byte> bytes, Duration clock_offs
   std::memcpy(&record, bytes.data(), sizeof record);
   if (record.abi_version != SPIDD_ABI_VERSION) return DecodeStatus::wrong_version;
   if (!is_valid(record)) return DecodeStatus::invalid;
+  translate_record(record, clock_offset, out);
+  return DecodeStatus::ok;
+}
 
+void translate_record(const spidd_record& record, Duration clock_offset, PacketRecord& out) {
   out.time = timestamp(record.time_ns, clock_offset);
   out.flow_start = timestamp(record.flow_start_ns, clock_offset);
   out.key = flow_key(record.key);
@@ -124,7 +128,7 @@ DecodeStatus decode_record(std::span<const std::byte> bytes, Duration clock_offs
     out.type = PacketRecord::Type::end;
     out.packet = {};
     out.totals = totals_from(record.totals, clock_offset);
-    return DecodeStatus::ok;
+    return;
   }
   out.type = PacketRecord::Type::payload;
   out.totals = {};
@@ -135,7 +139,6 @@ DecodeStatus decode_record(std::span<const std::byte> bytes, Duration clock_offs
   out.packet.captured = record.captured;
   const auto valid_end = std::copy_n(record.payload, record.captured, out.packet.bytes.begin());
   std::fill(valid_end, out.packet.bytes.end(), std::uint8_t{0});
-  return DecodeStatus::ok;
 }
 
 }  // namespace spidd

@@ -24,6 +24,9 @@ std::string_view decode_status_name(DecodeStatus status);
 // `out` is written only if the result is ok. Never allocates.
 DecodeStatus decode_record(std::span<const std::byte> bytes, Duration clock_offset, PacketRecord& out);
 
+// The second half of decode_record: for a record that this process filled itself and whose fields need no checking.
+void translate_record(const spidd_record& record, Duration clock_offset, PacketRecord& out);
+
 // Both directions of the key's translation are exact: flow_key(abi_key(k)) == k. The transport must be one of
 // Transport's: decode_record checks it.
 FlowKey flow_key(const spidd_flow_key& key);

@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// The loop of bpf/flow.h over a file: parse, find the flow, step it, hand out what it says.
+#include "userspace/capture/pcap_source.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "userspace/capture/pcap_file.h"
+#include "userspace/capture/pcap_flow_table.h"
+#include "userspace/capture/pcap_link.h"
+#include "userspace/capture/record_decoder.h"
+
+namespace spidd {
+namespace {
+
+using Slot = PcapFlowTable::Slot;
+
+constexpr std::uint64_t kSweepEveryNs = 1'000'000'000;
+constexpr std::uint64_t kTickPackets = 65536;
+constexpr Duration kOwnClock{0};  // the capture's times are since the epoch already
+
+std::uint64_t limit_ns(Duration limit) { return static_cast<std::uint64_t>(std::max(limit, Duration::zero()).count()); }
+
+}  // namespace
+
+struct PcapSource::State {
+  State(PcapFile opened, const Settings& settings)
+      : file(std::move(opened)),
+        link(file.link_type()),
+        flows(settings.max_flows),
+        limits{limit_ns(settings.udp_idle), limit_ns(settings.tcp_idle)},
+        domain(settings.domain) {}
+
+  Next next(PacketRecord& out);
+  void process();
+  void count_without_flow(int status);
+  Slot open_flow(const spidd_packet& packet);
+  void add_payload_record(const spidd_packet& packet, const spidd_flow& flow, const spidd_flow_outcome& outcome);
+  void add_end_record(Slot slot);
+  bool end_one(Slot slot);
+  std::optional<Slot> find(const FlowKey& key, Timestamp flow_start) const;
+
+  PcapFile file;
+  LinkLayer link;
+  PcapFlowTable flows;
+  IdleLimits limits;
+  std::uint16_t domain;
+  PcapCounters counters;
+
+  CapturedFrame frame;       // the last one read
+  bool frame_waits = false;  // until the flows that are idle at its time have ended
+  bool sweeping = false;
+  bool tick_due = false;
+  std::uint64_t swept_at_ns = 0;
+  std::uint64_t tick_at_packet = kTickPackets;
+  std::optional<PcapFile::Next> finished;  // how the file ended
+
+  // What one packet gives at most: the end of the flow it evicts or restarts, its payload, the end of its own flow.
+  std::array<spidd_record, 3> pending;
+  std::size_t pending_begin = 0;
+  std::size_t pending_end = 0;
+};
+
+PcapSource::Next PcapSource::State::next(PacketRecord& out) {
+  for (;;) {
+    if (pending_begin < pending_end) {
+      translate_record(pending[pending_begin++], kOwnClock, out);
+      return Next::record;
+    }
+    pending_begin = pending_end = 0;
+
+    if (finished) {
+      if (end_one(flows.open())) continue;
+      return *finished == PcapFile::Next::end ? Next::end : Next::damaged;
+    }
+    if (sweeping) {
+      const Slot idle = flows.idle(frame.time_ns, limits);
+      if (idle != PcapFlowTable::kNone) {
+        ++counters.flows_idle;
+        end_one(idle);
+        continue;
+      }
+      sweeping = false;
+      tick_due = true;
+    }
+    if (tick_due) {
+      tick_due = false;
+      tick_at_packet = counters.seen_packets + kTickPackets;
+      return Next::tick;
+    }
+    if (frame_waits) {
+      frame_waits = false;
+      process();
+      continue;
+    }
+    if (const auto read = file.next(frame); read != PcapFile::Next::frame) {
+      finished = read;
+    } else if (distance_ns(frame.time_ns, swept_at_ns) >= kSweepEveryNs) {
+      swept_at_ns = frame.time_ns;
+      sweeping = true;
+      frame_waits = true;
+    } else {
+      process();
+      tick_due = counters.seen_packets >= tick_at_packet;
+    }
+  }
+}
+
+void PcapSource::State::process() {
+  spidd_packet packet;
+  const int status = link.parse(frame.bytes, frame.wire_length, domain, packet);
+  ++counters.seen_packets;
+  counters.seen_bytes += packet.wire_bytes;
+  if (status != SPIDD_PARSE_FLOW) {
+    count_without_flow(status);
+    return;
+  }
+
+  Slot slot = flows.find(packet.key);
+  if (slot == PcapFlowTable::kNone) {
+    if (!spidd_flow_opens(&packet)) {
+      ++counters.without_flow;
+      return;
+    }
+    slot = open_flow(packet);
+  } else if (spidd_flow_restarts(&flows[slot], &packet, frame.time_ns, limits.udp_ns, limits.tcp_ns)) {
+    ++counters.flows_restarted;
+    if ((flows[slot].flags & SPIDD_FLOW_END_SENT) == 0) add_end_record(slot);
+    spidd_flow_init(&flows[slot], &packet, frame.time_ns);
+  }
+
+  spidd_flow& flow = flows[slot];
+  const std::uint64_t now_ns = std::max<std::uint64_t>(frame.time_ns, flow.last_ns);
+  spidd_flow_outcome outcome;
+  spidd_flow_step(&flow, &packet, now_ns, &outcome);
+  counters.retransmissions += outcome.retransmission;
+  if (outcome.records != 0) add_payload_record(packet, flow, outcome);
+  if (outcome.end) add_end_record(slot);
+  flows.seen(slot, now_ns);
+}
+
+void PcapSource::State::count_without_flow(int status) {
+  switch (status) {
+    case SPIDD_PARSE_NOT_IP:
+      ++counters.not_ip;
+      break;
+    case SPIDD_PARSE_TRUNCATED:
+      ++counters.truncated;
+      break;
+    case SPIDD_PARSE_TOO_DEEP:
+      ++counters.too_deep;
+      break;
+    case SPIDD_PARSE_FRAGMENT:
+      ++counters.fragment;
+      break;
+    case SPIDD_PARSE_OTHER_PROTOCOL:
+      ++counters.other_protocol;
+      break;
+    case SPIDD_PARSE_ICMP_OTHER:
+      ++counters.icmp_other;
+      break;
+    case SPIDD_PARSE_ICMP_ERROR:
+      ++counters.icmp_error;
+      break;
+    default:
+      break;
+  }
+}
+
+Slot PcapSource::State::open_flow(const spidd_packet& packet) {
+  if (flows.full()) {
+    const Slot victim = flows.victim();
+    if ((flows[victim].flags & SPIDD_FLOW_END_SENT) == 0) {
+      ++counters.flows_evicted;
+      add_end_record(victim);
+    }
+    flows.erase(victim);
+  }
+  ++counters.flows_created;
+  const Slot slot = flows.insert(packet.key, frame.time_ns);
+  spidd_flow_init(&flows[slot], &packet, frame.time_ns);
+  return slot;
+}
+
+// One packet of a file is one segment: bpf/flow.h never asks for more than one record.
+void PcapSource::State::add_payload_record(const spidd_packet& packet, const spidd_flow& flow,
+                                           const spidd_flow_outcome& outcome) {
+  spidd_record& record = pending[pending_end++];
+  spidd_record_payload(&record, &packet, &flow, &outcome, 0, frame.time_ns, 0);
+  record.payload_offset = link.recorded_offset(packet);
+  const std::size_t begin = std::min<std::size_t>(packet.payload_offset, frame.bytes.size());
+  const std::size_t captured =
+      std::min({std::size_t{SPIDD_SNAP}, std::size_t{packet.payload_length}, frame.bytes.size() - begin});
+  std::memcpy(record.payload, frame.bytes.data() + begin, captured);
+  record.captured = static_cast<std::uint8_t>(captured);
+  ++counters.records_sent;
+}
+
+void PcapSource::State::add_end_record(Slot slot) {
+  spidd_record_end(&pending[pending_end++], &flows.key(slot), &flows[slot], frame.time_ns, 0);
+  ++counters.ends_sent;
+}
+
+// False if there is no such flow.
+bool PcapSource::State::end_one(Slot slot) {
+  if (slot == PcapFlowTable::kNone) return false;
+  if ((flows[slot].flags & SPIDD_FLOW_END_SENT) == 0) add_end_record(slot);
+  flows.erase(slot);
+  return true;
+}
+
+std::optional<Slot> PcapSource::State::find(const FlowKey& key, Timestamp flow_start) const {
+  const Slot slot = flows.find(abi_key(key));
+  if (slot == PcapFlowTable::kNone || timestamp(flows[slot].start_ns, kOwnClock) != flow_start) return std::nullopt;
+  return slot;
+}
+
+Result<PcapSource> PcapSource::open(const std::string& path, const Settings& settings) {
+  constexpr std::uint32_t kMostFlows = 1U << 28;
+  if (settings.max_flows == 0 || settings.max_flows > kMostFlows) {
+    return fail("flow table of {} entries: must be from 1 to {}", settings.max_flows, kMostFlows);
+  }
+  if (settings.domain >= SPIDD_MAX_INTERFACES) {
+    return fail("observation domain {}: must be below {}", settings.domain, SPIDD_MAX_INTERFACES);
+  }
+  auto file = PcapFile::open(path, settings.filter);
+  if (!file) return tl::unexpected(std::move(file).error());
+  if (!LinkLayer::supports(file->link_type())) {
+    return fail(
+        "{}: link type {} is not supported: Ethernet, raw IP, Linux cooked, BSD loopback, PPP and Cisco HDLC are",
+        file->path(), file->link_type_name());
+  }
+  return PcapSource{std::make_unique<State>(std::move(*file), settings)};
+}
+
+PcapSource::PcapSource(std::unique_ptr<State> state) : state_(std::move(state)) {}
+PcapSource::PcapSource(PcapSource&&) noexcept = default;
+PcapSource& PcapSource::operator=(PcapSource&&) noexcept = default;
+PcapSource::~PcapSource() = default;
+
+PcapSource::Next PcapSource::next(PacketRecord& out) { return state_->next(out); }
+
+Result<> PcapSource::run(const std::function<void(const PacketRecord&)>& handle) {
+  PacketRecord record;
+  for (;;) {
+    switch (next(record)) {
+      case Next::record:
+        handle(record);
+        break;
+      case Next::tick:
+        break;
+      case Next::end:
+        return {};
+      case Next::damaged:
+        return fail("{}", damage());
+    }
+  }
+}
+
+std::optional<FlowTotals> PcapSource::totals(const FlowKey& key, Timestamp flow_start) const {
+  const auto slot = state_->find(key, flow_start);
+  if (!slot) return std::nullopt;
+  return flow_totals(state_->flows[*slot], kOwnClock);
+}
+
+void PcapSource::decided(const FlowKey& key, Timestamp flow_start) {
+  if (const auto slot = state_->find(key, flow_start)) state_->flows[*slot].verdict = SPIDD_VERDICT_DECIDED;
+}
+
+// The entry stays, as the kernel's does: late packets of a forgotten flow are no new flow.
+void PcapSource::ended(const FlowKey& key, Timestamp flow_start) {
+  const auto slot = state_->find(key, flow_start);
+  if (!slot) return;
+  spidd_flow& flow = state_->flows[*slot];
+  flow.flags |= SPIDD_FLOW_END_SENT;
+  state_->flows.seen(*slot, flow.last_ns);
+}
+
+Timestamp PcapSource::clock() const { return timestamp(state_->frame.time_ns, kOwnClock); }
+
+const PcapCounters& PcapSource::counters() const { return state_->counters; }
+
+std::uint32_t PcapSource::flows() const { return state_->flows.size(); }
+
+std::uint64_t PcapSource::position() const { return state_->file.position(); }
+
+std::optional<std::uint64_t> PcapSource::size() const { return state_->file.size(); }
+
+const std::string& PcapSource::damage() const { return state_->file.damage(); }
+
+}  // namespace spidd
