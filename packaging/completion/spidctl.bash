@@ -1,0 +1,41 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# Completion of spidctl's commands and options for bash.
+_spidctl() {
+  local word=${COMP_WORDS[COMP_CWORD]} command='' i
+  local commands="status flows alerts ports drops block unblock analyze policy models train"
+  for ((i = 1; i < COMP_CWORD; i++)); do
+    case ${COMP_WORDS[i]} in
+      --socket) ((i++)) ;;
+      -*) ;;
+      *)
+        command=${COMP_WORDS[i]}
+        break
+        ;;
+    esac
+  done
+
+  local options="--help"
+  case $command in
+    '')
+      mapfile -t COMPREPLY < <(compgen -W "$commands --socket --help --version" -- "$word")
+      return
+      ;;
+    status) options+=" --json --watch" ;;
+    alerts) options+=" --json --follow" ;;
+    flows | ports | drops) options+=" --json" ;;
+    block) options+=" --for --json" ;;
+    unblock) options+=" --json" ;;
+    analyze) options+=" --json --policy --models" ;;
+    policy) [ "${COMP_WORDS[COMP_CWORD - 1]}" = policy ] && options+=" check" ;;
+    models) [ "${COMP_WORDS[COMP_CWORD - 1]}" = models ] && options+=" list show" ;;
+  esac
+  if [[ $word == -* ]] || [[ $command =~ ^(policy|models)$ && ${COMP_WORDS[COMP_CWORD - 1]} == "$command" ]]; then
+    mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")
+  elif [[ $command =~ ^(analyze|policy|train)$ ]]; then
+    mapfile -t COMPREPLY < <(compgen -f -- "$word")
+  else
+    mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")
+  fi
+}
+complete -o filenames -F _spidctl spidctl
