@@ -43,8 +43,9 @@ enum class DatapathCounter : std::uint8_t {
   ends_sent,
   ends_lost,
   payload_unreadable,
+  unknown_interface,
 };
-inline constexpr std::size_t kDatapathCounters = 25;
+inline constexpr std::size_t kDatapathCounters = 26;
 
 // "seen_packets", ...
 std::string_view counter_name(DatapathCounter counter);
@@ -83,7 +84,7 @@ struct KernelFlow {
   FlowTotals totals;
 };
 
-// About 30 µs.
+// A few microseconds.
 Result<DatapathCounters> read_counters(int counters_map);
 // Ports with any traffic, ordered by hook, transport and port. About 50 ms on 4 CPUs: for requests, not for polling.
 Result<std::vector<PortCounters>> read_ports(int ports_map);

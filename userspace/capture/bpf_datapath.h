@@ -9,7 +9,9 @@
 // attachment has no link, the program).
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -79,14 +81,21 @@ class BpfDatapath {
  private:
   BpfDatapath() = default;
 
+  // The start steps, in this order.
+  Result<> open_pin_directory();
+  Result<> open_maps(bool programs_attached);
+  Result<> fill_config();
+  Result<> create_rings();
+  Result<> attach_interfaces(const std::vector<InterfaceInfo>& interfaces, std::vector<Hook>& previous);
+
+  BpfSettings settings_;
   std::string pin_directory_;
   UniqueFd lock_;  // of the pin directory: one daemon each
   bool took_over_ = false;
-  BpfSettings settings_;
   std::vector<std::string> warnings_;
   BpfObjects objects_;
-  std::vector<BpfRing> rings_;
-  spidd_config* config_ = nullptr;
+  std::vector<std::optional<BpfRing>> rings_;  // empty once a source has it
+  spidd_config* config_ = nullptr;             // shared with the kernel
   std::vector<WatchedInterface> interfaces_;
   std::vector<Hook> hooks_;
 };

@@ -36,6 +36,8 @@ class BpfSource final : public PacketSource {
   std::optional<FlowTotals> totals(const FlowKey& key, Timestamp flow_start) const override;
   // Collected and sent 64 at a time, and at the end of every drain().
   void decided(const FlowKey& key, Timestamp flow_start) override;
+  // Two system calls. Marks the kernel's entry as reported; packets that come in between may go uncounted in it.
+  void ended(const FlowKey& key, Timestamp flow_start) override;
 
   // Now, on the clock of the records.
   Timestamp now() const { return clock_.now(); }
@@ -54,6 +56,7 @@ class BpfSource final : public PacketSource {
   UniqueFd flows_;
   UniqueFd flow_verdict_;
   KernelClock clock_;
+  std::uint64_t clock_refreshed_ns_ = 0;  // coarse
   std::unique_ptr<spidd_verdict_request> request_;
   PacketRecord record_;
   std::uint64_t undecodable_ = 0;

@@ -30,6 +30,8 @@ class KernelClock {
   void refresh(std::uint64_t monotonic_ns, Timestamp wall);
 
   Timestamp to_wall(std::uint64_t monotonic_ns) const;
+  // What to_wall() adds to that time.
+  Duration offset_at(std::uint64_t monotonic_ns) const;
   // The kernel time with that name; nothing if no kernel time has it.
   std::optional<std::uint64_t> to_monotonic(Timestamp wall) const;
   Timestamp now() const;
@@ -38,7 +40,7 @@ class KernelClock {
   // From monotonic time `from` on, `offset` is added.
   struct Segment {
     std::uint64_t from = 0;
-    std::int64_t offset = 0;
+    Duration offset{};
   };
   static constexpr std::size_t kSegments = 16;  // older steps are forgotten
 
