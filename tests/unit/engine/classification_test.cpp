@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "userspace/engine/classification.h"
+
+#include <gtest/gtest.h>
+
+namespace spidd {
+namespace {
+
+enum : std::uint16_t { kHttps, kDot, kOpenvpn };
+
+const std::vector<ModelSummary>& models() {
+  static const std::vector<ModelSummary> models = {
+      {"https", "tls", Category::encrypted, Transport::tcp, 10, 3, 100},
+      {"dot", "tls", Category::encrypted, Transport::tcp, 10, 3, 100},
+      {"openvpn", "openvpn", Category::tunnel, Transport::tcp, 10, 3, 100},
+  };
+  return models;
+}
+
+Match tunnel(float score, float other) {
+  return {.best = kOpenvpn,
+          .second = kHttps,
+          .best_tunnel = kOpenvpn,
+          .best_other = kHttps,
+          .best_score = score,
+          .second_score = other,
+          .tunnel_score = score,
+          .other_score = other};
+}
+
+Verdict judge(const Match& match, unsigned packets, Progress progress = Progress::more_to_come,
+              const Verdict& previous = {}) {
+  return classify(match, models(), packets, progress, previous, ClassificationRules{});
+}
+
+TEST(Classification, WaitsForMorePacketsWhenAnEarlyVerdictIsNotClear) {
+  EXPECT_EQ(judge(tunnel(0.5F, 0.0F), 4).state, IdentificationState::undecided);
+  EXPECT_EQ(judge(tunnel(1.0F, 0.9F), 4).state, IdentificationState::undecided);
+}
+
+TEST(Classification, GivesAClearVerdictEarly) {
+  const Verdict verdict = judge(tunnel(1.0F, 0.2F), 4);
+  EXPECT_EQ(verdict.state, IdentificationState::identified);
+  EXPECT_FALSE(verdict.final);
+  EXPECT_EQ(verdict.model, kOpenvpn);
+  EXPECT_FLOAT_EQ(verdict.tunnel_margin, 0.8F);
+}
+
+TEST(Classification, SettlesAtTheEighthPacket) {
+  EXPECT_EQ(judge(tunnel(0.05F, 0.0F), 8).state, IdentificationState::identified);
+  EXPECT_EQ(judge(tunnel(-0.05F, -0.5F), 8).state, IdentificationState::unknown);
+}
+
+TEST(Classification, IsFinalWhenTheSameClearAnswerComesTwice) {
+  const Verdict first = judge(tunnel(1.0F, 0.2F), 3);
+  EXPECT_TRUE(judge(tunnel(1.0F, 0.2F), 4, Progress::more_to_come, first).final);
+  EXPECT_FALSE(judge(tunnel(0.4F, -0.2F), 8, Progress::more_to_come, first).final);
+}
+
+TEST(Classification, AnotherLabelOfTheSameFamilyIsTheSameAnswer) {
+  Match match = tunnel(0.0F, 1.0F);
+  match.best = kHttps;
+  match.best_score = 1.0F;
+  match.second = kOpenvpn;
+  match.second_score = 0.0F;
+  const Verdict first = judge(match, 4);
+  match.best = kDot;
+  EXPECT_TRUE(judge(match, 6, Progress::more_to_come, first).final);
+}
+
+TEST(Classification, TheTwentiethPacketIsFinalWhateverItSays) { EXPECT_TRUE(judge(tunnel(-1.0F, -2.0F), 20).final); }
+
+TEST(Classification, AShortFlowIsJudgedAtItsEnd) {
+  const Verdict verdict = judge(tunnel(0.1F, 0.0F), 2, Progress::ended);
+  EXPECT_EQ(verdict.state, IdentificationState::identified);
+  EXPECT_TRUE(verdict.final);
+}
+
+TEST(Classification, APauseGivesAnAnswerThatIsNotFinal) {
+  const Verdict verdict = judge(tunnel(0.1F, 0.0F), 2, Progress::paused);
+  EXPECT_EQ(verdict.state, IdentificationState::identified);
+  EXPECT_FALSE(verdict.final);
+}
+
+TEST(Classification, NoModelToCompareWithIsUnknown) {
+  EXPECT_EQ(judge(Match{}, 3, Progress::ended).state, IdentificationState::unknown);
+  EXPECT_EQ(judge(Match{}, 4).state, IdentificationState::undecided);
+}
+
+TEST(Classification, KeepsTheActionAlreadyTaken) {
+  Verdict previous;
+  previous.action = Action::alert;
+  previous.rule = 3;
+  const Verdict verdict = judge(tunnel(1.0F, 0.0F), 8, Progress::more_to_come, previous);
+  EXPECT_EQ(verdict.action, Action::alert);
+  EXPECT_EQ(verdict.rule, 3);
+}
+
+}  // namespace
+}  // namespace spidd

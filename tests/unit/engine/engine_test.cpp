@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// The way of a record through the engine, with two small models trained on the spot: "shout" (upper-case text, a
+// tunnel) and "hum" (binary, plain).
+#include "userspace/engine/engine.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+namespace spidd {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+const Timestamp kStart{std::chrono::sys_days{std::chrono::year{2026} / 11 / 21}};
+
+PayloadPacket packet(bool shout, unsigned order, Timestamp time) {
+  PayloadPacket result;
+  result.time = time;
+  result.length = shout ? 60 + order : 400 + 10 * order;
+  result.offset = 54;
+  result.direction = order % 2 == 0 ? Direction::to_server : Direction::to_client;
+  result.captured = 64;
+  if (result.length < 64) result.captured = static_cast<std::uint8_t>(result.length);
+  for (unsigned i = 0; i < result.captured; ++i)
+    result.bytes[i] = static_cast<std::uint8_t>(shout ? 'A' + (i + order) % 26 : (i * 37 + order * 11) & 0x9f);
+  return result;
+}
+
+std::shared_ptr<const Matcher> small_models() {
+  ModelDatabase database;
+  AttributeMeters meters;
+  Fingerprint fingerprint;
+  for (const bool shout : {true, false}) {
+    ProtocolModel& model = shout ? database.find_or_add("shout", Transport::udp, Category::tunnel, "shout")
+                                 : database.find_or_add("hum", Transport::udp, Category::plain, "hum");
+    for (unsigned flow = 0; flow < 10; ++flow) {
+      std::vector<PayloadPacket> packets;
+      for (unsigned order = 0; order < 8; ++order)
+        packets.push_back(packet(shout, order, kStart + milliseconds(order)));
+      meters.measure(packets, fingerprint);
+      model.add(fingerprint);
+    }
+    model.captures = 2;
+  }
+  auto matcher = Matcher::build(database);
+  EXPECT_TRUE(matcher) << matcher.error().message;
+  return std::make_shared<const Matcher>(std::move(*matcher));
+}
+
+class FakeSource final : public PacketSource {
+ public:
+  std::optional<FlowTotals> totals(const FlowKey& key, Timestamp) const override {
+    const auto found = known.find(key);
+    if (found == known.end()) return std::nullopt;
+    return found->second;
+  }
+  void decided(const FlowKey&, Timestamp) override { ++decided_count; }
+  void ended(const FlowKey&, Timestamp) override { ++ended_count; }
+
+  std::map<FlowKey, FlowTotals> known;
+  int decided_count = 0;
+  int ended_count = 0;
+};
+
+struct Ended {
+  std::string label;
+  IdentificationState state;
+  Action action;
+  unsigned payload_packets;
+  EndReason reason;
+  FlowTotals totals;
+};
+
+class Recorder final : public EngineSink {
+ public:
+  void decision(const FlowView& view, const Decision& decision) override {
+    actions.push_back(decision.action);
+    packets_at_decision.push_back(view.flow.verdict.payload_packets);
+  }
+  void flow_ended(const FlowView& view, const FlowTotals& totals, EndReason reason) override {
+    ended.push_back({view.label ? view.label->label : "", view.flow.verdict.state, view.flow.verdict.action,
+                     view.flow.verdict.payload_packets, reason, totals});
+  }
+
+  std::vector<Action> actions;
+  std::vector<unsigned> packets_at_decision;
+  std::vector<Ended> ended;
+};
+
+class EngineTest : public testing::Test {
+ protected:
+  static Policy blocking_policy() {
+    Policy policy;
+    policy.mode = Mode::enforce;
+    Rule rule;
+    rule.name = "no-tunnels";
+    rule.match.categories = {Category::tunnel};
+    rule.action = Action::block;
+    policy.rules = {rule};
+    return policy;
+  }
+
+  Engine make(EngineSettings settings = {}, Policy policy = builtin_policy()) {
+    return Engine(settings, small_models(), std::make_shared<const Policy>(std::move(policy)), source, sink);
+  }
+
+  static FlowKey key(std::uint16_t port) {
+    FlowKey key;
+    key.low = IpAddress::from_ipv4(0x0a000001);
+    key.high = IpAddress::from_ipv4(0xc6336401);
+    key.port_low = port;
+    key.port_high = 5000;
+    key.transport = Transport::udp;
+    return key;
+  }
+
+  static PacketRecord record(std::uint16_t port, bool shout, unsigned order, Timestamp start = kStart) {
+    PacketRecord record;
+    record.time = start + milliseconds(10 * order);
+    record.flow_start = start;
+    record.key = key(port);
+    record.start_seen = true;
+    record.order = static_cast<std::uint16_t>(order);
+    record.packet = packet(shout, order, record.time);
+    return record;
+  }
+
+  static PacketRecord end(std::uint16_t port, Timestamp start = kStart) {
+    PacketRecord record;
+    record.type = PacketRecord::Type::end;
+    record.time = start + seconds(1);
+    record.flow_start = start;
+    record.key = key(port);
+    record.totals.counters.packets = {30, 40};
+    record.totals.last = record.time;
+    record.totals.closed = true;
+    return record;
+  }
+
+  FakeSource source;
+  Recorder sink;
+};
+
+TEST_F(EngineTest, NamesAFlowAndReportsItsEndWithTheTotalsOfTheSource) {
+  Engine engine = make();
+  for (unsigned order = 0; order < 8; ++order) engine.on_record(record(1, false, order));
+  engine.on_record(end(1));
+  ASSERT_EQ(sink.ended.size(), 1U);
+  EXPECT_EQ(sink.ended[0].label, "hum");
+  EXPECT_EQ(sink.ended[0].state, IdentificationState::identified);
+  EXPECT_EQ(sink.ended[0].action, Action::pass);
+  EXPECT_EQ(sink.ended[0].totals.counters.packets[1], 40U);
+  EXPECT_EQ(sink.ended[0].reason, EndReason::closed);
+  EXPECT_EQ(engine.flows().size(), 0U);
+}
+
+TEST_F(EngineTest, AlertsOnceOnATunnel) {
+  Engine engine = make();
+  for (unsigned order = 0; order < 20; ++order) engine.on_record(record(1, true, order));
+  EXPECT_EQ(sink.actions, std::vector<Action>{Action::alert});
+}
+
+TEST_F(EngineTest, BlocksWithinTheFirstPacketsAndTellsTheSourceThatItIsDecided) {
+  Engine engine = make({}, blocking_policy());
+  for (unsigned order = 0; order < 20; ++order) engine.on_record(record(1, true, order));
+  ASSERT_EQ(sink.actions, std::vector<Action>{Action::block});
+  EXPECT_LE(sink.packets_at_decision[0], 8U);
+  EXPECT_EQ(source.decided_count, 1);
+}
+
+TEST_F(EngineTest, NeverAlertsOnFewerThanThreePackets) {
+  Engine engine = make();
+  for (unsigned order = 0; order < 2; ++order) engine.on_record(record(1, true, order));
+  engine.on_record(end(1));
+  EXPECT_TRUE(sink.actions.empty());
+  ASSERT_EQ(sink.ended.size(), 1U);
+  EXPECT_EQ(sink.ended[0].payload_packets, 2U);
+}
+
+TEST_F(EngineTest, AUsedAgainFiveTupleIsAnotherFlow) {
+  Engine engine = make();
+  for (unsigned order = 0; order < 4; ++order) engine.on_record(record(1, false, order));
+  engine.on_record(record(1, false, 0, kStart + minutes(5)));
+  ASSERT_EQ(sink.ended.size(), 1U);
+  EXPECT_EQ(sink.ended[0].reason, EndReason::reused);
+  EXPECT_EQ(engine.flows().size(), 1U);
+}
+
+TEST_F(EngineTest, EndsAnIdleFlowOnlyIfTheSourceSawNothingEither) {
+  Engine engine = make();
+  engine.on_record(record(1, false, 0));
+  FlowTotals busy;
+  busy.last = kStart + minutes(3);
+  source.known[key(1)] = busy;
+  engine.advance(kStart + minutes(3) + seconds(1));
+  EXPECT_TRUE(sink.ended.empty());
+  engine.advance(kStart + minutes(6));
+  ASSERT_EQ(sink.ended.size(), 1U);
+  EXPECT_EQ(sink.ended[0].reason, EndReason::idle);
+  EXPECT_EQ(source.ended_count, 1);
+}
+
+TEST_F(EngineTest, NamesAFlowThatPausesAndStillListens) {
+  Engine engine = make();
+  for (unsigned order = 0; order < 2; ++order) engine.on_record(record(1, false, order));
+  engine.advance(kStart + seconds(10));
+  std::string label;
+  engine.visit_flows(10, [&](const FlowView& view) { label = view.label ? view.label->label : ""; });
+  EXPECT_EQ(label, "hum");
+  for (unsigned order = 2; order < 8; ++order) engine.on_record(record(1, false, order));
+  engine.on_record(end(1));
+  EXPECT_EQ(sink.ended.at(0).label, "hum");
+  EXPECT_GT(sink.ended.at(0).payload_packets, 2U);
+}
+
+TEST_F(EngineTest, AFullTableReportsTheFlowItGivesUp) {
+  EngineSettings settings;
+  settings.flows = {.flows = 10, .embryonic = 10};
+  Engine engine = make(settings);
+  for (std::uint16_t port = 1; port <= 12; ++port) engine.on_record(record(port, false, 0));
+  ASSERT_EQ(sink.ended.size(), 2U);
+  EXPECT_EQ(sink.ended[0].reason, EndReason::evicted);
+  EXPECT_EQ(engine.counters().flows_evicted, 2U);
+  EXPECT_EQ(engine.flows().size(), 10U);
+}
+
+TEST_F(EngineTest, FullPacketMemoryIsCountedAndTheFlowJudgedByWhatWasStored) {
+  EngineSettings settings;
+  settings.packet_blocks = 1;
+  Engine engine = make(settings);
+  for (unsigned order = 0; order < 6; ++order) engine.on_record(record(1, false, order));
+  EXPECT_EQ(engine.counters().packets_not_stored + engine.counters().records_late, 2U);
+  engine.on_record(end(1));
+  EXPECT_EQ(sink.ended.at(0).label, "hum");
+}
+
+TEST_F(EngineTest, FinishEndsEveryFlow) {
+  Engine engine = make();
+  for (std::uint16_t port = 1; port <= 5; ++port) engine.on_record(record(port, false, 0));
+  engine.finish(EndReason::shutdown);
+  EXPECT_EQ(sink.ended.size(), 5U);
+  EXPECT_EQ(engine.flows().size(), 0U);
+}
+
+TEST_F(EngineTest, AFlowWithoutPayloadIsReportedUndecided) {
+  Engine engine = make();
+  engine.on_record(end(1));
+  ASSERT_EQ(sink.ended.size(), 1U);
+  EXPECT_EQ(sink.ended[0].state, IdentificationState::undecided);
+}
+
+TEST_F(EngineTest, NewModelsKeepTheNamesOfLiveFlows) {
+  Engine engine = make();
+  for (unsigned order = 0; order < 8; ++order) engine.on_record(record(1, false, order));
+  engine.set_models(small_models());
+  engine.on_record(end(1));
+  EXPECT_EQ(sink.ended.at(0).label, "hum");
+}
+
+}  // namespace
+}  // namespace spidd
