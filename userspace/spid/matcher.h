@@ -6,9 +6,11 @@
 //   R_mai   = log2((C_mai + alpha * B_ai) / (N_ma + alpha)) - log2 B_ai,  alpha = 32
 //
 // A: meters with measurements in the flow and in the model; B: background, the mean of the distributions of all
-// models mixed with 2 % uniform. Unit: bits per measurement above the background; 0 = no better than average traffic.
+// models that have the meter, of any transport, mixed with 2 % uniform. Unit: bits per measurement above the
+// background; 0 = no better than average traffic.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -67,6 +69,10 @@ class Matcher {
 
   // Does not allocate.
   Match match(Transport transport, const Fingerprint& flow) const;
+
+  // What each meter adds to the score of a model: the parts add up to the score. Requires: model < models().size(), and
+  // the flow is of its transport.
+  std::array<float, kMeterCount> explain(std::uint16_t model, const Fingerprint& flow) const;
 
  private:
   struct Tables;

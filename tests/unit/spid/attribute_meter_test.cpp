@@ -8,7 +8,7 @@
 #include <set>
 #include <string>
 
-#include "tests/unit/spid/golden_session.h"
+#include "tests/unit/spid/test_flows.h"
 
 namespace spidd {
 namespace {

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// The divergence of the original against the golden figures of the specification and against the dense formula.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <vector>
+
+#include "tests/unit/spid/test_flows.h"
+#include "userspace/spid/matcher.h"
+
+namespace spidd {
+namespace {
+
+std::vector<unsigned> all_meters_but_12() {
+  std::vector<unsigned> meters;
+  for (unsigned meter = 0; meter < kMeterCount; ++meter) {
+    if (meter != 12) meters.push_back(meter);
+  }
+  return meters;
+}
+
+// The specification's formula over all 256 bins.
+double dense_divergence(const Fingerprint& flow, const ProtocolModel& model, std::span<const unsigned> meters) {
+  double sum = 0;
+  for (const unsigned meter : meters) {
+    std::array<double, kBinsPerMeter> counts{};
+    for (const RowCount& row : flow.rows) {
+      if (row.row / kBinsPerMeter == meter) counts[row.row % kBinsPerMeter] = row.count;
+    }
+    for (unsigned bin = 0; bin < kBinsPerMeter; ++bin) {
+      const double p = (counts[bin] + 1.0 / 256) / (flow.measurements[meter] + 1.0);
+      const double q = (model.counters[meter * kBinsPerMeter + bin] + 1.0) /
+                       (static_cast<double>(model.measurements[meter]) + 256.0);
+      sum += p * (std::log2(p) - std::log2(q));
+    }
+  }
+  return sum / static_cast<double>(meters.size());
+}
+
+TEST(ClassicDivergence, GivesTheGoldenFigures) {
+  struct Golden {
+    unsigned copies;
+    double classic15, all_but_12;
+  };
+  constexpr Golden kGolden[] = {{0, 2.634129, 3.157102},
+                                {1, 1.871250, 2.330442},
+                                {10, 0.719405, 0.918046},
+                                {100, 0.052000, 0.064372},
+                                {1000, 0.072209, 0.086934}};
+  AttributeMeters meters(MeterRules::strict);
+  Fingerprint flow;
+  meters.measure(golden_session(), flow);
+  for (const Golden& golden : kGolden) {
+    ProtocolModel model;
+    for (unsigned copy = 0; copy < golden.copies; ++copy) model.add(flow);
+    EXPECT_NEAR(classic_divergence(flow, model, classic15_meters()), golden.classic15, 5e-7) << golden.copies;
+    EXPECT_NEAR(classic_divergence(flow, model, all_meters_but_12()), golden.all_but_12, 5e-7) << golden.copies;
+  }
+}
+
+TEST(ClassicDivergence, EqualsTheDenseFormula) {
+  std::mt19937 random(4);
+  AttributeMeters meters;
+  ProtocolModel model;
+  Fingerprint flow;
+  for (unsigned i = 0; i < 20; ++i) {
+    meters.measure(random_flow(random, 1 + i, 100), flow);
+    model.add(flow);
+    EXPECT_NEAR(classic_divergence(flow, model, all_meters_but_12()),
+                dense_divergence(flow, model, all_meters_but_12()), 1e-11);
+  }
+}
+
+TEST(ClassicDivergence, OfNoMetersIsZero) { EXPECT_EQ(classic_divergence({}, {}, {}), 0.0); }
+
+}  // namespace
+}  // namespace spidd

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// Matching against the formula in floating point, all kernels against one another, and the choice of the best.
+#include "userspace/spid/matcher.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <vector>
+
+#include "tests/unit/spid/test_flows.h"
+#include "userspace/spid/score_tables.h"
+
+namespace spidd {
+namespace {
+
+Fingerprint measure(std::span<const PayloadPacket> packets) {
+  AttributeMeters meters;
+  Fingerprint flow;
+  meters.measure(packets, flow);
+  return flow;
+}
+
+// Models whose flows differ: each uses another range of byte values.
+ModelDatabase make_database(unsigned models, Transport transport = Transport::tcp) {
+  std::mt19937 random(models);
+  ModelDatabase database;
+  for (unsigned i = 0; i < models; ++i) {
+    ProtocolModel& model =
+        database.find_or_add(fmt::format("proto{:04}", i), transport, i % 5 == 0 ? Category::tunnel : Category::plain,
+                             fmt::format("family{}", i / 2));
+    for (unsigned flow = 0; flow < 4; ++flow) model.add(measure(random_flow(random, 8, 2 + 3 * i % 250)));
+  }
+  return database;
+}
+
+// The score of matcher.h in floating point, bin by bin.
+double exact_score(const Fingerprint& flow, const ModelDatabase& database, const ProtocolModel& model) {
+  constexpr double kAlpha = 32;
+  double score = 0;
+  unsigned shared = 0;
+  for (unsigned meter = 0; meter < kMeterCount; ++meter) {
+    if (flow.measurements[meter] == 0 || model.measurements[meter] == 0) continue;
+    ++shared;
+    for (const RowCount& row : flow.rows) {
+      if (row.row / kBinsPerMeter != meter) continue;
+      double background = 0;
+      unsigned with_meter = 0;
+      for (const ProtocolModel& other : database.models) {
+        if (other.measurements[meter] == 0) continue;
+        background += other.counters[row.row] / static_cast<double>(other.measurements[meter]);
+        ++with_meter;
+      }
+      background = 0.98 * background / with_meter + 0.02 / 256;
+      const double ratio = std::log2((model.counters[row.row] + kAlpha * background) /
+                                     (static_cast<double>(model.measurements[meter]) + kAlpha)) -
+                           std::log2(background);
+      score += row.count * ratio / flow.measurements[meter];
+    }
+  }
+  return score / shared;
+}
+
+TEST(Matcher, ScoresAsTheFormulaSays) {
+  const ModelDatabase database = make_database(7);
+  const Matcher matcher = *Matcher::build(database);
+  std::mt19937 random(5);
+  std::vector<Matcher::Score> scores;
+  for (unsigned packets : {1U, 3U, 8U, 20U}) {
+    const Fingerprint flow = measure(random_flow(random, packets, 10 * packets));
+    matcher.score_all(Transport::tcp, flow, scores);
+    ASSERT_EQ(scores.size(), 7U);
+    for (const Matcher::Score& score : scores) {
+      EXPECT_NEAR(score.score, exact_score(flow, database, database.models[score.model]), 0.01);
+    }
+  }
+}
+
+TEST(Matcher, KnowsItsOwnFlowsAndRejectsOthers) {
+  constexpr unsigned kProtocols = 20;
+  std::mt19937 random(6);
+  ModelDatabase database;
+  for (unsigned i = 0; i < kProtocols; ++i) {
+    ProtocolModel& model = database.find_or_add(fmt::format("proto{:02}", i), Transport::tcp, Category::plain, "any");
+    for (unsigned flow = 0; flow < 20; ++flow) model.add(measure(protocol_flow(random, i)));
+  }
+  const Matcher matcher = *Matcher::build(database);
+  for (unsigned i = 0; i < kProtocols; ++i) {
+    const Match match = matcher.match(Transport::tcp, measure(protocol_flow(random, i)));
+    EXPECT_EQ(matcher.models()[match.best].label, fmt::format("proto{:02}", i));
+    EXPECT_GT(match.best_score, 1);
+    EXPECT_LT(matcher.match(Transport::tcp, measure(protocol_flow(random, kProtocols + i))).best_score, 0);
+  }
+}
+
+TEST(Matcher, FindsTheBestOfEveryKindAmongAllScores) {
+  for (const unsigned models : {1U, 2U, 16U, 17U, 64U, 65U, 150U}) {
+    const Matcher matcher = *Matcher::build(make_database(models));
+    std::mt19937 random(models);
+    std::vector<Matcher::Score> scores;
+    for (unsigned round = 0; round < 20; ++round) {
+      const Fingerprint flow = measure(random_flow(random, 1 + round, 2 + round * 12));
+      matcher.score_all(Transport::tcp, flow, scores);
+      ASSERT_EQ(scores.size(), models);
+      const auto best_where = [&](auto accept) {
+        Matcher::Score best{kNoModel, 0};
+        for (const Matcher::Score& score : scores) {
+          if (accept(matcher.models()[score.model]) && (best.model == kNoModel || score.score > best.score))
+            best = score;
+        }
+        return best;
+      };
+      const Match match = matcher.match(Transport::tcp, flow);
+      const auto best = best_where([](const ModelSummary&) { return true; });
+      ASSERT_EQ(match.best, best.model);
+      ASSERT_EQ(match.best_score, best.score);
+      const std::string family = matcher.models()[best.model].family;
+      const auto second = best_where([&](const ModelSummary& model) { return model.family != family; });
+      ASSERT_EQ(match.second, second.model);
+      ASSERT_EQ(match.second_score, second.score);
+      const auto tunnel = best_where([](const ModelSummary& model) { return model.category == Category::tunnel; });
+      ASSERT_EQ(match.best_tunnel, tunnel.model);
+      ASSERT_EQ(match.tunnel_score, tunnel.score);
+      const auto other = best_where([](const ModelSummary& model) { return model.category != Category::tunnel; });
+      ASSERT_EQ(match.best_other, other.model);
+      ASSERT_EQ(match.other_score, other.score);
+    }
+  }
+}
+
+TEST(Matcher, ComparesOnlyModelsOfTheTransport) {
+  ModelDatabase database = make_database(3, Transport::tcp);
+  for (ProtocolModel& model : make_database(2, Transport::icmp).models) {
+    model.label = "ping" + model.label;
+    database.find_or_add(model.label, Transport::icmp, model.category, model.family).merge(model);
+  }
+  const Matcher matcher = *Matcher::build(database);
+  std::mt19937 random(7);
+  const Fingerprint flow = measure(random_flow(random, 8));
+  std::vector<Matcher::Score> scores;
+  matcher.score_all(Transport::icmp6, flow, scores);
+  ASSERT_EQ(scores.size(), 2U);
+  for (const Matcher::Score& score : scores) EXPECT_EQ(matcher.models()[score.model].transport, Transport::icmp);
+  EXPECT_EQ(matcher.models()[matcher.match(Transport::icmp6, flow).best].transport, Transport::icmp);
+  EXPECT_EQ(matcher.match(Transport::udp, flow).best, kNoModel);
+}
+
+TEST(Matcher, MatchesNothingWithNothing) {
+  EXPECT_EQ(Matcher::build(make_database(3))->match(Transport::tcp, {}).best, kNoModel);
+  std::mt19937 random(8);
+  const Fingerprint flow = measure(random_flow(random, 3));
+  EXPECT_EQ(Matcher::build({})->match(Transport::tcp, flow).best, kNoModel);
+  ModelDatabase untrained;
+  untrained.find_or_add("empty", Transport::tcp, Category::plain, "empty");
+  EXPECT_EQ(Matcher::build(untrained)->match(Transport::tcp, flow).best, kNoModel);
+}
+
+TEST(Matcher, LeavesOutMetersThatAModelWasNotTrainedOn) {
+  // One-packet flows have no delays or differences; the model must not gain or lose by that.
+  ModelDatabase database = make_database(3);
+  ProtocolModel& short_model = database.find_or_add("short", Transport::tcp, Category::plain, "short");
+  std::mt19937 random(9);
+  for (unsigned i = 0; i < 5; ++i) short_model.add(measure(random_flow(random, 1, 30)));
+  const Matcher matcher = *Matcher::build(database);
+  std::vector<Matcher::Score> scores;
+  const Fingerprint flow = measure(random_flow(random, 8, 30));
+  matcher.score_all(Transport::tcp, flow, scores);
+  for (const Matcher::Score& score : scores) {
+    EXPECT_NEAR(score.score, exact_score(flow, database, database.models[score.model]), 0.01);
+  }
+}
+
+TEST(Matcher, ExplainsScoresByMeter) {
+  const ModelDatabase database = make_database(70);
+  const Matcher matcher = *Matcher::build(database);
+  std::mt19937 random(10);
+  const Fingerprint flow = measure(random_flow(random, 8, 40));
+  std::vector<Matcher::Score> scores;
+  matcher.score_all(Transport::tcp, flow, scores);
+  for (const Matcher::Score& score : scores) {
+    float sum = 0;
+    for (const float part : matcher.explain(score.model, flow)) sum += part;
+    EXPECT_NEAR(sum, score.score, 1e-4);
+  }
+}
+
+TEST(Matcher, DoesNotOverflowOnExtremeModels) {
+  ModelDatabase database = make_database(2);
+  ProtocolModel& huge = database.find_or_add("huge", Transport::tcp, Category::plain, "huge");
+  for (unsigned meter = 0; meter < kMeterCount; ++meter) {
+    for (unsigned bin = 0; bin < 128; ++bin) huge.counters[meter * kBinsPerMeter + bin] = 0xffffffff;
+    huge.measurements[meter] = 128ULL * 0xffffffff;
+  }
+  const Matcher matcher = *Matcher::build(database);
+  Fingerprint worst;
+  Fingerprint best;
+  for (unsigned meter = 0; meter < kMeterCount; ++meter) {
+    worst.rows.push_back({static_cast<std::uint16_t>(meter * kBinsPerMeter + 255), 65535});
+    best.rows.push_back({static_cast<std::uint16_t>(meter * kBinsPerMeter + 5), 65535});
+    worst.measurements[meter] = best.measurements[meter] = 65535;
+  }
+  std::vector<Matcher::Score> scores;
+  matcher.score_all(Transport::tcp, worst, scores);
+  EXPECT_NEAR(scores[0].score, -32, 0.01);  // the table's limit
+  matcher.score_all(Transport::tcp, best, scores);
+  EXPECT_GT(scores[0].score, 0);
+}
+
+TEST(ScoreKernels, GiveTheSameBits) {
+  const ScoreKernel avx2 = score_kernel_avx2();
+  if (avx2 == nullptr) GTEST_SKIP() << "this processor has no AVX2";
+  std::mt19937 random(11);
+  for (unsigned groups = 1; groups <= kMaxColumnGroups; ++groups) {
+    const unsigned columns = groups * kColumnGroup;
+    const ModelDatabase database = make_database(columns);
+    std::vector<const ProtocolModel*> models;
+    for (const ProtocolModel& model : database.models) models.push_back(&model);
+    const ScoreBlock block(models, Background(database.models));
+    ASSERT_EQ(block.groups(), groups);
+    for (unsigned round = 0; round < 50; ++round) {
+      const FlowWeights weights(measure(random_flow(random, 1 + round % 20, 1 + round * 5)));
+      // Odd and even numbers of rows take different ways.
+      for (const std::size_t cut : {std::size_t{0}, std::size_t{1}, weights.rows().size() - 1}) {
+        std::vector<std::int32_t> expected(columns);
+        std::vector<std::int32_t> actual(columns, -1);
+        score_rows_scalar(block.table(), groups, weights.rows().subspan(cut), expected.data());
+        avx2(block.table(), groups, weights.rows().subspan(cut), actual.data());
+        ASSERT_EQ(actual, expected);
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace spidd

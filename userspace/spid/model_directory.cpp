@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// Loading and saving a directory of model files.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+#include <utility>
+
+#include "userspace/base/unique_fd.h"
+#include "userspace/spid/model_file.h"
+
+namespace spidd {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kMaxFileSize = 16U << 20;
+
+bool is_model_file_name(std::string_view name) {
+  return name.ends_with(".json") && !name.starts_with('.') && name != "provenance.json";
+}
+
+// Sorted, so that errors and models come in the same order everywhere.
+Result<std::vector<std::string>> list_model_files(const std::string& directory) {
+  std::error_code error;
+  std::vector<std::string> names;
+  for (fs::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) {
+    std::string name = entry->path().filename().string();
+    if (!is_model_file_name(name)) continue;
+    if (names.size() == kMaxModels) return fail("{}: more than {} model files", directory, kMaxModels);
+    names.push_back(std::move(name));
+  }
+  if (error) return fail_errno(error.value(), "{}: read the directory of models", directory);
+  if (names.empty()) return fail("{}: there are no model files (<label>.<transport>.json)", directory);
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+// `text` is overwritten and keeps its capacity.
+Result<void> read_file(const std::string& path, std::string& text) {
+  // Not to be held up by a named pipe.
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!fd) return fail_errno(errno, "{}: open", path);
+  struct stat status {};
+  if (::fstat(fd.get(), &status) != 0) return fail_errno(errno, "{}: read", path);
+  if (!S_ISREG(status.st_mode)) return fail("{}: not a regular file", path);
+  const auto size = static_cast<std::size_t>(status.st_size);
+  if (size > kMaxFileSize)
+    return fail("{}: {} bytes are more than a model file may have ({})", path, size, kMaxFileSize);
+  text.resize(size);
+  std::size_t done = 0;
+  while (done < size) {
+    const ssize_t got = ::read(fd.get(), text.data() + done, size - done);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return fail_errno(errno, "{}: read", path);
+    if (got == 0) return fail("{}: became shorter while it was read", path);
+    done += static_cast<std::size_t>(got);
+  }
+  return {};
+}
+
+Result<void> write_all(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = ::write(fd, text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return fail_errno(errno, "write");
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return {};
+}
+
+// Readers see the old file or the new one, also after a loss of power.
+Result<void> replace_file(const std::string& path, std::string_view text) {
+  const fs::path target(path);
+  std::string temporary = (target.parent_path() / ("." + target.filename().string() + ".XXXXXX")).string();
+  const UniqueFd fd(::mkostemp(temporary.data(), O_CLOEXEC));
+  if (!fd) return fail_errno(errno, "{}: make a file beside it", path);
+  Result<void> written = write_all(fd.get(), text);
+  if (written &&
+      (::fchmod(fd.get(), 0644) != 0 || ::fsync(fd.get()) != 0 || ::rename(temporary.c_str(), path.c_str()) != 0)) {
+    written = fail_errno(errno, "write");
+  }
+  if (!written) {
+    ::unlink(temporary.c_str());
+    return std::move(written).error().within(path);
+  }
+  return {};
+}
+
+Result<void> check_saveable(const ProtocolModel& model) {
+  if (!is_valid_label(model.label)) return fail("\"{}\" is not a label for a model", model.label);
+  if (!is_valid_label(model.family)) return fail("\"{}\" is not a family for model {}", model.family, model.label);
+  if (model.transport != model_transport(model.transport))
+    return fail("{}: icmp6 shares the models of icmp", model.label);
+  return {};
+}
+
+}  // namespace
+
+Result<ModelDatabase> load_models(const std::string& directory) {
+  const Result<std::vector<std::string>> names = list_model_files(directory);
+  if (!names) return tl::unexpected<Error>(names.error());
+
+  ModelDatabase database;
+  database.models.reserve(names->size());
+  std::string text;
+  for (const std::string& name : *names) {
+    const std::string path = (fs::path(directory) / name).string();
+    if (const Result<void> read = read_file(path, text); !read) return tl::unexpected<Error>(read.error());
+    Result<ModelFile> file = parse_model(text, path);
+    if (!file) return tl::unexpected<Error>(std::move(file).error());
+    const std::string expected = model_file_name(file->model);
+    if (name != expected) return fail("{}: the model in it belongs in a file named {}", path, expected);
+    if (database.models.empty()) {
+      database.snap = file->snap;
+      database.rules = file->rules;
+    } else if (file->snap != database.snap || file->rules != database.rules) {
+      return fail("{}: snap and rules differ from those of {}", path, names->front());
+    }
+    database.models.push_back(std::move(file->model));
+  }
+  std::sort(database.models.begin(), database.models.end(), [](const ProtocolModel& a, const ProtocolModel& b) {
+    return std::pair(std::string_view(a.label), a.transport) < std::pair(std::string_view(b.label), b.transport);
+  });
+  return database;
+}
+
+Result<void> save_models(const ModelDatabase& database, const std::string& directory) {
+  std::error_code error;
+  fs::create_directories(directory, error);
+  if (error) return fail_errno(error.value(), "{}: make the directory of models", directory);
+  for (const ProtocolModel& model : database.models) {
+    if (Result<void> checked = check_saveable(model); !checked) return checked;
+    const std::string text = format_model(model, database.snap, database.rules);
+    const std::string path = (fs::path(directory) / model_file_name(model)).string();
+    if (Result<void> written = replace_file(path, text); !written) return written;
+  }
+  return {};
+}
+
+}  // namespace spidd

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// The text of one model file (format: policy/models/README.md). Private to spid/.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "userspace/spid/protocol_model.h"
+
+namespace spidd {
+
+// A model with what its file says of the way it was measured.
+struct ModelFile {
+  ProtocolModel model;
+  unsigned snap = 0;
+  MeterRules rules = MeterRules::corrected;
+};
+
+// `name` stands in front of errors. The text may be hostile. Unknown, missing and repeated keys are errors; so is a sum
+// of bins that is not the number of measurements.
+Result<ModelFile> parse_model(std::string_view text, const std::string& name);
+
+std::string format_model(const ProtocolModel& model, unsigned snap, MeterRules rules);
+
+// "<label>.<transport>.json"
+std::string model_file_name(const ProtocolModel& model);
+
+}  // namespace spidd
