@@ -17,6 +17,8 @@ declare -A pids=()
 source "$(dirname "${BASH_SOURCE[0]}")/topology.sh"
 # shellcheck source-path=SCRIPTDIR
 source "$(dirname "${BASH_SOURCE[0]}")/programs.sh"
+# shellcheck source-path=SCRIPTDIR
+source "$(dirname "${BASH_SOURCE[0]}")/sensor.sh"
 
 # enter_sandbox ARGS...: runs the script again as the first process of new mount, pid and network namespaces. Whatever it
 # mounts, starts, pins or creates there goes when it ends, however it ends; nothing of the host's network is reachable.
