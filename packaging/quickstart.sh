@@ -7,14 +7,18 @@
 #   --build DIR     the programs of this build, and no building (default: builds in build/quickstart)
 #   --no-install    the packages are there already
 # It can be run again; what it leaves is the packages and the build directory.
+# shellcheck source-path=SCRIPTDIR/../tests/netns
 here=$(dirname "$(readlink -f "$0")")
 
 main() {
   local interface='' install=true given_build=''
   while [ $# -gt 0 ]; do
     case $1 in
-      -i) shift && interface=${1:-} && [ -n "$interface" ] || usage ;;
-      --build) shift && given_build=$(readlink -f "${1:-}") || usage ;;
+      -i | --build)
+        [ -n "${2:-}" ] || usage
+        if [ "$1" = -i ]; then interface=$2; else given_build=$(readlink -f "$2"); fi
+        shift
+        ;;
       --no-install) install=false ;;
       *) usage ;;
     esac
@@ -34,12 +38,12 @@ main() {
   fi
   export SPIDD_BUILD_DIR=${given_build:-$(dirname "$here")/build/quickstart}
   [ -n "$given_build" ] || build
-  # shellcheck source-path=SCRIPTDIR source=../tests/netns/lib.sh
+  # shellcheck source=lib.sh
   source "$here/../tests/netns/lib.sh"
   if [ -n "$interface" ]; then
     observe "$interface"
   else
-    enter_sandbox
+    enter_sandbox "$@"
   fi
 }
 
@@ -158,9 +162,9 @@ show_blocked() {
 }
 
 if [ -n "${SPIDD_SANDBOX:-}" ]; then
-  # shellcheck source-path=SCRIPTDIR source=../tests/netns/lib.sh
+  # shellcheck source=lib.sh
   source "$here/../tests/netns/lib.sh"
-  enter_sandbox
+  enter_sandbox "$@"
   demonstrate
 else
   set -euo pipefail
