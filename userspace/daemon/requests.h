@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// The requests of the control protocol as data, and the form of its answers. Pure functions: what a request does is the
+// daemon's business (userspace/daemon/control.h). The protocol by example: userspace/daemon/README.md.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "userspace/base/result.h"
+#include "userspace/base/time.h"
+#include "userspace/daemon/protocol.h"
+#include "userspace/enforcement/block_list.h"
+
+namespace spidd {
+
+struct StatusRequest {};
+struct FlowsRequest {
+  std::size_t limit = 100;
+};
+struct AlertsRequest {
+  std::uint64_t since = 0;  // number of the last event already known
+  std::size_t limit = 100;
+};
+struct PortsRequest {
+  std::size_t limit = 20;
+};
+struct DropsRequest {
+  std::size_t limit = 1000;
+};
+struct BlockRequest {
+  BlockTarget target;
+  Duration duration{};
+};
+struct UnblockRequest {
+  BlockTarget target;
+};
+struct PolicyReloadRequest {};
+struct CountersRequest {};
+struct SubscribeRequest {};
+
+using Request = std::variant<StatusRequest, FlowsRequest, AlertsRequest, PortsRequest, DropsRequest, BlockRequest,
+                             UnblockRequest, PolicyReloadRequest, CountersRequest, SubscribeRequest>;
+
+// Reads one line, however hostile. Unknown commands, unknown or missing keys and another protocol version are errors.
+Result<Request> parse_request(std::string_view line);
+
+// {"version":1,"ok":true,"result":...}, {"version":1,"ok":false,"error":"..."} and {"version":1,"event":...}. Bytes
+// that are not UTF-8 are replaced.
+std::string success_line(const nlohmann::json& result);
+std::string error_line(std::string_view message);
+std::string event_line(std::string_view event_json);
+
+}  // namespace spidd
