@@ -18,6 +18,7 @@
 #include "userspace/base/result.h"
 #include "userspace/base/time.h"
 #include "userspace/capture/packet_record.h"
+#include "userspace/policy/policy.h"
 
 namespace spidd {
 
@@ -27,7 +28,7 @@ struct HostTarget {
 };
 struct EndpointTarget {
   IpAddress address;
-  std::uint16_t port = 0;
+  std::uint16_t port = 0;  // 0 for ICMP and ICMPv6, whose echo identifier names a run of a program, not a service
   Transport transport = Transport::tcp;
   auto operator<=>(const EndpointTarget&) const = default;
 };
@@ -37,9 +38,14 @@ struct FlowTarget {
 };
 using BlockTarget = std::variant<HostTarget, EndpointTarget, FlowTarget>;
 
-// "198.51.100.7", "198.51.100.0/24", "tcp 198.51.100.7:443", "udp 10.0.0.2:5555 -> 198.51.100.7:53"
+// What a rule with this scope blocks when it meets the flow `key`.
+BlockTarget block_target(BlockScope scope, const FlowKey& key, const Endpoint& server);
+
+// "198.51.100.7", "198.51.100.0/24", "tcp 198.51.100.7:443", "icmp 198.51.100.7",
+// "udp 10.0.0.2:5555 <-> 198.51.100.7:53" with " domain 2" behind it unless the observation domain is 0.
 std::string to_string(const BlockTarget& target);
-// Reads the first three forms. The third is also accepted as two words joined by '/': "tcp/198.51.100.7:443".
+// Reads all of these forms. For a shell, the space behind the transport may be a '/': "tcp/198.51.100.7:443". A prefix
+// that holds every IPv4 address is an error.
 Result<BlockTarget> parse_block_target(std::string_view text);
 
 struct Block {
@@ -52,8 +58,6 @@ struct Block {
   std::uint16_t rule_number = 0;
 };
 
-enum class BlockRefusal : std::uint8_t { never_block, list_full, too_long };
-
 class BlockList {
  public:
   struct Settings {
@@ -65,11 +69,15 @@ class BlockList {
 
   explicit BlockList(Settings settings);
 
-  // Adds the block or, if the target is blocked already, extends it when the new one expires later. Refused with an
-  // error for the administrator when a never-block prefix touches the target, the list is full, or the time is not
-  // within (0, max_block].
+  // Adds the block or, if the target is blocked already, extends it when the new one expires later: then rule and label
+  // are those of the new one; slot and beginning stay. Returns the block as it is then. Refused with an error for the
+  // administrator when a never-block prefix touches the target (code EPERM), the list is full (ENOSPC), or the time is
+  // not within (0, max_block] (EINVAL).
   Result<Block> add(const BlockTarget& target, Timestamp now, Duration duration, std::string rule, std::string label,
                     std::uint16_t rule_number);
+  // Takes over blocks that an earlier run left in the kernel, with the slots they have there (DropMap::load_existing).
+  // Only for an empty list. Returns those that the settings refuse now, which are to be taken out of the kernel.
+  std::vector<Block> restore(std::vector<Block> blocks);
   // The block that was removed, nothing if there was none.
   std::optional<Block> remove(const BlockTarget& target);
   // Removes and returns what has expired at `now`.
@@ -82,7 +90,9 @@ class BlockList {
   bool never_blocked(const IpAddress& address) const;
 
  private:
-  std::uint32_t take_slot();
+  std::uint32_t take_slot();  // 0 = none left
+  template <class Condition>
+  std::vector<Block> remove_if(Condition condition);
 
   Settings settings_;
   std::map<BlockTarget, Block> blocks_;
