@@ -5,11 +5,15 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/if_link.h>
 #include <xdp/libxdp.h>
 
 #include <cerrno>
 #include <cstring>
 #include <memory>
+
+#include "userspace/capture/bpf_privileges.h"
 
 namespace spidd {
 namespace {
@@ -59,6 +63,9 @@ bool is_in_dispatcher(int program, unsigned ifindex) {
 }  // namespace
 
 Result<UniqueFd> attach_to_dispatcher(const BpfObjects& objects, unsigned ifindex) {
+  if (!has_capability(CAP_SYS_ADMIN)) {
+    return fail_errno(ENOTSUP, "attach to the XDP dispatcher: without the capability sys_admin libxdp cannot share it");
+  }
   const auto object = objects.open(BpfProgram::ingress_xdp);
   if (!object) return tl::unexpected(object.error());
   const bpf_program* const main = bpf_object__find_program_by_name(object->get(), "ingress_xdp");
@@ -77,8 +84,9 @@ Result<UniqueFd> attach_to_dispatcher(const BpfObjects& objects, unsigned ifinde
 
   const int fd = xdp_program__fd(program.get());
   if (!is_in_dispatcher(fd, ifindex)) {
-    if (const int status = xdp_program__detach(program.get(), static_cast<int>(ifindex), XDP_MODE_NATIVE, 0);
-        status != 0) {
+    // libxdp attached it alone, without a link.
+    LIBBPF_OPTS(bpf_xdp_attach_opts, alone, .old_prog_fd = fd);
+    if (const int status = bpf_xdp_detach(static_cast<int>(ifindex), XDP_FLAGS_DRV_MODE, &alone); status != 0) {
       return fail_errno(status, "take back an XDP program that libxdp attached without a dispatcher");
     }
     return fail_errno(ENOTSUP, "attach to the XDP dispatcher: this kernel does not let programs be extended");

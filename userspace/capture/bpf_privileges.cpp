@@ -35,6 +35,10 @@ Result<> check_privileges() {
   return {};
 }
 
+bool has_capability(unsigned capability) {
+  return capng_get_caps_process() == 0 && capng_have_capability(CAPNG_EFFECTIVE, capability) == 1;
+}
+
 Result<std::vector<std::string>> keep_capabilities(std::span<const unsigned> capabilities) {
   if (capng_get_caps_process() != 0) return fail("cannot read the capabilities of this process");
   std::vector<unsigned> kept;
