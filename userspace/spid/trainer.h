@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// From labelled flows to models. Counters only add up, so a model of a subset is the same work as a model of all.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "userspace/spid/training_set.h"
+
+namespace spidd {
+
+struct TrainingRules {
+  unsigned payload_packets = kRecordLimit;  // of a flow that are measured
+  unsigned flows_per_capture = 60;          // of one label; the first ones
+  unsigned min_flows = 5;                   // labels with fewer get no model
+};
+
+// Which flows of the set may be used at all under the rules: a limit per label and capture, and enough flows of a label.
+std::vector<bool> select_flows(const TrainingSet& set, const TrainingRules& rules);
+
+// Fingerprints of the flows for which `use` is true; others stay empty.
+std::vector<Fingerprint> measure_flows(const TrainingSet& set, const std::vector<bool>& use, unsigned payload_packets);
+
+// Models of the flows for which `use` is true. `fingerprints` as measure_flows() gives them.
+ModelDatabase train_models(const TrainingSet& set, std::span<const Fingerprint> fingerprints,
+                           const std::vector<bool>& use);
+
+}  // namespace spidd
