@@ -77,6 +77,25 @@ std::vector<Block> BlockList::restore(std::vector<Block> blocks) {
   return refused;
 }
 
+std::vector<Block> BlockList::restore(std::vector<Block> blocks) {
+  std::vector<Block> refused;
+  std::vector<bool> taken(kMaxSlots);
+  for (Block& block : blocks) {
+    if (block.slot == 0 || block.slot >= kMaxSlots || taken[block.slot] || blocks_.contains(block.target) ||
+        blocks_.size() >= settings_.max_blocks || touched(settings_.never_block, block.target) != nullptr) {
+      refused.push_back(std::move(block));
+      continue;
+    }
+    taken[block.slot] = true;
+    next_slot_ = std::max(next_slot_, block.slot + 1);
+    const BlockTarget target = block.target;
+    blocks_.emplace(target, std::move(block));
+  }
+  for (std::uint32_t slot = next_slot_ - 1; slot > 0; --slot)
+    if (!taken[slot]) free_slots_.push_back(slot);
+  return refused;
+}
+
 std::optional<Block> BlockList::remove(const BlockTarget& target) {
   const auto found = blocks_.find(target);
   if (found == blocks_.end()) return {};

@@ -19,7 +19,7 @@ constexpr std::size_t kMostRules = 1000;
 constexpr std::size_t kMostEntries = 1024;  // of a list
 constexpr std::size_t kLongestName = 64;
 constexpr double kHighestScore = 20.0;  // bits per measurement; 256 bins cannot give more than 14
-constexpr std::int64_t kMostBlocks = 16384;  // entries of a drop table in the kernel
+constexpr std::int64_t kMostBlocks = 65535;
 constexpr Duration kLongestBlock = hours(24 * 366);
 
 constexpr std::array<std::string_view, 2> kModes = {"observe", "enforce"};

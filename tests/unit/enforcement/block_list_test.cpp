@@ -177,6 +177,41 @@ TEST(BlockList, ASmallerLimitKeepsTheBlocksThatAreThere) {
   EXPECT_FALSE(add(list, "198.51.100.3"));
 }
 
+TEST(BlockList, TakesOverBlocksWithTheirSlots) {
+  const auto old = [](std::string_view text, std::uint32_t slot) {
+    return Block{slot, target(text), kStart, kStart + hours(1), "old", "openvpn", 2};
+  };
+  BlockList list(settings({"192.0.2.0/24"}));
+  const std::vector<Block> refused =
+      list.restore({old("198.51.100.1", 4), old("198.51.100.2", 2), old("198.51.100.2", 7), old("198.51.100.3", 4),
+                    old("192.0.2.1", 5), old("198.51.100.4", 0), old("198.51.100.5", BlockList::kMaxSlots)});
+  std::vector<std::string> texts;
+  for (const Block& block : refused) texts.push_back(to_string(block.target));
+  EXPECT_EQ(texts,
+            (std::vector<std::string>{"198.51.100.2", "198.51.100.3", "192.0.2.1", "198.51.100.4", "198.51.100.5"}));
+  ASSERT_EQ(list.size(), 2U);
+  EXPECT_EQ(list.all()[0].rule, "old");
+  EXPECT_EQ(list.all()[0].slot, 4U);
+
+  std::set<std::uint32_t> slots = {4, 2};
+  for (int i = 0; i < 10; ++i) {
+    const Result<Block> block = add(list, fmt::format("203.0.113.{}", i));
+    ASSERT_TRUE(block);
+    EXPECT_TRUE(slots.insert(block->slot).second) << "slot " << block->slot << " given twice";
+  }
+  EXPECT_EQ(*slots.rbegin(), 12U) << "the gaps are used";
+}
+
+TEST(BlockList, TakesOverNoMoreThanItMayHold) {
+  BlockList::Settings small = settings();
+  small.max_blocks = 1;
+  BlockList list(small);
+  const Block first{1, target("198.51.100.1"), kStart, kStart + hours(1), "old", "", 0};
+  const Block second{2, target("198.51.100.2"), kStart, kStart + hours(1), "old", "", 0};
+  EXPECT_EQ(list.restore({first, second}).size(), 1U);
+  EXPECT_EQ(list.size(), 1U);
+}
+
 // A world small enough that every kind of collision happens.
 class Operations {
  public:

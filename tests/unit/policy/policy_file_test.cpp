@@ -56,7 +56,7 @@ never_block = ["192.0.2.0/24", "2001:db8::1"]
 label_threshold = 0.25
 [limits]
 max_block = "2d"
-max_blocks = 16384
+max_blocks = 65535
 [[rule]]
 name = "all.of-it_1"
 labels = ["openvpn", "tls-tunnel"]
@@ -78,7 +78,7 @@ for = "1h30m"
   EXPECT_EQ(policy.never_block, (std::vector{*IpPrefix::parse("192.0.2.0/24"), *IpPrefix::parse("2001:db8::1")}));
   EXPECT_EQ(policy.label_threshold, 0.25);
   EXPECT_EQ(policy.max_block, hours(48));
-  EXPECT_EQ(policy.max_blocks, 16384U);
+  EXPECT_EQ(policy.max_blocks, 65535U);
   ASSERT_EQ(policy.rules.size(), 1U);
   const Rule& rule = policy.rules[0];
   EXPECT_EQ(rule.name, "all.of-it_1");
@@ -168,8 +168,8 @@ TEST(PolicyFile, NamesTheLineOfEveryMistake) {
        "p.toml:3: [identification]: label_threshold = nan is not within -20 to 20"},
       {"version = 1\n[limits]\nmax_block = 3600", "p.toml:3: [limits]: max_block must be a string, not an integer"},
       {"version = 1\n[limits]\nmax_block = '0s'", "p.toml:3: [limits]: max_block = '0s' is not within 1s to 366d"},
-      {"version = 1\n[limits]\nmax_blocks = 0", "p.toml:3: [limits]: max_blocks = 0 is not within 1 to 16384"},
-      {"version = 1\n[limits]\nmax_blocks = 16385", "p.toml:3: [limits]: max_blocks = 16385 is not within 1 to 16384"},
+      {"version = 1\n[limits]\nmax_blocks = 0", "p.toml:3: [limits]: max_blocks = 0 is not within 1 to 65535"},
+      {"version = 1\n[limits]\nmax_blocks = 65536", "p.toml:3: [limits]: max_blocks = 65536 is not within 1 to 65535"},
       {"version = 1\n[limit]\nmax_blocks = 6", "p.toml:2: unknown key 'limit'; did you mean 'limits'?"},
       {"version = 1\n[rules]\nname = 'r'", "p.toml:2: unknown key 'rules'; did you mean 'rule'?"},
       {"version = 1\n[rule]\nname = 'r'", "p.toml:2: rule must be written as [[rule]], once for each"},
