@@ -17,7 +17,8 @@ struct TrainingRules {
   unsigned min_flows = 5;                   // labels with fewer get no model
 };
 
-// Which flows of the set may be used at all under the rules: a limit per label and capture, and enough flows of a label.
+// Which flows of the set may be used at all under the rules: a limit per label and capture, and enough flows of a
+// label.
 std::vector<bool> select_flows(const TrainingSet& set, const TrainingRules& rules);
 
 // Fingerprints of the flows for which `use` is true; others stay empty.

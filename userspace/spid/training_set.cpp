@@ -119,7 +119,7 @@ struct CapturedFlow {
 // Reads as far as the file can be read; what stopped it is in `damage`.
 Result<std::vector<CapturedFlow>> collect_flows(const std::string& path, std::string& damage) {
   auto source = PcapSource::open(path);
-  if (!source) return std::move(source).error().within("open");
+  if (!source) return tl::unexpected(source.error());
   std::vector<CapturedFlow> flows;
   std::map<std::pair<FlowKey, Timestamp>, std::size_t> index;
   auto read = source->run([&](const PacketRecord& record) {
@@ -131,10 +131,6 @@ Result<std::vector<CapturedFlow>> collect_flows(const std::string& path, std::st
   });
   if (!read) damage = read.error().message;
   return flows;
-}
-
-Transport training_transport(Transport transport) {
-  return transport == Transport::icmp6 ? Transport::icmp : transport;
 }
 
 bool row_matches(const Row& row, const CapturedFlow& flow) {
@@ -277,7 +273,7 @@ Result<RowsOfCaptures> load_rows(const LabelledCaptures& sources, TrainingSet::L
 
 LabelledFlow labelled(CapturedFlow&& flow) {
   LabelledFlow out;
-  out.transport = training_transport(flow.key.transport);
+  out.transport = model_transport(flow.key.transport);
   out.start_seen = flow.start_seen;
   out.packets = std::move(flow.packets);
   return out;

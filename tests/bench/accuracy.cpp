@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// How right the names and the tunnel alerts are: cross-validation over labelled captures, folds by group (scenario
+// variant, source environment), verdicts by the engine's own rules. Prints tables; the figures of
+// policy/models/README.md.
+//
+//   accuracy --set lab:DIR:LABELS[:MANIFEST] --set public:DIR:LABELS:MANIFEST --taxonomy FILE [--folds 10] [--details]
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <cxxopts.hpp>
+#include <future>
+#include <map>
+#include <set>
+
+#include "userspace/engine/classification.h"
+#include "userspace/spid/evaluation.h"
+#include "userspace/spid/trainer.h"
+
+namespace {
+
+using namespace spidd;
+
+struct Rule {
+  float score;
+  float margin;
+};
+constexpr Rule kAlert{0.0F, 0.1F};
+constexpr Rule kBlock{0.4F, 0.2F};
+
+// What can be asked of a flow: the verdict after so many payload packets, or the engine's last word.
+constexpr unsigned kFinal = 0;
+constexpr std::array<unsigned, 4> kMoments = {4, 8, 20, kFinal};
+
+std::string model_name(const LabelledFlow& flow) {
+  return fmt::format("{}.{}", flow.label, transport_name(flow.transport));
+}
+
+// Spreads groups over folds so that the groups of each label go to different folds; rare labels first.
+std::vector<unsigned> folds_of_groups(const TrainingSet& set, const std::vector<bool>& use, unsigned folds) {
+  std::map<std::uint32_t, std::map<std::string, unsigned>> labels_of_group;
+  for (std::size_t i = 0; i < set.flows.size(); ++i) {
+    if (use[i]) ++labels_of_group[set.flows[i].group][model_name(set.flows[i])];
+  }
+  std::map<std::string, unsigned> groups_of_label;
+  for (const auto& [group, labels] : labels_of_group) {
+    for (const auto& [label, flows] : labels) ++groups_of_label[label];
+  }
+  const auto rarest = [&](std::uint32_t group) {
+    unsigned least = ~0U;
+    for (const auto& [label, flows] : labels_of_group[group]) least = std::min(least, groups_of_label[label]);
+    return least;
+  };
+  std::vector<std::uint32_t> order;
+  for (const auto& entry : labels_of_group) order.push_back(entry.first);
+  std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return rarest(a) < rarest(b); });
+
+  std::vector<unsigned> fold_of_group(set.groups.size(), 0);
+  std::vector<std::map<std::string, unsigned>> load(folds);
+  std::vector<unsigned> flows_of_fold(folds, 0);
+  for (const std::uint32_t group : order) {
+    unsigned best = 0;
+    std::pair<double, unsigned> least{1e9, 0};
+    for (unsigned fold = 0; fold < folds; ++fold) {
+      double crowding = 0;
+      for (const auto& [label, flows] : labels_of_group[group]) {
+        crowding += static_cast<double>(load[fold][label]) / groups_of_label[label];
+      }
+      if (std::pair(crowding, flows_of_fold[fold]) < least) {
+        least = {crowding, flows_of_fold[fold]};
+        best = fold;
+      }
+    }
+    fold_of_group[group] = best;
+    for (const auto& [label, flows] : labels_of_group[group]) {
+      ++load[best][label];
+      flows_of_fold[best] += flows;
+    }
+  }
+  return fold_of_group;
+}
+
+// Runs one flow through the engine's checkpoints. Stops at `packets`, or where the engine would (kFinal).
+Verdict judge(const LabelledFlow& flow, const Matcher& matcher, unsigned packets, AttributeMeters& meters,
+              Fingerprint& fingerprint) {
+  const ClassificationRules rules;
+  Verdict verdict;
+  const auto seen = static_cast<unsigned>(flow.packets.size());
+  const auto step = [&](unsigned count, Progress progress) {
+    meters.measure(std::span(flow.packets).first(count), fingerprint);
+    verdict = classify(matcher.match(flow.transport, fingerprint), matcher.models(), count, progress, verdict, rules);
+  };
+  if (packets != kFinal) {
+    step(std::min(packets, seen), Progress::ended);
+    return verdict;
+  }
+  for (const unsigned checkpoint : kCheckpoints) {
+    if (checkpoint > seen || verdict.final) break;
+    step(checkpoint, Progress::more_to_come);
+  }
+  if (!verdict.final) step(seen, Progress::ended);
+  return verdict;
+}
+
+bool meets(const Verdict& verdict, Rule rule) {
+  return verdict.tunnel_score >= rule.score && verdict.tunnel_margin >= rule.margin;
+}
+
+using OutcomesByMoment = std::map<unsigned, std::vector<Outcome>>;
+
+OutcomesByMoment test_fold(const TrainingSet& set, const std::vector<Fingerprint>& fingerprints,
+                           const std::vector<bool>& use, const std::vector<unsigned>& folds, unsigned fold) {
+  std::vector<bool> train = use;
+  for (std::size_t i = 0; i < train.size(); ++i) {
+    if (folds[set.flows[i].group] == fold) train[i] = false;
+  }
+  const ModelDatabase database = train_models(set, fingerprints, train);
+  const auto matcher = Matcher::build(database);
+  OutcomesByMoment outcomes;
+  if (!matcher) return outcomes;
+  AttributeMeters meters;
+  Fingerprint fingerprint;
+  for (std::size_t i = 0; i < set.flows.size(); ++i) {
+    const LabelledFlow& flow = set.flows[i];
+    if (!use[i] || folds[flow.group] != fold) continue;
+    for (const unsigned moment : kMoments) {
+      const Verdict verdict = judge(flow, *matcher, moment, meters, fingerprint);
+      Outcome outcome;
+      outcome.label = flow.label;
+      outcome.family = flow.family;
+      outcome.is_tunnel = flow.category == Category::tunnel;
+      outcome.known = database.find(flow.label, flow.transport) != nullptr;
+      outcome.group = flow.group;
+      if (verdict.state == IdentificationState::identified) outcome.named = matcher->models()[verdict.model].family;
+      outcome.alert = meets(verdict, kAlert);
+      outcome.block = meets(verdict, kBlock);
+      outcomes[moment].push_back(std::move(outcome));
+    }
+  }
+  return outcomes;
+}
+
+std::string percent(Figure figure) {
+  return fmt::format("{:.1f} ({:.1f}-{:.1f})", 100 * figure.value, 100 * figure.low, 100 * figure.high);
+}
+
+void print_figures(const std::string& set, unsigned moment, const std::vector<Outcome>& outcomes, bool details) {
+  const auto names = evaluate_names(outcomes);
+  const auto all = [](const std::string&) { return true; };
+  const auto tunnels = evaluate_tunnels(outcomes, all);
+  const auto without_ssh = evaluate_tunnels(outcomes, [](const std::string& label) { return label != "ssh-tunnel"; });
+  const std::string when = moment == kFinal ? "final verdict" : fmt::format("{} payload packets", moment);
+  fmt::print("\n{}, {}: {} known flows, {} novel\n", set, when, names.known, names.novel);
+  fmt::print("  names    precision {}  with novel flows {}  recall {}  macro F1 of {} families {}  novel named {}\n",
+             percent(names.precision), percent(names.precision_all), percent(names.recall), names.families.size(),
+             percent(names.macro_f1), percent(names.novel_named));
+  fmt::print("  tunnels  {} flows of {} labels, {} benign flows\n", tunnels.tunnels, tunnels.labels.size(),
+             tunnels.benign);
+  fmt::print("           alert: macro recall {}  without ssh-tunnel {}  false {}\n", percent(tunnels.alert_recall),
+             percent(without_ssh.alert_recall), percent(tunnels.alert_false));
+  fmt::print("           block: macro recall {}  without ssh-tunnel {}  false {}\n", percent(tunnels.block_recall),
+             percent(without_ssh.block_recall), percent(tunnels.block_false));
+  if (!details) return;
+  fmt::print("\n  {:<24}{:>7}{:>8}{:>11}{:>9}{:>7}\n", "family", "flows", "groups", "precision", "recall", "F1");
+  for (const auto& row : names.families) {
+    fmt::print("  {:<24}{:>7}{:>8}{:>11.1f}{:>9.1f}{:>7.1f}\n", row.name, row.flows, row.groups, 100 * row.precision,
+               100 * row.recall, 100 * row.f1);
+  }
+  fmt::print("\n  {:<24}{:>7}{:>8}{:>9}{:>9}\n", "tunnel label", "flows", "groups", "alerts", "blocks");
+  for (const auto& row : tunnels.labels) {
+    fmt::print("  {:<24}{:>7}{:>8}{:>9}{:>9}\n", row.name, row.flows, row.groups, row.right, row.wrong);
+  }
+}
+
+// "name:directory:labels[:manifest]"
+Result<TrainingSet> load_set(const std::string& argument, const std::string& taxonomy, std::string& name) {
+  std::vector<std::string> parts;
+  for (std::size_t begin = 0;;) {
+    const std::size_t colon = argument.find(':', begin);
+    parts.push_back(argument.substr(begin, colon - begin));
+    if (colon == std::string::npos) break;
+    begin = colon + 1;
+  }
+  if (parts.size() < 3 || parts.size() > 4) return fail("--set {}: not NAME:DIR:LABELS[:MANIFEST]", argument);
+  name = parts[0];
+  LabelledCaptures sources;
+  sources.directory = parts[1];
+  sources.labels = parts[2];
+  sources.taxonomy = taxonomy;
+  if (parts.size() == 4) sources.manifest = parts[3];
+  return load_labelled_captures(sources);
+}
+
+int run(int argc, char** argv) {
+  cxxopts::Options options("accuracy", "Cross-validates the identification of labelled captures.");
+  options.add_options()("set", "NAME:DIR:LABELS[:MANIFEST], once for each set",
+                        cxxopts::value<std::vector<std::string>>())("taxonomy", "family and category of labels",
+                                                                    cxxopts::value<std::string>()->default_value(""))(
+      "folds", "number of folds", cxxopts::value<unsigned>()->default_value("10"))(
+      "jobs", "threads", cxxopts::value<unsigned>()->default_value("2"))("details", "a row a family and tunnel label")(
+      "help", "this text");
+  const auto arguments = options.parse(argc, argv);
+  if (arguments.count("help") != 0 || arguments.count("set") == 0) {
+    fmt::print("{}", options.help());
+    return arguments.count("help") != 0 ? 0 : 2;
+  }
+  const auto begin = std::chrono::steady_clock::now();
+  TrainingSet set;
+  std::vector<std::pair<std::string, std::size_t>> sets;  // name, number of groups up to its end
+  for (const std::string& argument : arguments["set"].as<std::vector<std::string>>()) {
+    std::string name;
+    auto loaded = load_set(argument, arguments["taxonomy"].as<std::string>(), name);
+    if (!loaded) {
+      fmt::print(stderr, "accuracy: {}\n", loaded.error().message);
+      return 1;
+    }
+    fmt::print(
+        "{}: {} flows, {} captures, {} groups; rows without a flow: {} by-products, {} without meaning, {} of "
+        "other protocols, {} without payload\n",
+        name, loaded->flows.size(), loaded->captures.size(), loaded->groups.size(), loaded->losses.by_product,
+        loaded->losses.no_meaning, loaded->losses.other_protocol, loaded->losses.no_payload);
+    for (const std::string& damage : loaded->damaged) fmt::print("  damaged: {}\n", damage);
+    set.merge(std::move(*loaded));
+    sets.emplace_back(name, set.groups.size());
+  }
+  const TrainingRules rules;
+  const std::vector<bool> use = select_flows(set, rules);
+  const auto fingerprints = measure_flows(set, use, rules.payload_packets);
+  const unsigned folds = std::max(2U, arguments["folds"].as<unsigned>());
+  const auto fold_of_group = folds_of_groups(set, use, folds);
+
+  std::vector<OutcomesByMoment> results(folds);
+  std::atomic<unsigned> next = 0;
+  std::vector<std::future<void>> workers;
+  for (unsigned job = 0; job < std::max(1U, arguments["jobs"].as<unsigned>()); ++job) {
+    workers.push_back(std::async(std::launch::async, [&] {
+      for (unsigned fold = next++; fold < folds; fold = next++) {
+        results[fold] = test_fold(set, fingerprints, use, fold_of_group, fold);
+      }
+    }));
+  }
+  for (auto& worker : workers) worker.get();
+
+  fmt::print("{} flows in use, {} folds by group; in brackets 95 % intervals, whole groups drawn again\n",
+             std::count(use.begin(), use.end(), true), folds);
+  std::size_t first_group = 0;
+  for (const auto& [name, groups_end] : sets) {
+    for (const unsigned moment : kMoments) {
+      std::vector<Outcome> outcomes;
+      for (const OutcomesByMoment& result : results) {
+        const auto found = result.find(moment);
+        if (found == result.end()) continue;
+        for (const Outcome& outcome : found->second) {
+          if (outcome.group >= first_group && outcome.group < groups_end) outcomes.push_back(outcome);
+        }
+      }
+      print_figures(name, moment, outcomes, moment == kFinal && arguments.count("details") != 0);
+    }
+    first_group = groups_end;
+  }
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+  fmt::print("\n{:.1f} s\n", took.count());
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const cxxopts::exceptions::exception& error) {
+    fmt::print(stderr, "accuracy: {}\n", error.what());
+    return 2;
+  }
+}
