@@ -94,7 +94,7 @@ TEXT
 
 demonstrate() {
   step "A client, a gateway, a server: three network namespaces"
-  sed -n 's/^#   /   /p' "$project_dir/tests/netns/topology.sh"
+  sed -n '4,20s/^#   /   /p' "$project_dir/tests/netns/topology.sh"
   make_topology
   start_servers
 

@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # shellcheck shell=bash disable=SC2034,SC2154 # variables are shared between the sourced files
-# The network of the netns tests and of the demonstration. Sourced by lib.sh.
+# The network of the netns tests and of the demonstration: three network namespaces. Sourced by lib.sh.
 #
-#   namespace client             namespace gateway              namespace server
-#   192.0.2.50     c0 ───── gi  192.0.2.1
-#   2001:db8:1::50              2001:db8:1::1
-#                           spidd: XDP ingress, tc egress on gi
-#                               198.51.100.1   go ───── s0  198.51.100.20  HTTPS download, TCP 443   (nginx)
-#                               2001:db8:2::1                          .30  OpenVPN, TCP 443
-#                                                                     .40  WireGuard, UDP 53
-#                                                                     .50  SSH, TCP 22
-#                                                                     .60  WireGuard, UDP 51820: the authorised one
-#                                                           and the same last numbers in 2001:db8:2::/64
+#   client                     gateway                       server
+#
+#   192.0.2.50   c0 ──────── gi  192.0.2.1
+#   2001:db8:1::50           │   2001:db8:1::1
+#                            │   spidd: XDP ingress and tc egress on gi
+#                            │
+#                            go  198.51.100.1 ──────── s0  198.51.100.20  HTTPS download on TCP 443 (nginx)
+#                                2001:db8:2::1                       .30  OpenVPN on TCP 443
+#                                                                    .40  WireGuard on UDP 53
+#                                                                    .50  SSH on TCP 22
+#                                                                    .60  WireGuard on UDP 51820, authorised
+#                                                          and the same last numbers in 2001:db8:2::/64
 #
 # With vlan=ID in the environment of make_topology, client and gateway talk through VLAN ID on c0 and gi; spidd stays on
 # gi and sees tagged frames. add_second_client adds the namespace client2 behind a second inside interface gi2.
