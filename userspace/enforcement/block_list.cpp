@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <set>
 
 namespace spidd {
 namespace {
@@ -56,25 +55,6 @@ Result<Block> BlockList::add(const BlockTarget& target, Timestamp now, Duration 
   if (slot == 0) return refuse(ENOSPC, "{} is not blocked: there are {} blocks already", to_string(target), size());
   return blocks_.emplace(target, Block{slot, target, now, expires, std::move(rule), std::move(label), rule_number})
       .first->second;
-}
-
-std::vector<Block> BlockList::restore(std::vector<Block> blocks) {
-  std::vector<Block> refused;
-  std::set<std::uint32_t> taken;
-  for (Block& block : blocks) {
-    const bool fits = blocks_.size() < settings_.max_blocks && block.slot > 0 && block.slot < kMaxSlots;
-    if (!fits || touched(settings_.never_block, block.target) || !taken.insert(block.slot).second) {
-      refused.push_back(std::move(block));
-      continue;
-    }
-    BlockTarget target = block.target;
-    blocks_.emplace(std::move(target), std::move(block));
-  }
-  next_slot_ = taken.empty() ? 1 : *taken.rbegin() + 1;
-  for (std::uint32_t slot = next_slot_ - 1; slot > 0; --slot) {
-    if (!taken.contains(slot)) free_slots_.push_back(slot);
-  }
-  return refused;
 }
 
 std::vector<Block> BlockList::restore(std::vector<Block> blocks) {

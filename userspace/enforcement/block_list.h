@@ -76,10 +76,8 @@ class BlockList {
   Result<Block> add(const BlockTarget& target, Timestamp now, Duration duration, std::string rule, std::string label,
                     std::uint16_t rule_number);
   // Takes over blocks that an earlier run left in the kernel, with the slots they have there (DropMap::load_existing).
-  // Only for an empty list. Returns those that the settings refuse now, which are to be taken out of the kernel.
-  std::vector<Block> restore(std::vector<Block> blocks);
-  // Takes over blocks that were active before a restart, with the slots they have. Returns those that are not taken,
-  // because the settings or an invariant forbid them: they are not active any more. Call before the first add().
+  // Only for an empty list. Returns those that the settings or an invariant refuse now, which are to be taken out of
+  // the kernel.
   std::vector<Block> restore(std::vector<Block> blocks);
   // The block that was removed, nothing if there was none.
   std::optional<Block> remove(const BlockTarget& target);
