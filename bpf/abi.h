@@ -101,21 +101,21 @@ enum spidd_fail_policy {
 /* The one element of map `config`. Written by the daemon (through mmap), read by the kernel for every packet. */
 struct spidd_config {
 	__u32 abi_version;     /* SPIDD_ABI_VERSION */
-	__u32 mode;	       /* enum spidd_mode */
+	__u32 mode;            /* enum spidd_mode */
 	__u32 drop_generation; /* raised after every change of mode, drop tables or never_block; flows cache the result
-				  of the drop lookups for one generation. Never 0. */
+	                          of the drop lookups for one generation. Never 0. */
 	__u32 flow_drops;      /* entries in drop_flow; 0 lets the kernel skip the lookup */
 	__u32 endpoint_drops;  /* entries of drop_endpoint with a port */
 	__u32 host_drops;      /* entries of drop_endpoint without a port */
 	__u32 prefix_drops;    /* entries in drop_prefix */
-	__u32 rings;	       /* rings in use, 1..SPIDD_MAX_RINGS */
+	__u32 rings;           /* rings in use, 1..SPIDD_MAX_RINGS */
 	__u32 fail_policy;     /* enum spidd_fail_policy */
 	__u32 new_flow_limit;  /* new flow entries a second and CPU, 0 = unlimited: beyond it packets pass unrecorded */
 	__u64 heartbeat_ns;    /* coarse; the daemon's last sign of life */
 	__u64 heartbeat_limit_ns; /* see SPIDD_FAIL_OPEN */
-	__u64 udp_idle_ns;	  /* silence after which a UDP or ICMP five-tuple counts as a new flow */
-	__u64 tcp_idle_ns;	  /* the same for TCP */
-	__u64 reserved[7];	  /* 0 */
+	__u64 udp_idle_ns;        /* silence after which a UDP or ICMP five-tuple counts as a new flow */
+	__u64 tcp_idle_ns;        /* the same for TCP */
+	__u64 reserved[7];        /* 0 */
 };
 SPIDD_ASSERT_SIZE(spidd_config, 128);
 SPIDD_ASSERT_OFFSET(spidd_config, heartbeat_ns, 40);
@@ -145,7 +145,7 @@ SPIDD_ASSERT_SIZE(spidd_interface, 8);
 
 enum spidd_flow_flag {
 	SPIDD_FLOW_CLIENT_IS_LO = 1 << 0, /* the client (SYN sender, else first sender) is the key's `lo` endpoint */
-	SPIDD_FLOW_START_SEEN = 1 << 1,	  /* TCP: first packet was SYN or SYN-ACK; UDP, ICMP: always set */
+	SPIDD_FLOW_START_SEEN = 1 << 1,   /* TCP: first packet was SYN or SYN-ACK; UDP, ICMP: always set */
 	SPIDD_FLOW_FIN_CLIENT = 1 << 2,
 	SPIDD_FLOW_FIN_SERVER = 1 << 3,
 	SPIDD_FLOW_RESET = 1 << 4,
@@ -172,16 +172,16 @@ enum spidd_direction {
  * changes atomically, because both directions share it.
  */
 struct spidd_flow {
-	__u64 start_ns;	       /* coarse; with the key it names this flow: a reused five-tuple has another start */
-	__u64 last_ns;	       /* coarse; last packet of either direction */
+	__u64 start_ns;        /* coarse; with the key it names this flow: a reused five-tuple has another start */
+	__u64 last_ns;         /* coarse; last packet of either direction */
 	__u64 packets[2];      /* by enum spidd_direction; wire packets: a GSO super-packet counts as its segments */
-	__u64 bytes[2];	       /* IP bytes on the wire, headers included */
+	__u64 bytes[2];        /* IP bytes on the wire, headers included */
 	__u32 next_seq[2];     /* TCP: highest sequence number + length seen; 0 until a SYN or payload was seen */
 	__u32 payload_packets; /* packets with payload, retransmissions excepted; next record's order. Atomic below
-				  SPIDD_RECORD_LIMIT. */
-	__u8 flags;	       /* enum spidd_flow_flag */
-	__u8 verdict;	       /* enum spidd_flow_verdict */
-	__u8 seq_known;	       /* bit d: next_seq[d] is valid */
+	                          SPIDD_RECORD_LIMIT. */
+	__u8 flags;            /* enum spidd_flow_flag */
+	__u8 verdict;          /* enum spidd_flow_verdict */
+	__u8 seq_known;        /* bit d: next_seq[d] is valid */
 	__u8 zero;
 	__u32 drop_generation; /* config.drop_generation for which the next two fields hold; 0 = never looked up */
 	__u32 drop_slot;       /* hit counter slot of the drop entry that matched, 0 = none matched */
@@ -212,8 +212,8 @@ SPIDD_ASSERT_SIZE(spidd_verdict_request, 8 + 64 * 48);
 /* Value of `drop_flow`, `drop_endpoint` and `drop_prefix`. Written by the daemon only; whole-value updates. */
 struct spidd_drop_entry {
 	__u64 expires_ns; /* coarse; the kernel itself ignores the entry from then on */
-	__u32 slot;	  /* 1..SPIDD_MAX_DROP_SLOTS-1: element of `drop_hits` */
-	__u32 reason;	  /* rule number of the policy, for people reading the map; 0 = by hand */
+	__u32 slot;       /* 1..SPIDD_MAX_DROP_SLOTS-1: element of `drop_hits` */
+	__u32 reason;     /* rule number of the policy, for people reading the map; 0 = by hand */
 };
 SPIDD_ASSERT_SIZE(spidd_drop_entry, 16);
 
@@ -239,8 +239,8 @@ enum spidd_hook {
  * element that counted the attempt: under the other hook than the one that saw the refusal.
  */
 struct spidd_port_counters {
-	__u64 packets;	/* with this destination port */
-	__u64 bytes;	/* IP bytes on the wire */
+	__u64 packets;  /* with this destination port */
+	__u64 bytes;    /* IP bytes on the wire */
 	__u64 attempts; /* TCP: SYN without ACK; UDP: packets that opened a flow entry */
 	__u64 refusals; /* TCP RST answering a SYN (RST+ACK, sequence 0), ICMP port unreachable */
 };
@@ -268,25 +268,25 @@ enum spidd_counter {
 	SPIDD_PASSED_BYTES,
 	SPIDD_DROPPED_PACKETS,
 	SPIDD_DROPPED_BYTES,
-	SPIDD_NOT_IP,	       /* passed unparsed: ARP, LLDP, ... */
+	SPIDD_NOT_IP,          /* passed unparsed: ARP, LLDP, ... */
 	SPIDD_TRUNCATED,       /* passed: a header ended early or a length field lies */
-	SPIDD_TOO_DEEP,	       /* passed: more VLAN tags or extension headers than the parser follows */
-	SPIDD_FRAGMENT,	       /* passed: fragment without a transport header (first fragments are parsed) */
+	SPIDD_TOO_DEEP,        /* passed: more VLAN tags or extension headers than the parser follows */
+	SPIDD_FRAGMENT,        /* passed: fragment without a transport header (first fragments are parsed) */
 	SPIDD_OTHER_PROTOCOL,  /* passed: IP protocol without flow tracking */
 	SPIDD_ICMP_OTHER,      /* passed: ICMP that is neither echo nor an error with a usable inner header */
 	SPIDD_NEVER_BLOCKED,   /* a lookup matched a drop entry, a never-block prefix saved the packet; once a flow and
-				  generation, because flows cache the result */
+	                          generation, because flows cache the result */
 	SPIDD_EXPIRED_DROP,    /* a lookup matched a drop entry that was expired */
 	SPIDD_FAILED_OPEN,     /* a drop entry matched, but the daemon is dead and the policy says open */
 	SPIDD_RETRANSMISSIONS, /* TCP payload seen before: counted in the flow, not recorded */
 	SPIDD_FLOWS_CREATED,
-	SPIDD_FLOWS_RESTARTED,	  /* five-tuple used again */
+	SPIDD_FLOWS_RESTARTED,    /* five-tuple used again */
 	SPIDD_FLOW_INSERT_FAILED, /* map full or busy: packet passed without a flow */
 	SPIDD_FLOW_RATE_LIMITED,  /* new_flow_limit reached: packet passed without a flow */
 	SPIDD_RECORDS_SENT,
 	SPIDD_RECORDS_LOST, /* ring full */
 	SPIDD_ENDS_SENT,
-	SPIDD_ENDS_LOST,	  /* ring full; the engine ends the flow by its idle time */
+	SPIDD_ENDS_LOST,          /* ring full; the engine ends the flow by its idle time */
 	SPIDD_PAYLOAD_UNREADABLE, /* record given up because its bytes could not be loaded */
 	SPIDD_UNKNOWN_INTERFACE,  /* passed unparsed: the interface is not in `interfaces` */
 	SPIDD_COUNTERS
@@ -306,7 +306,7 @@ SPIDD_STATIC_ASSERT(SPIDD_COUNTERS <= 32, "counter index");
 
 enum spidd_record_type {
 	SPIDD_RECORD_PAYLOAD = 1, /* one of the first SPIDD_RECORD_LIMIT payload packets of a flow; `payload` is set */
-	SPIDD_RECORD_END = 2,	  /* a flow ended (RST, both FINs, or five-tuple used again); `totals` is set */
+	SPIDD_RECORD_END = 2,     /* a flow ended (RST, both FINs, or five-tuple used again); `totals` is set */
 };
 
 enum spidd_record_flag {
@@ -328,20 +328,20 @@ SPIDD_ASSERT_SIZE(spidd_flow_totals, 64);
 
 /* What a ring carries: one fixed size, never waking the reader. Written by the kernel, read once by one worker. */
 struct spidd_record {
-	__u64 time_ns;	     /* when the packet was seen */
+	__u64 time_ns;       /* when the packet was seen */
 	__u64 flow_start_ns; /* coarse; spidd_flow.start_ns */
 	struct spidd_flow_key key;
 	__u32 payload_length; /* bytes on the wire; of this segment for a GSO super-packet */
-	__u32 tcp_seq;	      /* host order; 0 unless TCP */
-	__u16 order;	      /* index among the flow's payload packets, from 0 */
+	__u32 tcp_seq;        /* host order; 0 unless TCP */
+	__u16 order;          /* index among the flow's payload packets, from 0 */
 	__u16 payload_offset; /* of the payload in the frame; what spid.md calls h */
-	__u16 segment;	      /* which wire packet of a GSO super-packet this is, 0 for the first and for plain frames:
-				 every segment gets a record of its own, as if captured on the wire */
-	__u8 type;	      /* enum spidd_record_type */
-	__u8 flags;	      /* enum spidd_record_flag */
-	__u8 direction;	      /* enum spidd_direction */
-	__u8 tcp_flags;	      /* as on the wire; 0 unless TCP */
-	__u8 captured;	      /* valid bytes of payload, 0..SPIDD_SNAP; the rest is zero */
+	__u16 segment;        /* which wire packet of a GSO super-packet this is, 0 for the first and for plain frames:
+	                         every segment gets a record of its own, as if captured on the wire */
+	__u8 type;            /* enum spidd_record_type */
+	__u8 flags;           /* enum spidd_record_flag */
+	__u8 direction;       /* enum spidd_direction */
+	__u8 tcp_flags;       /* as on the wire; 0 unless TCP */
+	__u8 captured;        /* valid bytes of payload, 0..SPIDD_SNAP; the rest is zero */
 	__u8 abi_version;     /* SPIDD_ABI_VERSION */
 	__u32 zero;
 	union {

@@ -36,16 +36,16 @@
 struct spidd_flow_outcome {
 	__u32 first_order;   /* order of the first payload record */
 	__u32 first_segment; /* segment that record is about; the following records are about the following segments */
-	__u32 records;	     /* payload records to send, 0..SPIDD_RECORD_LIMIT */
-	__u8 direction;	     /* enum spidd_direction */
+	__u32 records;       /* payload records to send, 0..SPIDD_RECORD_LIMIT */
+	__u8 direction;      /* enum spidd_direction */
 	__u8 retransmission; /* the packet's payload was all seen before */
-	__u8 end;	     /* the flow ended with this packet: send an end record after the payload records */
+	__u8 end;            /* the flow ended with this packet: send an end record after the payload records */
 };
 
 /* Shared fields are changed atomically in the kernel, where the two directions of a flow may run on two CPUs. */
 #ifdef __bpf__
 #define SPIDD_FETCH_ADD(pointer, value) __sync_fetch_and_add(pointer, value)
-#define SPIDD_FETCH_OR(pointer, value)	__sync_fetch_and_or(pointer, value)
+#define SPIDD_FETCH_OR(pointer, value)  __sync_fetch_and_or(pointer, value)
 #else
 SPIDD_INLINE __u32 spidd_fetch_add(__u32 *pointer, __u32 value)
 {
@@ -63,7 +63,7 @@ SPIDD_INLINE __u32 spidd_fetch_or(__u32 *pointer, __u32 value)
 	return old;
 }
 #define SPIDD_FETCH_ADD(pointer, value) spidd_fetch_add(pointer, value)
-#define SPIDD_FETCH_OR(pointer, value)	spidd_fetch_or(pointer, value)
+#define SPIDD_FETCH_OR(pointer, value)  spidd_fetch_or(pointer, value)
 #endif
 
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
@@ -140,7 +140,7 @@ SPIDD_INLINE void spidd_flow_init(struct spidd_flow *flow, const struct spidd_pa
  * start was never seen, or that carried payload and then was silent for SPIDD_SYN_SILENCE_NS.
  */
 SPIDD_INLINE int spidd_flow_restarts(const struct spidd_flow *flow, const struct spidd_packet *packet, __u64 now_ns,
-				     __u64 udp_idle_ns, __u64 tcp_idle_ns)
+                                     __u64 udp_idle_ns, __u64 tcp_idle_ns)
 {
 	/* Another CPU's clock, or a capture's, may have been ahead. */
 	__u64 silence = now_ns > flow->last_ns ? now_ns - flow->last_ns : 0;
@@ -160,7 +160,7 @@ SPIDD_INLINE int spidd_flow_restarts(const struct spidd_flow *flow, const struct
  * not seen before; outcome->first_segment is the first of them.
  */
 SPIDD_INLINE __u32 spidd_flow_follow_tcp(struct spidd_flow *flow, const struct spidd_packet *packet,
-					 struct spidd_flow_outcome *outcome)
+                                         struct spidd_flow_outcome *outcome)
 {
 	__u32 direction = outcome->direction & 1U;
 	__u32 known = (__u32)(flow->seq_known >> direction) & 1U;
@@ -201,7 +201,7 @@ SPIDD_INLINE __u32 spidd_flow_follow_tcp(struct spidd_flow *flow, const struct s
  * Counts the packet into its flow and says what is to be sent. `now_ns` is coarse.
  */
 SPIDD_INLINE void spidd_flow_step(struct spidd_flow *flow, const struct spidd_packet *packet, __u64 now_ns,
-				  struct spidd_flow_outcome *outcome)
+                                  struct spidd_flow_outcome *outcome)
 {
 	__u32 flags = flow->flags;
 	__u32 direction =
@@ -247,7 +247,7 @@ SPIDD_INLINE void spidd_flow_step(struct spidd_flow *flow, const struct spidd_pa
 		closing = direction == SPIDD_TO_SERVER ? SPIDD_FLOW_FIN_CLIENT : SPIDD_FLOW_FIN_SERVER;
 	flags = spidd_flow_set_flags(flow, closing) | closing;
 	if ((flags & SPIDD_FLOW_RESET) || (flags & (SPIDD_FLOW_FIN_CLIENT | SPIDD_FLOW_FIN_SERVER)) ==
-						  (SPIDD_FLOW_FIN_CLIENT | SPIDD_FLOW_FIN_SERVER))
+	                                          (SPIDD_FLOW_FIN_CLIENT | SPIDD_FLOW_FIN_SERVER))
 		outcome->end = !(spidd_flow_set_flags(flow, SPIDD_FLOW_END_SENT) & SPIDD_FLOW_END_SENT);
 }
 
@@ -255,11 +255,11 @@ SPIDD_INLINE void spidd_flow_step(struct spidd_flow *flow, const struct spidd_pa
 SPIDD_INLINE __u32 spidd_segment_length(const struct spidd_packet *packet, __u32 segment)
 {
 	return segment + 1 < packet->segments ? packet->segment_size
-					      : packet->payload_length - segment * packet->segment_size;
+	                                      : packet->payload_length - segment * packet->segment_size;
 }
 
 SPIDD_INLINE void spidd_record_common(struct spidd_record *record, const struct spidd_flow_key *key,
-				      const struct spidd_flow *flow, __u64 time_ns, int egress)
+                                      const struct spidd_flow *flow, __u64 time_ns, int egress)
 {
 	__u8 flags = 0;
 
@@ -283,15 +283,15 @@ SPIDD_INLINE void spidd_record_common(struct spidd_record *record, const struct 
  * frame.
  */
 SPIDD_INLINE void spidd_record_payload(struct spidd_record *record, const struct spidd_packet *packet,
-				       const struct spidd_flow *flow, const struct spidd_flow_outcome *outcome,
-				       __u32 index, __u64 time_ns, int egress)
+                                       const struct spidd_flow *flow, const struct spidd_flow_outcome *outcome,
+                                       __u32 index, __u64 time_ns, int egress)
 {
 	__u32 segment = outcome->first_segment + index;
 
 	spidd_record_common(record, &packet->key, flow, time_ns, egress);
 	record->type = SPIDD_RECORD_PAYLOAD;
 	record->payload_length = spidd_segment_length(packet, segment);
-	record->payload_offset = packet->payload_offset;
+	record->payload_offset = (__u16)(packet->payload_offset + packet->tag_bytes);
 	record->order = (__u16)(outcome->first_order + index);
 	record->segment = (__u16)segment;
 	record->direction = outcome->direction;
@@ -302,7 +302,7 @@ SPIDD_INLINE void spidd_record_payload(struct spidd_record *record, const struct
 
 /* Fills the end record of *flow; egress says which hook saw the packet that ended it. */
 SPIDD_INLINE void spidd_record_end(struct spidd_record *record, const struct spidd_flow_key *key,
-				   const struct spidd_flow *flow, __u64 time_ns, int egress)
+                                   const struct spidd_flow *flow, __u64 time_ns, int egress)
 {
 	spidd_record_common(record, key, flow, time_ns, egress);
 	record->type = SPIDD_RECORD_END;

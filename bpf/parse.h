@@ -22,8 +22,14 @@
 /* Wire structs are read at any alignment: the kernel's JIT does not mind, userspace must be told. */
 #ifdef __bpf__
 #define SPIDD_WIRE
+#define SPIDD_NO_UNROLL _Pragma("clang loop unroll(disable)")
+/* Keeps the compiler from reasoning across the point: clang 14 leaves registers unset on paths that it has proved
+ * impossible, and the verifier, which has not, refuses to follow. */
+#define SPIDD_OPAQUE(x) asm volatile("" : "+r"(x))
 #else
 #define SPIDD_WIRE __attribute__((packed))
+#define SPIDD_NO_UNROLL
+#define SPIDD_OPAQUE(x)
 #endif
 
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
@@ -38,6 +44,8 @@
 
 #define SPIDD_VLAN_LIMIT      2
 #define SPIDD_EXTENSION_LIMIT 6
+/* No header begins further into a frame than this: link header, IPv6 and the extension headers, 2048 bytes each. */
+#define SPIDD_OFFSET_MASK 0x3fffU
 
 enum spidd_link {
 	SPIDD_LINK_ETHERNET = 0,
@@ -76,14 +84,14 @@ enum spidd_tcp_flag {
 
 /* What became of a frame. All but the first are one counter each (enum spidd_counter), ICMP_ERROR excepted. */
 enum spidd_parse_status {
-	SPIDD_PARSE_FLOW = 0,	    /* TCP, UDP or ICMP echo: key, ports and payload are set */
-	SPIDD_PARSE_NOT_IP,	    /* or an IP version field that contradicts the Ethernet type */
-	SPIDD_PARSE_TRUNCATED,	    /* a header ended early or a length field lies */
-	SPIDD_PARSE_TOO_DEEP,	    /* more tags or extension headers than the limits above */
-	SPIDD_PARSE_FRAGMENT,	    /* a fragment other than the first */
+	SPIDD_PARSE_FLOW = 0,       /* TCP, UDP or ICMP echo: key, ports and payload are set */
+	SPIDD_PARSE_NOT_IP,         /* or an IP version field that contradicts the Ethernet type */
+	SPIDD_PARSE_TRUNCATED,      /* a header ended early or a length field lies */
+	SPIDD_PARSE_TOO_DEEP,       /* more tags or extension headers than the limits above */
+	SPIDD_PARSE_FRAGMENT,       /* a fragment other than the first */
 	SPIDD_PARSE_OTHER_PROTOCOL, /* IP protocol without flow tracking */
-	SPIDD_PARSE_ICMP_OTHER,	    /* neither echo nor an error with a usable inner header */
-	SPIDD_PARSE_ICMP_ERROR,	    /* an error: `inner` is set */
+	SPIDD_PARSE_ICMP_OTHER,     /* neither echo nor an error with a usable inner header */
+	SPIDD_PARSE_ICMP_ERROR,     /* an error: `inner` is set */
 };
 
 /* An IP address as a number in host order; IPv4 is IPv4-mapped. */
@@ -96,7 +104,7 @@ struct spidd_number {
 struct spidd_inner {
 	struct spidd_number source;
 	struct spidd_number destination;
-	__u16 source_port;	/* host order; 0 unless TCP or UDP */
+	__u16 source_port;      /* host order; 0 unless TCP or UDP */
 	__u16 destination_port; /* host order; 0 unless TCP or UDP */
 	__u8 protocol;
 };
@@ -107,21 +115,23 @@ struct spidd_packet {
 	struct spidd_number source;
 	struct spidd_number destination;
 	__u32 wire_bytes;     /* IP bytes on the wire, headers included; the frame's length where IP did not parse. For
-				 a segmented packet the bytes of all its segments. */
+	                         a segmented packet the bytes of all its segments. */
 	__u32 payload_length; /* transport payload bytes on the wire, of all segments together */
-	__u32 segments;	      /* wire packets: 1, or more after spidd_packet_segment() */
+	__u32 segments;       /* wire packets: 1, or more after spidd_packet_segment() */
 	__u32 segment_size;   /* payload bytes of every segment but the last, if segments > 1; else payload_length */
-	__u32 tcp_seq;	      /* host order */
+	__u32 tcp_seq;        /* host order */
 	__u16 l3_offset;      /* of the IP header in the frame */
 	__u16 payload_offset; /* of the transport payload in the frame */
 	__u16 source_port;    /* host order; ICMP echo: the identifier, both of them */
 	__u16 destination_port; /* host order */
-	__u8 ip_version;	/* 4 or 6; 0: no complete and truthful IP header, addresses are not set */
-	__u8 protocol;		/* IP protocol number after extension headers */
-	__u8 source_is_lo;	/* the sender is the key's `lo` endpoint */
-	__u8 tcp_flags;		/* as on the wire: CWR ECE URG ACK PSH RST SYN FIN */
+	__u8 ip_version;        /* 4 or 6; 0: no complete and truthful IP header, addresses are not set */
+	__u8 protocol;          /* IP protocol number after extension headers */
+	__u8 source_is_lo;      /* the sender is the key's `lo` endpoint */
+	__u8 tcp_flags;         /* as on the wire: CWR ECE URG ACK PSH RST SYN FIN */
 	__u8 icmp_type;
 	__u8 icmp_code;
+	__u8 status;              /* enum spidd_parse_status */
+	__u8 tag_bytes;           /* of a VLAN tag that the frame has on the wire, but not in its bytes here */
 	struct spidd_inner inner; /* only if the status is SPIDD_PARSE_ICMP_ERROR */
 };
 
@@ -315,7 +325,7 @@ SPIDD_INLINE int spidd_parse_icmp(const __u8 *pos, const __u8 *data_end, __u32 r
  * in as the offset of `pos`. `fragmented`: the datagram goes on in other fragments.
  */
 SPIDD_INLINE int spidd_parse_transport(const __u8 *pos, const __u8 *data_end, __u32 rest, int fragmented,
-				       struct spidd_packet *packet)
+                                       struct spidd_packet *packet)
 {
 	__u32 header_length;
 
@@ -356,12 +366,19 @@ SPIDD_INLINE int spidd_parse_transport(const __u8 *pos, const __u8 *data_end, __
 	return SPIDD_PARSE_FLOW;
 }
 
-SPIDD_INLINE int spidd_parse_ipv4(const __u8 *data, const __u8 *data_end, const __u8 *pos, __u32 wire_rest,
-				  struct spidd_packet *packet)
+/* What an IP header leaves to its transport. */
+struct spidd_rest {
+	const __u8 *pos;  /* where the transport header begins */
+	__u32 length;     /* bytes on the wire from there */
+	__u32 fragmented; /* the datagram goes on in other fragments */
+};
+
+/* Returns SPIDD_PARSE_FLOW with *rest set if a transport header follows. */
+SPIDD_INLINE int spidd_parse_ipv4(const __u8 *data_end, const __u8 *pos, __u32 wire_rest, struct spidd_packet *packet,
+                                  struct spidd_rest *rest)
 {
 	const struct spidd_wire_ipv4 *ip = (const struct spidd_wire_ipv4 *)pos;
-	__u32 header_length, total_length;
-	__u16 fragment;
+	__u32 header_length, total_length, fragment;
 
 	if (pos + sizeof(*ip) > data_end)
 		return SPIDD_PARSE_TRUNCATED;
@@ -382,10 +399,10 @@ SPIDD_INLINE int spidd_parse_ipv4(const __u8 *data, const __u8 *data_end, const 
 	fragment = SPIDD_SWAP16(ip->fragment);
 	if ((fragment & 0x1fff) != 0)
 		return SPIDD_PARSE_FRAGMENT;
-
-	pos += header_length;
-	packet->payload_offset = (__u16)(pos - data);
-	return spidd_parse_transport(pos, data_end, total_length - header_length, (fragment & 0x2000) != 0, packet);
+	rest->pos = pos + header_length;
+	rest->length = total_length - header_length;
+	rest->fragmented = fragment & 0x2000;
+	return SPIDD_PARSE_FLOW;
 }
 
 SPIDD_INLINE int spidd_is_extension(__u8 protocol)
@@ -396,13 +413,15 @@ SPIDD_INLINE int spidd_is_extension(__u8 protocol)
 	       protocol == SPIDD_PROTOCOL_HIP || protocol == SPIDD_PROTOCOL_SHIM6;
 }
 
+/* Returns SPIDD_PARSE_FLOW with *rest set if a transport header follows. */
 SPIDD_INLINE int spidd_parse_ipv6(const __u8 *data, const __u8 *data_end, const __u8 *pos, __u32 wire_rest,
-				  struct spidd_packet *packet)
+                                  struct spidd_packet *packet, struct spidd_rest *rest)
 {
 	const struct spidd_wire_ipv6 *ip = (const struct spidd_wire_ipv6 *)pos;
-	__u32 rest;
+	/* Kept in memory that the verifier does not follow: it would tell apart every sequence of header lengths. */
+	volatile __u16 *offset = &packet->payload_offset;
+	__u32 left;
 	__u8 next;
-	int fragmented = 0;
 
 	if (pos + sizeof(*ip) > data_end)
 		return SPIDD_PARSE_TRUNCATED;
@@ -410,31 +429,35 @@ SPIDD_INLINE int spidd_parse_ipv6(const __u8 *data, const __u8 *data_end, const 
 		return SPIDD_PARSE_NOT_IP;
 	if (wire_rest < sizeof(*ip))
 		return SPIDD_PARSE_TRUNCATED;
-	rest = SPIDD_SWAP16(ip->payload_length);
-	if (rest == 0)
-		rest = wire_rest - (__u32)sizeof(*ip);
-	if (rest > wire_rest - (__u32)sizeof(*ip))
+	left = SPIDD_SWAP16(ip->payload_length);
+	if (left == 0)
+		left = wire_rest - (__u32)sizeof(*ip);
+	if (left > wire_rest - (__u32)sizeof(*ip))
 		return SPIDD_PARSE_TRUNCATED;
 
 	packet->ip_version = 6;
-	packet->wire_bytes = rest + (__u32)sizeof(*ip);
+	packet->wire_bytes = left + (__u32)sizeof(*ip);
 	packet->source = spidd_number_ipv6(ip->source[0], ip->source[1]);
 	packet->destination = spidd_number_ipv6(ip->destination[0], ip->destination[1]);
 	next = ip->next;
-	pos += sizeof(*ip);
+	*offset = (__u16)(pos - data + (long)sizeof(*ip));
+	rest->fragmented = 0;
 
+	SPIDD_NO_UNROLL
 	for (int i = 0; i < SPIDD_EXTENSION_LIMIT && spidd_is_extension(next); i++) {
-		const struct spidd_wire_extension *extension = (const struct spidd_wire_extension *)pos;
+		const struct spidd_wire_extension *extension;
 		__u32 length;
 
+		pos = data + (*offset & SPIDD_OFFSET_MASK);
+		extension = (const struct spidd_wire_extension *)pos;
 		packet->protocol = next;
-		if (rest < 8 || pos + sizeof(*extension) > data_end)
+		if (left < 8 || pos + sizeof(*extension) > data_end)
 			return SPIDD_PARSE_TRUNCATED;
 		if (next == SPIDD_PROTOCOL_FRAGMENT) {
-			__u16 fragment = SPIDD_SWAP16(extension->fragment);
+			__u32 fragment = SPIDD_SWAP16(extension->fragment);
 
 			length = 8;
-			fragmented |= fragment & 1;
+			rest->fragmented |= fragment & 1;
 			if ((fragment & 0xfff8) != 0) {
 				packet->protocol = extension->next;
 				return SPIDD_PARSE_FRAGMENT;
@@ -444,92 +467,130 @@ SPIDD_INLINE int spidd_parse_ipv6(const __u8 *data, const __u8 *data_end, const 
 		} else {
 			length = (extension->length + 1U) * 8;
 		}
-		if (length > rest)
+		if (length > left)
 			return SPIDD_PARSE_TRUNCATED;
 		next = extension->next;
-		pos += length;
-		rest -= length;
+		left -= length;
+		*offset = (__u16)(*offset + length);
 	}
 	packet->protocol = next;
 	if (spidd_is_extension(next))
 		return SPIDD_PARSE_TOO_DEEP;
-
-	packet->payload_offset = (__u16)(pos - data);
-	return spidd_parse_transport(pos, data_end, rest, fragmented, packet);
+	rest->pos = data + (*offset & SPIDD_OFFSET_MASK);
+	rest->length = left;
+	return SPIDD_PARSE_FLOW;
 }
 
 SPIDD_INLINE void spidd_packet_reset(struct spidd_packet *packet, __u32 wire_length)
 {
-	__builtin_memset(packet, 0, sizeof(*packet));
 	packet->wire_bytes = wire_length;
+	packet->payload_length = 0;
 	packet->segments = 1;
+	packet->segment_size = 0;
+	packet->tcp_seq = 0;
+	packet->l3_offset = 0;
+	packet->payload_offset = 0;
+	packet->source_port = 0;
+	packet->destination_port = 0;
+	packet->ip_version = 0;
+	packet->protocol = 0;
+	packet->source_is_lo = 0;
+	packet->tcp_flags = 0;
+	packet->icmp_type = 0;
+	packet->icmp_code = 0;
+	packet->tag_bytes = 0;
 }
 
 /*
  * From an IP header at `pos` on. `ether_type` says which IP it must be; other types give SPIDD_PARSE_NOT_IP.
  * `wire_length` is the frame's length on the wire from `data` on. For link layers this file does not know (Linux cooked
  * captures): `data` is the frame, `pos` where its payload starts, so that offsets are the frame's. Requires
- * data <= pos. Returns enum spidd_parse_status; every field of *packet is set.
+ * data <= pos. Returns packet->status; what *packet says of itself is set, whatever it was before.
  */
 SPIDD_INLINE int spidd_parse_network(const __u8 *data, const __u8 *data_end, const __u8 *pos, __u32 wire_length,
-				     __u16 ether_type, __u16 domain, struct spidd_packet *packet)
+                                     __u16 ether_type, __u16 domain, struct spidd_packet *packet)
 {
 	__u32 offset = (__u32)(pos - data);
-	int status;
+	struct spidd_rest rest = {pos, 0, 0};
+	int status = SPIDD_PARSE_NOT_IP;
 
 	spidd_packet_reset(packet, wire_length);
 	packet->l3_offset = (__u16)offset;
 	if (offset > wire_length)
-		return SPIDD_PARSE_TRUNCATED;
-	if (ether_type == SPIDD_ETHER_IPV4)
-		status = spidd_parse_ipv4(data, data_end, pos, wire_length - offset, packet);
+		status = SPIDD_PARSE_TRUNCATED;
+	else if (ether_type == SPIDD_ETHER_IPV4)
+		status = spidd_parse_ipv4(data_end, pos, wire_length - offset, packet, &rest);
 	else if (ether_type == SPIDD_ETHER_IPV6)
-		status = spidd_parse_ipv6(data, data_end, pos, wire_length - offset, packet);
-	else
-		return SPIDD_PARSE_NOT_IP;
+		status = spidd_parse_ipv6(data, data_end, pos, wire_length - offset, packet, &rest);
+	if (status == SPIDD_PARSE_FLOW) {
+		packet->payload_offset = (__u16)(rest.pos - data);
+		status = spidd_parse_transport(rest.pos, data_end, rest.length, rest.fragmented != 0, packet);
+	}
+	packet->status = (__u8)status;
 	packet->segment_size = packet->payload_length;
 	if (packet->ip_version != 0)
 		spidd_packet_set_key(packet, domain);
 	return status;
 }
 
+SPIDD_INLINE int spidd_is_tag(__u16 ether_type)
+{
+	return ether_type == SPIDD_ETHER_VLAN || ether_type == SPIDD_ETHER_QINQ || ether_type == SPIDD_ETHER_QINQ_OLD;
+}
+
 /*
- * A whole frame; `link` is enum spidd_link, `wire_length` the frame's length on the wire (at least data_end - data).
- * Returns enum spidd_parse_status; every field of *packet is set.
+ * Finds the IP header behind a frame's link header: its Ethernet type and position. Returns SPIDD_PARSE_FLOW, or why
+ * there is none.
  */
-SPIDD_INLINE int spidd_parse(const __u8 *data, const __u8 *data_end, __u32 wire_length, __u32 link, __u16 domain,
-			     struct spidd_packet *packet)
+SPIDD_INLINE int spidd_parse_link(const __u8 *data, const __u8 *data_end, __u32 link, const __u8 **network,
+                                  __u16 *ether_type)
 {
 	const struct spidd_wire_ethernet *ethernet = (const struct spidd_wire_ethernet *)data;
 	const __u8 *pos = data;
 	__u16 type;
 
 	if (link == SPIDD_LINK_IP) {
-		if (pos + 1 > data_end) {
-			spidd_packet_reset(packet, wire_length);
+		if (pos + 1 > data_end)
 			return SPIDD_PARSE_TRUNCATED;
-		}
 		type = *pos >> 4 == 4 ? SPIDD_ETHER_IPV4 : *pos >> 4 == 6 ? SPIDD_ETHER_IPV6 : 0;
 	} else {
-		if (pos + sizeof(*ethernet) > data_end) {
-			spidd_packet_reset(packet, wire_length);
+		if (pos + sizeof(*ethernet) > data_end)
 			return SPIDD_PARSE_TRUNCATED;
-		}
 		type = SPIDD_SWAP16(ethernet->type);
 		pos += sizeof(*ethernet);
-		for (int i = 0; type == SPIDD_ETHER_VLAN || type == SPIDD_ETHER_QINQ || type == SPIDD_ETHER_QINQ_OLD;
-		     i++) {
+		for (int i = 0; i < SPIDD_VLAN_LIMIT && spidd_is_tag(type); i++) {
 			const struct spidd_wire_vlan *vlan = (const struct spidd_wire_vlan *)pos;
 
-			if (i == SPIDD_VLAN_LIMIT || pos + sizeof(*vlan) > data_end) {
-				spidd_packet_reset(packet, wire_length);
-				return i == SPIDD_VLAN_LIMIT ? SPIDD_PARSE_TOO_DEEP : SPIDD_PARSE_TRUNCATED;
-			}
+			if (pos + sizeof(*vlan) > data_end)
+				return SPIDD_PARSE_TRUNCATED;
 			type = SPIDD_SWAP16(vlan->type);
 			pos += sizeof(*vlan);
+			SPIDD_OPAQUE(type);
 		}
+		if (spidd_is_tag(type))
+			return SPIDD_PARSE_TOO_DEEP;
 	}
-	return spidd_parse_network(data, data_end, pos, wire_length, type, domain, packet);
+	*network = pos;
+	*ether_type = type;
+	return SPIDD_PARSE_FLOW;
+}
+
+/*
+ * A whole frame; `link` is enum spidd_link, `wire_length` the frame's length on the wire (at least data_end - data).
+ * Returns packet->status; what *packet says of itself is set, whatever it was before.
+ */
+SPIDD_INLINE int spidd_parse(const __u8 *data, const __u8 *data_end, __u32 wire_length, __u32 link, __u16 domain,
+                             struct spidd_packet *packet)
+{
+	const __u8 *network = data;
+	__u16 ether_type = 0;
+	int status = spidd_parse_link(data, data_end, link, &network, &ether_type);
+
+	if (status == SPIDD_PARSE_FLOW)
+		return spidd_parse_network(data, data_end, network, wire_length, ether_type, domain, packet);
+	spidd_packet_reset(packet, wire_length);
+	packet->status = (__u8)status;
+	return status;
 }
 
 /*

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The tc programs, both directions: the pipeline over a struct __sk_buff. Unlike XDP they see super-packets of
+ * segmentation offload, whose payload is not in the linear part, and VLAN tags beside the packet's bytes. The including
+ * program defines SPIDD_HOOK.
+ */
+#ifndef SPIDD_TC_H
+#define SPIDD_TC_H
+
+#include <linux/pkt_cls.h>
+
+#define SPIDD_CONTEXT    struct __sk_buff
+#define SPIDD_LOAD_BYTES bpf_skb_load_bytes
+#include "bpf/pipeline.h"
+
+/* Headers that the linear part does not hold are pulled into it, so many bytes at once. */
+#define SPIDD_PULL 512
+
+SPIDD_INLINE int spidd_tc(struct __sk_buff *skb)
+{
+	__u32 zero = 0, hook = SPIDD_HOOK;
+	const struct spidd_config *settings = bpf_map_lookup_elem(&config, &zero);
+	struct spidd_counters *count = bpf_map_lookup_elem(&counters, &hook);
+	const struct spidd_interface *interface;
+	struct spidd_packet *packet = bpf_map_lookup_elem(&scratch, &hook);
+	__u32 wire_length = skb->len;
+
+	if (!settings || !count || !packet)
+		return TC_ACT_UNSPEC;
+	interface = spidd_interface_of(skb->ifindex);
+	if (!interface) {
+		spidd_count_unknown(count, wire_length);
+		return TC_ACT_UNSPEC;
+	}
+	SPIDD_NO_UNROLL
+	for (int attempt = 0; attempt < 2; attempt++) {
+		const __u8 *data = (const __u8 *)(long)skb->data;
+		const __u8 *data_end = (const __u8 *)(long)skb->data_end;
+
+		spidd_parse(data, data_end, wire_length, interface->layer3, interface->domain, packet);
+		if ((packet->status != SPIDD_PARSE_TRUNCATED && packet->status != SPIDD_PARSE_ICMP_OTHER) ||
+		    data_end - data >= wire_length ||
+		    bpf_skb_pull_data(skb, wire_length < SPIDD_PULL ? wire_length : SPIDD_PULL))
+			break;
+	}
+	spidd_packet_segment(packet, skb->gso_size);
+	if (skb->vlan_present)
+		packet->tag_bytes = sizeof(struct spidd_wire_vlan);
+	/* UNSPEC: whatever filter comes next decides. */
+	return spidd_pipeline(skb, settings, packet, count) ? TC_ACT_SHOT : TC_ACT_UNSPEC;
+}
+
+#endif /* SPIDD_TC_H */
