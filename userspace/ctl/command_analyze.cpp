@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// spidctl analyze: the engine on capture files, with no privilege. Exit code 1 if a file could not be read to its end.
+#include <unistd.h>
+
+#include <cstdio>
+#include <thread>
+
+#include "userspace/capture/pcap_source.h"
+#include "userspace/ctl/analysis_writer.h"
+#include "userspace/ctl/command.h"
+#include "userspace/daemon/config.h"
+#include "userspace/report/events.h"
+#include "userspace/report/table.h"
+
+namespace spidd {
+
+namespace {
+
+// Reading and parsing keeps one core busy while the engines use the others; beyond this the reader is the bottleneck.
+constexpr unsigned kMostWorkers = 3;
+
+struct CounterField {
+  const char* name;
+  std::uint64_t PcapCounters::*field;
+};
+constexpr CounterField kCaptureCounters[] = {
+    {"packets", &PcapCounters::seen_packets},
+    {"bytes", &PcapCounters::seen_bytes},
+    {"not_ip", &PcapCounters::not_ip},
+    {"truncated", &PcapCounters::truncated},
+    {"too_deep", &PcapCounters::too_deep},
+    {"fragment", &PcapCounters::fragment},
+    {"other_protocol", &PcapCounters::other_protocol},
+    {"icmp_other", &PcapCounters::icmp_other},
+    {"icmp_error", &PcapCounters::icmp_error},
+    {"without_flow", &PcapCounters::without_flow},
+    {"retransmissions", &PcapCounters::retransmissions},
+    {"flows_created", &PcapCounters::flows_created},
+    {"flows_restarted", &PcapCounters::flows_restarted},
+    {"flows_idle", &PcapCounters::flows_idle},
+    {"flows_evicted", &PcapCounters::flows_evicted},
+    {"records_sent", &PcapCounters::records_sent},
+    {"ends_sent", &PcapCounters::ends_sent},
+};
+
+struct FileSums {
+  PcapCounters counters;
+  EngineCounters engine;
+  Timestamp first;
+  Timestamp last;
+  bool any = false;
+};
+
+// Percent read, on standard error if that is a terminal and the file is long enough to wait for.
+class Progress {
+ public:
+  explicit Progress(const std::string& path) : path_(path), shown_(::isatty(STDERR_FILENO) == 1) {}
+  ~Progress() {
+    if (printed_) fmt::print(stderr, "\r\033[K");
+  }
+  void update(const PcapSource& source) {
+    const auto now = std::chrono::steady_clock::now();
+    if (!shown_ || now < next_) return;
+    next_ = now + std::chrono::milliseconds(500);
+    printed_ = true;
+    const auto size = source.size();
+    const double read = static_cast<double>(source.position());
+    if (size && *size > 0)
+      fmt::print(stderr, "\r{}: {:.0f} %, {} packets\033[K", path_, 100.0 * read / static_cast<double>(*size),
+                 source.counters().seen_packets);
+    else
+      fmt::print(stderr, "\r{}: {} packets\033[K", path_, source.counters().seen_packets);
+  }
+
+ private:
+  std::string path_;
+  bool shown_;
+  bool printed_ = false;
+  std::chrono::steady_clock::time_point next_ = std::chrono::steady_clock::now() + std::chrono::seconds(1);
+};
+
+struct Analysis {
+  std::shared_ptr<const Matcher> matcher;
+  std::shared_ptr<const Policy> policy;
+  AnalysisForm form = AnalysisForm::rows;
+  unsigned workers = 1;
+  PcapSource::Settings source;
+  AnalysisSummary summary;
+  FileSums sums;
+  bool damaged = false;
+};
+
+void add_counters(PcapCounters& sum, const PcapCounters& part) {
+  for (const CounterField& counter : kCaptureCounters) sum.*counter.field += part.*counter.field;
+}
+
+Result<> analyze_file(const std::string& path, Analysis& analysis) {
+  auto source = PcapSource::open(path, analysis.source);
+  if (!source) return tl::unexpected(source.error());
+  Replay::Settings settings;
+  settings.workers = analysis.workers;
+  settings.engine.flows.flows = analysis.source.max_flows;
+  // The source ends idle flows, with their totals; the engine must not be quicker.
+  settings.engine.tcp_idle = settings.engine.udp_idle = Duration::max();
+  bool broken_pipe = false;
+  Replay replay(
+      settings, analysis.matcher, analysis.policy,
+      [&] { return make_analysis_writer(analysis.form, analysis.policy, analysis.summary); },
+      [&](std::string_view lines) {
+        broken_pipe = broken_pipe || std::fwrite(lines.data(), 1, lines.size(), stdout) != lines.size();
+      });
+  Progress progress(path);
+  PacketRecord record;
+  for (bool more = true; more && !broken_pipe;) {
+    switch (source->next(record)) {
+      case PcapSource::Next::record:
+        if (!analysis.sums.any || record.flow_start < analysis.sums.first) analysis.sums.first = record.flow_start;
+        if (!analysis.sums.any || record.time > analysis.sums.last) analysis.sums.last = record.time;
+        analysis.sums.any = true;
+        replay.feed(record);
+        break;
+      case PcapSource::Next::tick:
+        progress.update(*source);
+        break;
+      case PcapSource::Next::damaged:
+        analysis.damaged = true;
+        [[fallthrough]];
+      case PcapSource::Next::end:
+        more = false;
+    }
+  }
+  replay.finish();
+  analysis.sums.engine += replay.counters();
+  add_counters(analysis.sums.counters, source->counters());
+  if (broken_pipe) return fail_errno(errno, "write to standard output");
+  if (!source->damage().empty()) fmt::print(stderr, "spidctl analyze: {}\n", source->damage());
+  return {};
+}
+
+void print_stats(const Analysis& analysis) {
+  const FileSums& sums = analysis.sums;
+  StatsEvent stats;
+  stats.time = sums.last;
+  stats.uptime = sums.last - sums.first;
+  StatsSection capture{"capture", {}};
+  for (const CounterField& counter : kCaptureCounters)
+    capture.values.emplace_back(counter.name, sums.counters.*counter.field);
+  const AnalysisSummary::Sum total = analysis.summary.total();
+  stats.sections = {std::move(capture),
+                    {"engine",
+                     {{"flows", sums.engine.flows},
+                      {"flows_evicted", sums.engine.flows_evicted},
+                      {"records", sums.engine.records},
+                      {"records_late", sums.engine.records_late},
+                      {"records_out_of_order", sums.engine.records_out_of_order},
+                      {"packets_not_stored", sums.engine.packets_not_stored},
+                      {"matches", sums.engine.matches},
+                      {"alerts", total.alerts},
+                      {"drops", total.drops}}}};
+  StatsSection labels{"labels", {}};
+  for (const auto& [label, sum] : analysis.summary.by_label) labels.values.emplace_back(label, sum.flows);
+  stats.sections.push_back(std::move(labels));
+  std::string line;
+  append_json(line, stats);
+  fmt::print("{}\n", line);
+}
+
+void print_summary(const Analysis& analysis) {
+  Table table({{"LABEL"},
+               {"CATEGORY"},
+               {"FLOWS", Align::right},
+               {"PACKETS", Align::right},
+               {"BYTES", Align::right},
+               {"ALERTS", Align::right},
+               {"DROPS", Align::right}});
+  const auto row = [&](const std::string& label, const AnalysisSummary::Sum& sum) {
+    table.add({label, sum.category, fmt::to_string(sum.flows), fmt::to_string(sum.packets), fmt::to_string(sum.bytes),
+               fmt::to_string(sum.alerts), fmt::to_string(sum.drops)});
+  };
+  for (const auto& [label, sum] : analysis.summary.by_label) row(label, sum);
+  AnalysisSummary::Sum total = analysis.summary.total();
+  total.category.clear();
+  row("all flows", total);
+  const PcapCounters& counters = analysis.sums.counters;
+  fmt::print("\n{}{} packets, of which {} not IP, {} cut or malformed, {} fragments, {} of other IP protocols\n",
+             table.text(), counters.seen_packets, counters.not_ip, counters.truncated + counters.too_deep,
+             counters.fragment, counters.other_protocol);
+}
+
+Result<> prepare(const CommandLine& line, Analysis& analysis) {
+  auto policy = line.has("policy") ? load_policy(line.text("policy")) : Result<Policy>(builtin_policy());
+  if (!policy) return tl::unexpected(policy.error());
+  analysis.policy = std::make_shared<const Policy>(std::move(*policy));
+  const auto database = load_models(line.has("models") ? line.text("models") : default_models_directory());
+  if (!database) return tl::unexpected(database.error());
+  auto matcher = Matcher::build(*database);
+  if (!matcher) return tl::unexpected(matcher.error());
+  analysis.matcher = std::make_shared<const Matcher>(std::move(*matcher));
+  return {};
+}
+
+}  // namespace
+
+int command_analyze(const CommandArguments& arguments) {
+  CommandLine line("spidctl analyze", "FILE...",
+                   "Names the protocol of every flow in capture files (pcap, pcapng; '-' is standard input).");
+  line.flag("json", "print JSON lines whose names follow Suricata's EVE");
+  line.value("policy", "FILE", "policy to judge the flows by; default: alert on every tunnel");
+  line.value("models", "DIR", "directory of model files; default: the installed ones");
+  line.value("filter", "EXPRESSION", "only packets that match this pcap-filter(7) expression");
+  line.value("threads", "N", "threads of the engine; default: what the machine has, at most 3");
+  line.value("max-flows", "N", "flows followed at the same time", "131072");
+  line.positional("file", 1, 100000);
+  if (const auto exit_code = line.parse(arguments.words)) return *exit_code;
+  const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
+  const auto threads =
+      line.has("threads") ? line.number("threads", 1, 64) : Result<std::uint64_t>(std::min(cores, kMostWorkers));
+  if (!threads) return line.usage_error(threads.error().message);
+  const auto max_flows = line.number("max-flows", 16, 100'000'000);
+  if (!max_flows) return line.usage_error(max_flows.error().message);
+
+  Analysis analysis;
+  analysis.form = line.has("json") ? AnalysisForm::json : AnalysisForm::rows;
+  analysis.workers = static_cast<unsigned>(*threads);
+  analysis.source.filter = line.text("filter");
+  analysis.source.max_flows = static_cast<std::uint32_t>(*max_flows);
+  if (const auto ready = prepare(line, analysis); !ready) return report_failure("analyze", ready.error());
+
+  if (analysis.form == AnalysisForm::rows) fmt::print("{}", analysis_header());
+  bool failed = false;
+  for (const std::string& path : line.positionals()) {
+    const auto done = analyze_file(path, analysis);
+    if (done) continue;
+    failed = true;
+    report_failure("analyze", done.error());
+  }
+  if (analysis.form == AnalysisForm::json)
+    print_stats(analysis);
+  else
+    print_summary(analysis);
+  return failed || analysis.damaged ? kExitFailed : kExitDone;
+}
+
+}  // namespace spidd
