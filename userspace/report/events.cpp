@@ -116,16 +116,16 @@ void append_json(std::string& out, const AlertEvent& event) {
   begin(json, "alert", event.time);
   write_flow(json, event.flow);
   json.object("alert");
-  json.text("action", "allowed");
+  json.text("action", event.blocked ? "blocked" : "allowed");
   json.integer("signature_id", event.rule_number + 1U);
   json.text("signature", fmt::format("{}: {}", event.rule, label_of(event.spid)));
   json.text("category", category_of(event.spid));
-  json.integer("severity", event.would_block ? 1 : 2);
+  json.integer("severity", event.would_block || event.blocked ? 1 : 2);
   json.text("rule", event.rule);
   json.boolean("would_block", event.would_block);
   json.close();
   write_spid(json, event.spid);
-  json.text("action", action_name(Action::alert));
+  json.text("action", action_name(event.blocked ? Action::block : Action::alert));
   json.close();
 }
 

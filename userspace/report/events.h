@@ -59,7 +59,7 @@ struct FlowEvent {
   std::string_view rule;  // that decided; "" = none
 };
 
-// A rule that alerts, or that would have blocked.
+// A rule that alerts, would have blocked, or has blocked (then a DropEvent says what).
 struct AlertEvent {
   Timestamp time;
   EventFlow flow;
@@ -67,6 +67,7 @@ struct AlertEvent {
   std::string_view rule;
   std::uint16_t rule_number = 0;  // index in the policy
   bool would_block = false;
+  bool blocked = false;
 };
 
 enum class BlockChange : std::uint8_t { added, extended, expired, removed };

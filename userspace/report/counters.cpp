@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "userspace/report/counters.h"
+
+#include <algorithm>
+#include <array>
+
+namespace spidd {
+namespace {
+
+constexpr auto kCounters = std::to_array<CounterInfo>({
+    // kernel: enum spidd_counter of bpf/abi.h
+    {"seen_packets", "packets the hook saw, as on the wire"},
+    {"seen_bytes", "IP bytes the hook saw, or frame bytes where there is no IP"},
+    {"passed_packets", "packets let through"},
+    {"passed_bytes", "bytes let through"},
+    {"dropped_packets", "packets dropped because of a block"},
+    {"dropped_bytes", "bytes dropped because of a block"},
+    {"not_ip", "packets passed unparsed: no IP"},
+    {"truncated", "packets passed because a header ended early or a length lies"},
+    {"too_deep", "packets passed because of more VLAN tags or extension headers than are followed"},
+    {"fragment", "fragments passed that have no transport header"},
+    {"other_protocol", "packets passed whose protocol is not tracked"},
+    {"icmp_other", "ICMP packets passed that are neither echo nor a usable error"},
+    {"never_blocked", "times a never-block prefix saved a packet from a block"},
+    {"expired_drop", "times a block that matched had expired"},
+    {"failed_open", "packets passed although blocked, because spidd was not running and the policy says pass"},
+    {"retransmissions", "TCP packets with payload seen before, not recorded again"},
+    {"flows_created", "flows begun in the kernel"},
+    {"flows_restarted", "flows begun on a five-tuple used before"},
+    {"flow_insert_failed", "packets passed without a flow, because the table was full or busy"},
+    {"flow_rate_limited", "packets passed without a flow, because of new_flow_limit"},
+    {"records_sent", "payload packets handed to the engine"},
+    {"records_lost", "payload packets lost because a ring was full"},
+    {"ends_sent", "ends of flows handed to the engine"},
+    {"ends_lost", "ends of flows lost because a ring was full"},
+    {"payload_unreadable", "payload packets lost because their bytes could not be read"},
+    {"unknown_interface", "packets passed unparsed on an interface that is not configured"},
+    // engine
+    {"records", "records the engine received"},
+    {"flows", "flows the engine began to follow"},
+    {"flows_ended", "flows that ended"},
+    {"flows_evicted", "flows reported early because the engine's table was full"},
+    {"packets_not_stored", "payload packets not looked at because packet memory was full"},
+    {"records_late", "records of flows that were decided already"},
+    {"records_out_of_order", "records that came in another order than they were sent"},
+    {"matches", "times a flow was scored against the models"},
+    {"alerts", "decisions to alert"},
+    {"blocks", "decisions to block"},
+    // enforcement
+    {"blocks_made", "blocks begun or extended"},
+    {"blocks_refused", "blocks refused: never-block prefix, guarded address, list full"},
+    {"blocks_failed", "blocks that the kernel did not take"},
+    {"blocks_expired", "blocks that ended in time"},
+    {"blocks_removed", "blocks ended by hand or by a new policy"},
+    {"journal_failures", "changes of blocks that a restart will not remember"},
+    // event log
+    {"events_written", "events written to the log"},
+    {"events_lost_full", "events lost because the disk was too slow"},
+    {"events_lost_failed", "events lost because they could not be written"},
+});
+
+void append_sample(std::string& out, std::string_view name, std::string_view section, std::uint64_t value) {
+  out += fmt::format("spidd_{}_total{{section=\"{}\"}} {}\n", name, section, value);
+}
+
+}  // namespace
+
+std::span<const CounterInfo> counter_infos() { return kCounters; }
+
+std::string_view counter_help(std::string_view name) {
+  const auto found = std::ranges::find(kCounters, name, &CounterInfo::name);
+  return found == kCounters.end() ? std::string_view{} : found->help;
+}
+
+void append_prometheus(std::string& out, std::span<const StatsSection> sections) {
+  std::vector<std::string_view> done;
+  for (const StatsSection& first : sections) {
+    for (const auto& [name, unused] : first.values) {
+      if (std::ranges::find(done, std::string_view(name)) != done.end()) continue;
+      done.push_back(name);
+      if (const std::string_view help = counter_help(name); !help.empty())
+        out += fmt::format("# HELP spidd_{}_total {}\n", name, help);
+      out += fmt::format("# TYPE spidd_{}_total counter\n", name);
+      for (const StatsSection& section : sections)
+        for (const auto& [other, value] : section.values)
+          if (other == name) append_sample(out, name, section.name, value);
+    }
+  }
+}
+
+}  // namespace spidd
