@@ -146,7 +146,7 @@ PcapFile::Next PcapFile::next(CapturedFrame& frame) {
 
 std::string PcapFile::link_type_name() const {
   const char* name = ::pcap_datalink_val_to_name(link_type_);
-  return name != nullptr ? name : fmt::format("link type {}", link_type_);
+  return name != nullptr ? name : std::to_string(link_type_);
 }
 
 std::uint64_t PcapFile::position() const {

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// The same IP packet behind every link layer gives the same flow and the same recorded offset.
+#include "userspace/capture/pcap_link.h"
+
+#include <gtest/gtest.h>
+#include <pcap/dlt.h>
+
+#include "tests/unit/capture/frames.h"
+
+namespace spidd {
+namespace {
+
+using test::Frame;
+
+struct LinkCase {
+  const char* name;
+  int link_type;
+  Frame header4;  // before an IPv4 packet
+  Frame header6;  // before an IPv6 packet; empty: the type has none
+};
+
+const std::vector<LinkCase>& link_cases() {
+  static const std::vector<LinkCase> cases{
+      {"Ethernet",
+       DLT_EN10MB,
+       {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0},
+       {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x86, 0xdd}},
+      {"raw", DLT_RAW, {}, {}},
+      {"loopback, little-endian", DLT_NULL, {2, 0, 0, 0}, {10, 0, 0, 0}},
+      {"loopback, big-endian", DLT_NULL, {0, 0, 0, 2}, {0, 0, 0, 30}},
+      {"OpenBSD loopback", DLT_LOOP, {0, 0, 0, 2}, {0, 0, 0, 24}},
+      {"Linux cooked",
+       DLT_LINUX_SLL,
+       {0, 0, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0, 8, 0},
+       {0, 4, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0, 0x86, 0xdd}},
+      {"Linux cooked with a tag", DLT_LINUX_SLL, {0, 0, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0, 0x81, 0, 0, 5, 8, 0}, {}},
+      {"Linux cooked v2",
+       DLT_LINUX_SLL2,
+       {8, 0, 0, 0, 0, 0, 0, 2, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0},
+       {0x86, 0xdd, 0, 0, 0, 0, 0, 2, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0}},
+      {"Cisco HDLC", DLT_C_HDLC, {0x0f, 0, 8, 0}, {0x0f, 0, 0x86, 0xdd}},
+      {"PPP", DLT_PPP, {0xff, 3, 0, 0x21}, {0, 0x57}},
+      {"PPP, compressed", DLT_PPP, {0x21}, {0x57}},
+      {"PPP with direction", DLT_PPP_WITH_DIRECTION, {1, 0xff, 3, 0, 0x21}, {0, 0, 0x57}},
+      {"PPPoE", DLT_PPP_ETHER, {0x11, 0, 0, 1, 0, 40, 0, 0x21}, {0x11, 0, 0, 1, 0, 60, 0, 0x57}},
+  };
+  return cases;
+}
+
+Frame ipv6(const Frame& datagram) {
+  Frame packet{0x60, 0, 0, 0};
+  test::put16(packet, datagram.size());
+  packet.insert(packet.end(), {17, 64});
+  for (const auto host : {std::uint8_t{1}, std::uint8_t{2}}) {
+    packet.insert(packet.end(), {0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, host});
+  }
+  packet.insert(packet.end(), datagram.begin(), datagram.end());
+  return packet;
+}
+
+Frame joined(const Frame& header, const Frame& packet) {
+  Frame frame = header;
+  frame.insert(frame.end(), packet.begin(), packet.end());
+  return frame;
+}
+
+int parse(int link_type, std::span<const std::uint8_t> frame, std::size_t wire_length, spidd_packet& packet) {
+  // A copy of the exact size, so that a sanitizer sees what is read beyond it.
+  const std::vector<std::uint8_t> exact(frame.begin(), frame.end());
+  return LinkLayer(link_type).parse(exact, static_cast<std::uint32_t>(wire_length), 0, packet);
+}
+
+TEST(LinkLayer, FindsTheIpPacketBehindEveryLinkLayer) {
+  const Frame datagram = test::udp_datagram(50000, 53, "hello");
+  const Frame packet4 = test::ipv4(test::kClientAddress, test::kServerAddress, 17, datagram);
+  for (const LinkCase& link : link_cases()) {
+    SCOPED_TRACE(link.name);
+    ASSERT_TRUE(LinkLayer::supports(link.link_type));
+    for (const bool is_ipv6 : {false, true}) {
+      if (is_ipv6 && link.header6.empty() && link.link_type != DLT_RAW) continue;
+      const Frame frame = is_ipv6 ? joined(link.header6, ipv6(datagram)) : joined(link.header4, packet4);
+      spidd_packet packet;
+      ASSERT_EQ(parse(link.link_type, frame, frame.size(), packet), SPIDD_PARSE_FLOW);
+      EXPECT_EQ(packet.source_port, 50000);
+      EXPECT_EQ(packet.destination_port, 53);
+      EXPECT_EQ(packet.ip_version, is_ipv6 ? 6 : 4);
+      EXPECT_EQ(packet.payload_length, 5U);
+      EXPECT_EQ(packet.payload_offset, frame.size() - 5);
+      EXPECT_EQ(LinkLayer(link.link_type).recorded_offset(packet), is_ipv6 ? 62 : 42);
+    }
+  }
+}
+
+TEST(LinkLayer, CallsEveryShorterFrameTruncatedOrNoIp) {
+  const Frame packet4 = test::ipv4(test::kClientAddress, test::kServerAddress, 17, test::udp_datagram(50000, 53, ""));
+  for (const LinkCase& link : link_cases()) {
+    const Frame whole = joined(link.header4, packet4);
+    for (std::size_t size = 0; size < whole.size(); ++size) {
+      spidd_packet packet;
+      const int status = parse(link.link_type, std::span{whole}.first(size), whole.size(), packet);
+      EXPECT_TRUE(status == SPIDD_PARSE_TRUNCATED || status == SPIDD_PARSE_NOT_IP)
+          << link.name << " cut at " << size << ": " << status;
+    }
+  }
+}
+
+TEST(LinkLayer, PassesOverWhatIsNotIp) {
+  spidd_packet packet;
+  const Frame rest(60, 0x11);
+  for (const auto& [link_type, header] : std::vector<std::pair<int, Frame>>{
+           {DLT_EN10MB, {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 6}},
+           {DLT_NULL, {7, 0, 0, 0}},
+           {DLT_NULL, {2, 0, 1, 0}},
+           {DLT_LINUX_SLL2, {8, 6, 0, 0, 0, 0, 0, 2, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0}},
+           {DLT_PPP, {0xff, 3, 0xc0, 0x21}},
+           {DLT_RAW, {0x70}}}) {
+    const Frame frame = joined(header, rest);
+    EXPECT_EQ(parse(link_type, frame, frame.size(), packet), SPIDD_PARSE_NOT_IP) << link_type;
+  }
+}
+
+TEST(LinkLayer, CountsTagsOfEthernetFramesInTheRecordedOffset) {
+  const Frame packet4 =
+      test::ipv4(test::kClientAddress, test::kServerAddress, 17, test::udp_datagram(50000, 53, "hello"));
+  const Frame frame = joined({2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x81, 0, 0, 5, 8, 0}, packet4);
+  spidd_packet packet;
+  ASSERT_EQ(parse(DLT_EN10MB, frame, frame.size(), packet), SPIDD_PARSE_FLOW);
+  EXPECT_EQ(LinkLayer(DLT_EN10MB).recorded_offset(packet), 46);
+}
+
+TEST(LinkLayer, SaysWhatItDoesNotRead) {
+  for (const int link_type : {DLT_IEEE802_11_RADIO, DLT_FRELAY, -1, 99999})
+    EXPECT_FALSE(LinkLayer::supports(link_type));
+}
+
+}  // namespace
+}  // namespace spidd
