@@ -2,6 +2,8 @@
 /*
  * Counting: the hook's own counters and those of the destination ports. Both maps are per CPU, so nothing here is
  * atomic.
+ *
+ * This header and those that include it need SPIDD_HOOK: the enum spidd_hook of the program they become part of.
  */
 #ifndef SPIDD_COUNTERS_H
 #define SPIDD_COUNTERS_H
@@ -11,9 +13,24 @@
 
 /*
  * A function of its own to the verifier: it is checked once, for any arguments, instead of once for every way that
- * leads to it. Pointer arguments may then be NULL, at most five arguments are possible.
+ * leads to it. Pointer arguments may then be NULL, and kernel 6.1 does not take them as keys of maps: such functions
+ * get the packet from spidd_packet_in_work().
  */
 #define SPIDD_CHECKED_APART __attribute__((noinline))
+
+SPIDD_INLINE struct spidd_packet *spidd_packet_in_work(void)
+{
+	__u32 hook = SPIDD_HOOK;
+
+	return bpf_map_lookup_elem(&scratch, &hook);
+}
+
+SPIDD_INLINE struct spidd_counters *spidd_hook_counters(void)
+{
+	__u32 hook = SPIDD_HOOK;
+
+	return bpf_map_lookup_elem(&counters, &hook);
+}
 
 /* The counter that tells of a frame which passed for this status; SPIDD_COUNTERS if none does. */
 SPIDD_INLINE __u32 spidd_status_counter(int status)

@@ -20,11 +20,11 @@ int ingress_xdp(struct xdp_md *ctx)
 {
 	const __u8 *data = (const __u8 *)(long)ctx->data;
 	const __u8 *data_end = (const __u8 *)(long)ctx->data_end;
-	__u32 zero = 0, hook = SPIDD_HOOK;
+	__u32 zero = 0;
 	const struct spidd_config *settings = bpf_map_lookup_elem(&config, &zero);
-	struct spidd_counters *count = bpf_map_lookup_elem(&counters, &hook);
+	struct spidd_counters *count = spidd_hook_counters();
 	const struct spidd_interface *interface;
-	struct spidd_packet *packet = bpf_map_lookup_elem(&scratch, &hook);
+	struct spidd_packet *packet = spidd_packet_in_work();
 
 	if (!settings || !count || !packet)
 		return XDP_PASS;

@@ -48,9 +48,10 @@ SPIDD_INLINE int spidd_within_budget(const struct spidd_config *settings, __u64 
 }
 
 /* Makes the entry of a new flow; returns whether there is one now. */
-SPIDD_CHECKED_APART int spidd_flow_open(const struct spidd_config *settings, const struct spidd_packet *packet,
-                                        const struct spidd_lookup *lookup, __u64 now_ns, struct spidd_counters *count)
+SPIDD_CHECKED_APART int spidd_flow_open(const struct spidd_config *settings, const struct spidd_lookup *lookup,
+                                        __u64 now_ns, struct spidd_counters *count)
 {
+	const struct spidd_packet *packet = spidd_packet_in_work();
 	struct spidd_flow fresh = {};
 	long error;
 
@@ -86,7 +87,7 @@ SPIDD_INLINE void spidd_follow_flow(SPIDD_CONTEXT *ctx, const struct spidd_confi
 	if (!flow)
 		flow = bpf_map_lookup_elem(&flows, &packet->key);
 	if (!flow) {
-		opened = spidd_flow_opens(packet) && spidd_flow_open(settings, packet, lookup, now_ns, count);
+		opened = spidd_flow_opens(packet) && spidd_flow_open(settings, lookup, now_ns, count);
 		if (opened)
 			flow = bpf_map_lookup_elem(&flows, &packet->key);
 	} else if (spidd_flow_restarts(flow, packet, now_ns, settings->udp_idle_ns, settings->tcp_idle_ns)) {
@@ -128,7 +129,7 @@ SPIDD_INLINE int spidd_pipeline(SPIDD_CONTEXT *ctx, const struct spidd_config *s
 		/* A SYN rarely has an entry: under attack this saves the lookup. */
 		if (has_key && !spidd_is_syn(packet))
 			flow = bpf_map_lookup_elem(&flows, &packet->key);
-		if (spidd_drops(&lookup, settings, flow, packet, now_ns, count)) {
+		if (spidd_drops(&lookup, settings, flow, now_ns, count)) {
 			count->value[SPIDD_DROPPED_PACKETS] += packet->segments;
 			count->value[SPIDD_DROPPED_BYTES] += packet->wire_bytes;
 			spidd_count_drop(&lookup, packet, now_ns);

@@ -3,8 +3,8 @@
  * Sending records into the rings. A record is reserved, filled and submitted without ever waking the reader: a wake-up
  * costs some ten microseconds of the packet's path, readers drain on a timer. All records of a flow go to one ring.
  *
- * The including program defines SPIDD_HOOK (enum spidd_hook), SPIDD_CONTEXT (type of its context) and SPIDD_LOAD_BYTES
- * (the helper that reads packet bytes from that context).
+ * The including program defines SPIDD_CONTEXT (type of its context) and SPIDD_LOAD_BYTES (the helper that reads packet
+ * bytes from that context).
  */
 #ifndef SPIDD_RECORD_H
 #define SPIDD_RECORD_H
@@ -65,8 +65,7 @@ SPIDD_CHECKED_APART int spidd_send_payloads(SPIDD_CONTEXT *ctx, const struct spi
                                             const struct spidd_packet *packet, const struct spidd_flow *flow,
                                             const struct spidd_flow_outcome *outcome)
 {
-	__u32 hook = SPIDD_HOOK;
-	struct spidd_counters *count = bpf_map_lookup_elem(&counters, &hook);
+	struct spidd_counters *count = spidd_hook_counters();
 	__u64 time_ns = bpf_ktime_get_ns();
 	void *ring;
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The tc programs, both directions: the pipeline over a struct __sk_buff. Unlike XDP they see super-packets of
- * segmentation offload, whose payload is not in the linear part, and VLAN tags beside the packet's bytes. The including
- * program defines SPIDD_HOOK.
+ * segmentation offload, whose payload is not in the linear part, and VLAN tags beside the packet's bytes.
  */
 #ifndef SPIDD_TC_H
 #define SPIDD_TC_H
@@ -18,11 +17,11 @@
 
 SPIDD_INLINE int spidd_tc(struct __sk_buff *skb)
 {
-	__u32 zero = 0, hook = SPIDD_HOOK;
+	__u32 zero = 0;
 	const struct spidd_config *settings = bpf_map_lookup_elem(&config, &zero);
-	struct spidd_counters *count = bpf_map_lookup_elem(&counters, &hook);
+	struct spidd_counters *count = spidd_hook_counters();
 	const struct spidd_interface *interface;
-	struct spidd_packet *packet = bpf_map_lookup_elem(&scratch, &hook);
+	struct spidd_packet *packet = spidd_packet_in_work();
 	__u32 wire_length = skb->len;
 
 	if (!settings || !count || !packet)

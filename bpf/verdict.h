@@ -102,9 +102,11 @@ SPIDD_INLINE int spidd_never_blocked(const struct spidd_packet *packet)
 }
 
 /* Fills slot and until_ns of *lookup from the drop tables and the never-block prefixes. */
-SPIDD_CHECKED_APART int spidd_look_up(struct spidd_lookup *lookup, const struct spidd_config *settings,
-                                      const struct spidd_packet *packet, __u64 now_ns, struct spidd_counters *count)
+SPIDD_CHECKED_APART int spidd_look_up(struct spidd_lookup *lookup, const struct spidd_config *settings, __u64 now_ns,
+                                      struct spidd_counters *count)
 {
+	const struct spidd_packet *packet = spidd_packet_in_work();
+
 	if (!lookup || !settings || !packet || !count)
 		return 0;
 	lookup->slot = 0;
@@ -118,10 +120,10 @@ SPIDD_CHECKED_APART int spidd_look_up(struct spidd_lookup *lookup, const struct 
 
 /*
  * Whether the packet is dropped; *lookup is what to cache in its flow. `flow` is its entry, NULL if it has none or it
- * is not known yet. Requires spidd_enforcing() and packet->ip_version != 0.
+ * is not known yet. Requires spidd_enforcing() and, of the packet in work, ip_version != 0.
  */
 SPIDD_INLINE int spidd_drops(struct spidd_lookup *lookup, const struct spidd_config *settings, struct spidd_flow *flow,
-                             const struct spidd_packet *packet, __u64 now_ns, struct spidd_counters *count)
+                             __u64 now_ns, struct spidd_counters *count)
 {
 	/* Before the lookups: a change of the tables in between must not be missed. */
 	__u32 generation = *(const volatile __u32 *)&settings->drop_generation;
@@ -131,7 +133,7 @@ SPIDD_INLINE int spidd_drops(struct spidd_lookup *lookup, const struct spidd_con
 		lookup->slot = flow->drop_slot;
 		lookup->until_ns = flow->drop_until_ns;
 	} else {
-		spidd_look_up(lookup, settings, packet, now_ns, count);
+		spidd_look_up(lookup, settings, now_ns, count);
 		if (flow) {
 			/* In this order: another CPU may read the fields while they change. */
 			*(volatile __u32 *)&flow->drop_generation = 0;
