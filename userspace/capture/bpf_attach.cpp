@@ -56,6 +56,11 @@ Result<> update_link(int link, int program) {
   return {};
 }
 
+Result<> detach_link(int link) {
+  if (bpf_link_detach(link) != 0) return fail_errno(errno, "detach a link");
+  return {};
+}
+
 Result<unsigned> link_ifindex(int link) {
   bpf_link_info info{};
   std::uint32_t length = sizeof info;

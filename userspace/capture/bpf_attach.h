@@ -22,6 +22,8 @@ Result<UniqueFd> attach_tcx_link(int program, unsigned ifindex, HookDirection di
 
 // Atomically puts `program` in the place of the link's program.
 Result<> update_link(int link, int program);
+// Ends the attachment at once; letting go of the last descriptor or pin would end it a little later.
+Result<> detach_link(int link);
 // The interface a link holds on to; 0 once the interface is gone.
 Result<unsigned> link_ifindex(int link);
 

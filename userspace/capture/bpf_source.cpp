@@ -75,8 +75,8 @@ void BpfSource::ended(const FlowKey& key, Timestamp flow_start) {
 }
 
 void BpfSource::send_verdicts() {
-  LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = request_.get(), .ctx_out = request_.get(),
-              .ctx_size_in = sizeof(*request_), .ctx_size_out = sizeof(*request_));
+  // A syscall program's argument is copied back to where it came from.
+  LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = request_.get(), .ctx_size_in = sizeof(*request_));
   const std::uint32_t sent = request_->count;
   request_->marked = 0;
   const bool ran = bpf_prog_test_run_opts(flow_verdict_.get(), &options) == 0 && request_->marked <= sent;

@@ -134,12 +134,11 @@ std::vector<Hook> list_pinned_hooks(const std::string& directory) {
 
 Result<> detach_hook(const Hook& hook) {
   Result<> detached;
-  if (!has_link(hook.kind)) {
-    const UniqueFd program(bpf_obj_get(hook.pin.c_str()));
-    if (hook.kind == HookKind::clsact) detached = detach_clsact(hook.ifindex, hook.direction);
-    if (hook.kind == HookKind::xdp_dispatcher && program) {
-      detached = detach_from_dispatcher(program.get(), hook.ifindex);
-    }
+  const UniqueFd pinned(bpf_obj_get(hook.pin.c_str()));
+  if (hook.kind == HookKind::clsact) {
+    detached = detach_clsact(hook.ifindex, hook.direction);
+  } else if (pinned) {
+    detached = has_link(hook.kind) ? detach_link(pinned.get()) : detach_from_dispatcher(pinned.get(), hook.ifindex);
   }
   // The pin goes only with the attachment: it is what the next run finds it by.
   return detached ? unpin(hook.pin) : std::move(detached);
