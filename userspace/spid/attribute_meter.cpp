@@ -77,7 +77,7 @@ struct AttributeMeters::Scratch {
   MeterRules rules;
   MeterBins bins;
   std::array<WordOverlap, kMaxMeasuredPackets> overlaps;
-  std::array<RowCount, kRowCount> rows;
+  std::array<RowCount, kRowCount + MeterBins::kFlushSlack> rows;
 };
 
 AttributeMeters::AttributeMeters(MeterRules rules) : scratch_(std::make_unique<Scratch>()) { scratch_->rules = rules; }
@@ -97,7 +97,9 @@ void AttributeMeters::measure(std::span<const PayloadPacket> packets, Fingerprin
   RowCount* next = scratch_->rows.data();
   for (unsigned meter = 0; meter < kMeterCount; ++meter) {
     kMeters[meter].measure[static_cast<unsigned>(scratch_->rules)](flow, scratch_->bins);
-    next += scratch_->bins.flush(meter, next, out.measurements[meter]);
+    const MeterBins::Flushed flushed = scratch_->bins.flush(meter, next);
+    next += flushed.rows;
+    out.measurements[meter] = flushed.measurements;
   }
   out.rows.assign(scratch_->rows.data(), next);
   out.payload_packets = static_cast<unsigned>(packets.size());

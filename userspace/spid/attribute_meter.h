@@ -17,15 +17,15 @@ namespace spidd {
 inline constexpr unsigned kMeterCount = 34;
 inline constexpr unsigned kBinsPerMeter = 256;
 inline constexpr unsigned kRowCount = kMeterCount * kBinsPerMeter;
-inline constexpr unsigned kMaxMeasuredPackets = 1000;  // what a flow has beyond is not measured
+inline constexpr unsigned kMaxMeasuredPackets = 500;  // what a flow has beyond is not measured
 
 // "AccumulatedDirectionBytes", ...: the names of the original, without "Meter". Requires: meter < kMeterCount.
 std::string_view meter_name(unsigned meter);
 
 // A row is one bin of one meter: row = meter * kBinsPerMeter + bin.
 struct RowCount {
-  std::uint16_t row = 0;
-  std::uint16_t count = 0;
+  std::uint16_t row;
+  std::uint16_t count;
 };
 
 // What was measured of one flow.

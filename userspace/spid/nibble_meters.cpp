@@ -13,26 +13,23 @@ void add_folded(const PayloadPacket& packet, std::size_t limit, unsigned base, M
   }
 }
 
-// How often each of the 16 values was seen at one position: sixteen counters of a byte in two words.
+// How often each of the 16 values was seen at one position: sixteen counters of four bits in a word. rank() needs
+// counters below 8, so it answers for seven packets.
 class NibbleCounts {
  public:
-  void add(unsigned value) { words_[value / 8] += std::uint64_t{1} << (8 * (value % 8)); }
+  void add(unsigned value) { counts_ += std::uint64_t{1} << (4 * value); }
 
-  // Number of values seen more often than `value`. Requires: every counter < 127.
+  // Number of values seen more often than `value`. Requires: at most seven calls of add() before.
   unsigned rank(unsigned value) const {
-    const std::uint64_t count = words_[value / 8] >> (8 * (value % 8)) & 0xff;
-    return count_above(words_[0], count) + count_above(words_[1], count);
+    constexpr std::uint64_t kOnes = 0x1111111111111111;
+    const std::uint64_t count = counts_ >> (4 * value) & 7;
+    // The top bit of each counter survives where it is at least count + 1; the product adds the counters.
+    const std::uint64_t above = ((counts_ | 8 * kOnes) - (count + 1) * kOnes) >> 3 & kOnes;
+    return static_cast<unsigned>((above * kOnes) >> 60);
   }
 
  private:
-  static unsigned count_above(std::uint64_t counters, std::uint64_t count) {
-    constexpr std::uint64_t kOnes = 0x0101010101010101;
-    // The top bit of each byte survives where its counter is at least count + 1; the product sums the bytes.
-    const std::uint64_t above = ((counters | 0x80 * kOnes) - (count + 1) * kOnes) >> 7 & kOnes;
-    return static_cast<unsigned>((above * kOnes) >> 56);
-  }
-
-  std::array<std::uint64_t, 2> words_{};
+  std::uint64_t counts_ = 0;
 };
 
 }  // namespace
@@ -90,12 +87,13 @@ void measure_nibble_position_popularity(const MeteredFlow& flow, MeterBins& bins
   bool measured = false;
   for (const PayloadPacket& packet : first_packets(flow, 8)) {
     unsigned position = 0;
+    const auto take = [&](unsigned value) {
+      if (measured) bins.add(8 * position + counts[position].rank(value));
+      counts[position++].add(value);
+    };
     for (const std::uint8_t byte : payload_of(packet, kBytes)) {
-      for (const int half : {byte >> 4, byte & 15}) {
-        const auto value = static_cast<unsigned>(half);
-        if (measured) bins.add(8 * position + std::min(7U, counts[position].rank(value)));
-        counts[position++].add(value);
-      }
+      take(byte >> 4);
+      take(byte & 15);
     }
     measured = true;
   }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // Attribute meters of byte pairs. "Word": a pair at an even offset of the first 32 bytes, so 16 at most.
+#include <cstring>
+
 #include "userspace/spid/meters.h"
 
 #if defined(__SSE2__)

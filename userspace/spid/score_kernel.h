@@ -17,9 +17,10 @@ inline constexpr std::size_t kTableAlignment = 64;
 inline constexpr int kWeightOne = 4096;
 inline constexpr int kMaxTableValue = 8192;
 
+// No initialisers: a large array of these must cost nothing until it is filled.
 struct WeightedRow {
-  std::uint16_t row = 0;
-  std::int16_t weight = 0;
+  std::uint16_t row;
+  std::int16_t weight;
 };
 
 // sums[c] = sum over rows of weight * table[row * columns + c] for each of the 16 * groups columns. `table` is aligned

@@ -48,14 +48,15 @@ inline std::vector<PayloadPacket> random_flow(std::mt19937& random, unsigned pac
 }
 
 // A flow of a made-up protocol: both sides in turn, each message with the protocol's own beginning and about its own
-// length, the rest at random.
-inline std::vector<PayloadPacket> protocol_flow(std::mt19937& random, unsigned protocol, unsigned packets = 8) {
+// length, the rest at random; bytes below `values`.
+inline std::vector<PayloadPacket> protocol_flow(std::mt19937& random, unsigned protocol, unsigned packets = 8,
+                                                unsigned values = 256) {
   std::vector<PayloadPacket> flow;
   for (unsigned i = 0; i < packets; ++i) {
     std::mt19937 rules(1000 * protocol + i);
     std::string payload(12 + rules() % 150 + random() % 8, '\0');
     for (std::size_t at = 0; at < payload.size(); ++at) {
-      payload[at] = static_cast<char>(at < 12 ? rules() : random());
+      payload[at] = static_cast<char>((at < 12 ? rules() : random()) % values);
     }
     flow.push_back(make_packet(i % 2 == 0 ? Direction::to_server : Direction::to_client,
                                std::chrono::milliseconds(20 * i), payload));

@@ -10,74 +10,62 @@
 namespace spidd {
 namespace {
 
-constexpr TrainingLabel kDns{"dns", "dns", Category::plain};
+LabelledFlow make_flow(const std::string& label, std::uint32_t capture, std::vector<PayloadPacket> packets,
+                       Category category = Category::plain) {
+  LabelledFlow flow;
+  flow.label = label;
+  flow.family = label;
+  flow.category = category;
+  flow.capture = capture;
+  flow.packets = std::move(packets);
+  return flow;
+}
 
-TEST(Trainer, AddsAFlowOnceAtItsFirstPackets) {
+TEST(Trainer, TakesAtMostSoManyFlowsOfALabelFromOneCapture) {
   std::mt19937 random(1);
-  Trainer trainer;
-  EXPECT_EQ(*trainer.add_flow(kDns, Transport::udp, random_flow(random, 30), "one.pcap"), Trainer::Outcome::added);
-  const ModelDatabase database = std::move(trainer).take();
-  ASSERT_EQ(database.models.size(), 1U);
-  EXPECT_EQ(database.models[0].flows, 1U);
-  EXPECT_EQ(database.models[0].payload_packets, kRecordLimit);
+  TrainingSet set;
+  for (unsigned i = 0; i < 8; ++i) set.flows.push_back(make_flow("dns", i / 4, random_flow(random, 3)));
+  const std::vector<bool> use = select_flows(set, {.flows_per_capture = 2, .min_flows = 4});
+  EXPECT_EQ(use, (std::vector<bool>{true, true, false, false, true, true, false, false}));
 }
 
-TEST(Trainer, LimitsTheFlowsOfACaptureAndCountsCaptures) {
+TEST(Trainer, MakesNoModelOfTooFewFlowsOrOfNoPackets) {
   std::mt19937 random(2);
-  Trainer trainer({}, {.max_packets = 20, .min_packets = 2, .flows_per_capture = 2});
-  for (const char* capture : {"one.pcap", "two.pcap"}) {
-    for (unsigned i = 0; i < 4; ++i) {
-      EXPECT_EQ(*trainer.add_flow(kDns, Transport::udp, random_flow(random, 3), capture),
-                i < 2 ? Trainer::Outcome::added : Trainer::Outcome::capture_full);
-    }
-  }
-  EXPECT_EQ(*trainer.add_flow(kDns, Transport::tcp, random_flow(random, 3), "one.pcap"), Trainer::Outcome::added);
-  EXPECT_EQ(trainer.database().find("dns", Transport::udp)->flows, 4U);
-  EXPECT_EQ(trainer.database().find("dns", Transport::udp)->captures, 2U);
-  EXPECT_EQ(trainer.database().find("dns", Transport::tcp)->captures, 1U);
+  TrainingSet set;
+  for (unsigned i = 0; i < 3; ++i) set.flows.push_back(make_flow("dns", i, random_flow(random, 3)));
+  for (unsigned i = 0; i < 4; ++i) set.flows.push_back(make_flow("ntp", i, random_flow(random, 3)));
+  set.flows.push_back(make_flow("ntp", 9, {}));
+  const std::vector<bool> use = select_flows(set, {.min_flows = 4});
+  EXPECT_EQ(use, (std::vector<bool>{false, false, false, true, true, true, true, false}));
 }
 
-TEST(Trainer, LeavesOutFlowsThatAreTooShort) {
+TEST(Trainer, CountsFlowsPacketsAndCaptures) {
   std::mt19937 random(3);
-  Trainer trainer;
-  EXPECT_EQ(*trainer.add_flow(kDns, Transport::udp, random_flow(random, 1), "one.pcap"), Trainer::Outcome::too_short);
-  EXPECT_TRUE(trainer.database().models.empty());
-}
-
-TEST(Trainer, GoesOnFromADatabase) {
-  std::mt19937 random(4);
-  Trainer first;
-  ASSERT_TRUE(first.add_flow(kDns, Transport::udp, random_flow(random, 3), "one.pcap"));
-  Trainer second(std::move(first).take());
-  ASSERT_TRUE(second.add_flow(kDns, Transport::udp, random_flow(random, 3), "two.pcap"));
-  EXPECT_EQ(second.database().models[0].flows, 2U);
-  EXPECT_EQ(second.database().models[0].captures, 2U);
-}
-
-TEST(Trainer, RefusesLabelsThatNoFileMayHave) {
-  std::mt19937 random(5);
-  Trainer trainer;
-  EXPECT_EQ(
-      trainer.add_flow({"../dns", "dns", Category::plain}, Transport::udp, random_flow(random, 3), "a").error().message,
-      "\"../dns\" is not a label for a model");
-  EXPECT_EQ(trainer.add_flow({"dns", "", Category::plain}, Transport::udp, random_flow(random, 3), "a").error().message,
-            "\"\" is not a family for model dns");
+  TrainingSet set;
+  for (unsigned i = 0; i < 6; ++i) set.flows.push_back(make_flow("dns", i % 2, random_flow(random, 30)));
+  const std::vector<bool> use(set.flows.size(), true);
+  const ModelDatabase database = train_models(set, measure_flows(set, use, kRecordLimit), use);
+  ASSERT_EQ(database.models.size(), 1U);
+  EXPECT_EQ(database.models[0].flows, 6U);
+  EXPECT_EQ(database.models[0].captures, 2U);
+  EXPECT_EQ(database.models[0].payload_packets, 6U * kRecordLimit);
 }
 
 TEST(Trainer, MakesModelsThatRecogniseTheirProtocol) {
-  std::mt19937 random(6);
-  Trainer trainer;
-  for (unsigned protocol = 0; protocol < 10; ++protocol) {
-    const std::string label = fmt::format("proto{}", protocol);
-    for (unsigned flow = 0; flow < 15; ++flow) {
-      ASSERT_TRUE(trainer.add_flow({label, label, protocol < 3 ? Category::tunnel : Category::plain}, Transport::tcp,
-                                   protocol_flow(random, protocol, 4 + flow), "capture"));
+  constexpr unsigned kProtocols = 10;
+  std::mt19937 random(4);
+  TrainingSet set;
+  for (unsigned protocol = 0; protocol < kProtocols; ++protocol) {
+    for (unsigned i = 0; i < 15; ++i) {
+      set.flows.push_back(make_flow(fmt::format("proto{}", protocol), i, protocol_flow(random, protocol, 4 + i),
+                                    protocol < 3 ? Category::tunnel : Category::plain));
     }
   }
-  const Matcher matcher = *Matcher::build(trainer.database());
+  const std::vector<bool> use = select_flows(set, {});
+  const Matcher matcher = *Matcher::build(train_models(set, measure_flows(set, use, kRecordLimit), use));
   AttributeMeters meters;
   Fingerprint flow;
-  for (unsigned protocol = 0; protocol < 10; ++protocol) {
+  for (unsigned protocol = 0; protocol < kProtocols; ++protocol) {
     meters.measure(protocol_flow(random, protocol, 8), flow);
     const Match match = matcher.match(Transport::tcp, flow);
     EXPECT_EQ(matcher.models()[match.best].label, fmt::format("proto{}", protocol));
