@@ -48,14 +48,14 @@ class JsonLines final : public AnalysisWriter {
   using AnalysisWriter::AnalysisWriter;
 
   void decision(const FlowView& view, const Decision& decision, std::string& out) override {
-    append_json(out, alert_event(view, decision, *policy_));
+    append_json(out, alert_event(view, decision, *policy_, {}));
     out += '\n';
     if (decision.action != Action::block) return;
     const std::string target = to_string(block_target(decision.scope, view.flow.key, view.flow.server()));
     DropEvent drop;
     drop.time = view.now;
-    drop.flow = event_flow(view);
-    drop.spid = event_spid(view, true);
+    drop.flow = event_flow(view.flow, {});
+    drop.spid = event_spid(view.flow.verdict, view.label, true);
     drop.scope = decision.scope;
     drop.target = target;
     drop.rule = policy_->rules[decision.rule].name;
@@ -66,7 +66,7 @@ class JsonLines final : public AnalysisWriter {
 
   void flow_ended(const FlowView& view, const FlowTotals& totals, EndReason reason, std::string& out) override {
     count(view, totals);
-    append_json(out, flow_event(view, totals, reason, *policy_));
+    append_json(out, flow_event(view, totals, reason, *policy_, {}));
     out += '\n';
   }
 };

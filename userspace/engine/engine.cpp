@@ -152,7 +152,7 @@ void Engine::judge(FlowTable::Slot slot, Progress progress) {
     const Match match = matcher_->match(flow.key.transport, fingerprint_);
     ++counters_.matches;
     flow.verdict = classify(match, matcher_->models(), flow.stored_packets, progress, flow.verdict, rules_);
-    if (flow.verdict.state != IdentificationState::undecided) apply_policy(flow);
+    if (flow.verdict.state != IdentificationState::undecided) apply_policy(flow, progress);
   }
   if (flow.verdict.final && progress != Progress::ended) {
     packets_.release(flow.packet_store);
@@ -161,9 +161,13 @@ void Engine::judge(FlowTable::Slot slot, Progress progress) {
   }
 }
 
-void Engine::apply_policy(Flow& flow) {
+void Engine::apply_policy(Flow& flow, Progress progress) {
   const Decision decision = decide(facts_of(flow, matcher_->models()), *policy_);
   if (decision.action <= flow.verdict.action) return;
+  // A block cannot wait; an alert can until the verdict has settled, and is then the only one of its flow.
+  const bool settled =
+      flow.verdict.final || progress != Progress::more_to_come || flow.verdict.payload_packets >= rules_.settle_packets;
+  if (decision.action == Action::alert && !settled) return;
   flow.verdict.action = decision.action;
   flow.verdict.rule = decision.rule;
   if (decision.action == Action::block) {

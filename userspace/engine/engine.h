@@ -90,7 +90,7 @@ class Engine {
   void end_flow(FlowTable::Slot slot, const FlowTotals& totals, EndReason reason);
   void end_idle(FlowTable::List list, Timestamp now);
   void judge(FlowTable::Slot slot, Progress progress);
-  void apply_policy(Flow& flow);
+  void apply_policy(Flow& flow, Progress progress);
   FlowTotals totals_of(const Flow& flow) const;
   FlowView view_of(const Flow& flow) const;
   Duration idle_limit(const Flow& flow) const;

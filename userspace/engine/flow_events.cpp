@@ -11,23 +11,17 @@ std::string_view rule_name(const Policy& policy, std::uint16_t rule) {
 
 }  // namespace
 
-EventFlow event_flow(const FlowView& view) {
-  const Flow& flow = view.flow;
-  return {.id = event_flow_id(flow.key, flow.start),
-          .interface = {},
-          .client = flow.client(),
-          .server = flow.server(),
-          .transport = flow.key.transport};
+EventFlow event_flow(const Flow& flow, std::string_view interface) {
+  return {event_flow_id(flow.key, flow.start), interface, flow.client(), flow.server(), flow.key.transport};
 }
 
-EventSpid event_spid(const FlowView& view, bool with_tunnel_scores) {
-  const Verdict& verdict = view.flow.verdict;
+EventSpid event_spid(const Verdict& verdict, const ModelSummary* label, bool with_tunnel_scores) {
   EventSpid spid;
   spid.state = verdict.state;
-  if (view.label != nullptr) {
-    spid.label = view.label->label;
-    spid.family = view.label->family;
-    spid.category = view.label->category;
+  if (label != nullptr) {
+    spid.label = label->label;
+    spid.family = label->family;
+    spid.category = label->category;
   }
   spid.score = static_cast<double>(verdict.score);
   spid.margin = static_cast<double>(verdict.margin);
@@ -39,25 +33,32 @@ EventSpid event_spid(const FlowView& view, bool with_tunnel_scores) {
   return spid;
 }
 
-FlowEvent flow_event(const FlowView& view, const FlowTotals& totals, EndReason reason, const Policy& policy) {
-  return {.time = view.now,
-          .flow = event_flow(view),
-          .counters = totals.counters,
-          .start = view.flow.start,
-          .end = totals.last,
-          .reason = end_reason_name(reason),
-          .spid = event_spid(view, false),
-          .action = view.flow.verdict.action,
-          .rule = rule_name(policy, view.flow.verdict.rule)};
+FlowEvent flow_event(const FlowView& view, const FlowTotals& totals, EndReason reason, const Policy& policy,
+                     std::string_view interface) {
+  FlowEvent event;
+  event.time = view.now;
+  event.flow = event_flow(view.flow, interface);
+  event.counters = totals.counters;
+  event.start = view.flow.start;
+  event.end = totals.last;
+  event.reason = end_reason_name(reason);
+  event.spid = event_spid(view.flow.verdict, view.label, false);
+  event.action = view.flow.verdict.action;
+  event.rule = rule_name(policy, view.flow.verdict.rule);
+  return event;
 }
 
-AlertEvent alert_event(const FlowView& view, const Decision& decision, const Policy& policy) {
-  return {.time = view.now,
-          .flow = event_flow(view),
-          .spid = event_spid(view, true),
-          .rule = rule_name(policy, decision.rule),
-          .rule_number = decision.rule,
-          .would_block = decision.would_block};
+AlertEvent alert_event(const FlowView& view, const Decision& decision, const Policy& policy,
+                       std::string_view interface) {
+  AlertEvent event;
+  event.time = view.now;
+  event.flow = event_flow(view.flow, interface);
+  event.spid = event_spid(view.flow.verdict, view.label, true);
+  event.rule = rule_name(policy, decision.rule);
+  event.rule_number = decision.rule;
+  event.blocked = decision.action == Action::block;
+  event.would_block = decision.would_block;
+  return event;
 }
 
 }  // namespace spidd

@@ -7,10 +7,13 @@
 
 namespace spidd {
 
-// The views and spans in the results live as long as what `view` refers to.
-EventFlow event_flow(const FlowView& view);
-EventSpid event_spid(const FlowView& view, bool with_tunnel_scores);
-FlowEvent flow_event(const FlowView& view, const FlowTotals& totals, EndReason reason, const Policy& policy);
-AlertEvent alert_event(const FlowView& view, const Decision& decision, const Policy& policy);
+// `interface` is "" where there is none. The strings of the results live as long as their arguments do.
+EventFlow event_flow(const Flow& flow, std::string_view interface);
+EventSpid event_spid(const Verdict& verdict, const ModelSummary* label, bool with_tunnel_scores);
+FlowEvent flow_event(const FlowView& view, const FlowTotals& totals, EndReason reason, const Policy& policy,
+                     std::string_view interface);
+// `blocked` is set as if every block the policy decides were made.
+AlertEvent alert_event(const FlowView& view, const Decision& decision, const Policy& policy,
+                       std::string_view interface);
 
 }  // namespace spidd
