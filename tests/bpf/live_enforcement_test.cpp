@@ -281,7 +281,7 @@ TEST_F(LiveEnforcement, TheNextStartTakesOverWithoutAGap) {
 }
 
 TEST_F(LiveEnforcement, AnInterfaceThatIsNoLongerWatchedIsLetGo) {
-  ASSERT_TRUE(live::run("ip link add one type veth peer name two && ip link set one up"));
+  ASSERT_TRUE(live::run({"ip link add one type veth peer name two", "ip link set one up"}));
   settings_.interfaces = {live::kInterface, "one"};
   kill_hard(run_and_hang([&] { return block_server(seconds(60)); }));
   settings_.interfaces = {"one"};
@@ -293,10 +293,10 @@ TEST_F(LiveEnforcement, AnInterfaceThatIsNoLongerWatchedIsLetGo) {
 }
 
 TEST_F(LiveEnforcement, AnInterfaceThatDisappearedDoesNotHinderTheNextStartOrTheStop) {
-  ASSERT_TRUE(live::run("ip link add one type veth peer name two && ip link set one up"));
+  ASSERT_TRUE(live::run({"ip link add one type veth peer name two", "ip link set one up"}));
   settings_.interfaces = {live::kInterface, "one"};
   kill_hard(run_and_hang([&] { return block_server(seconds(60)); }));
-  ASSERT_TRUE(live::run("ip link del one"));
+  ASSERT_TRUE(live::run({"ip link del one"}));
   settings_.interfaces = {live::kInterface};
   start();
   ASSERT_TRUE(datapath_);

@@ -59,8 +59,8 @@ class LiveHooks : public testing::Test {
     EXPECT_EQ(records_seen(**source).ingress, 0U);
     EXPECT_EQ(xdp_program_id(live::kInterface), 0U);
     EXPECT_FALSE(std::filesystem::exists(settings.pin_directory));
-    EXPECT_FALSE(live::run("tc filter show dev sensor0 ingress | grep -q bpf"));
-    EXPECT_FALSE(live::run("tc filter show dev sensor0 egress | grep -q bpf"));
+    EXPECT_EQ(live::execute("tc filter show dev sensor0 ingress").output.find("bpf"), std::string::npos);
+    EXPECT_EQ(live::execute("tc filter show dev sensor0 egress").output.find("bpf"), std::string::npos);
   }
 
   live::Network network_;
@@ -99,8 +99,8 @@ TEST_F(LiveHooks, TcIsUsedWhereTheDriverHasNoNativeXdp) {
 
 TEST_F(LiveHooks, ADriverThatRefusesForNowIsReported) {
   // Frames that do not fit into a page rule out XDP without fragments.
-  ASSERT_TRUE(live::run("ip link set sensor0 mtu 9000"));
-  ASSERT_TRUE(network_.run_on_client("ip link set client0 mtu 9000"));
+  ASSERT_TRUE(live::run({"ip link set sensor0 mtu 9000"}));
+  ASSERT_TRUE(network_.run_on_client({"ip link set client0 mtu 9000"}));
   auto datapath = BpfDatapath::start(settings_);
   ASSERT_TRUE(datapath) << datapath.error().message;
   if (datapath->interfaces()[0].ingress != HookKind::xdp_native &&
@@ -112,7 +112,7 @@ TEST_F(LiveHooks, ADriverThatRefusesForNowIsReported) {
 }
 
 TEST_F(LiveHooks, AnInterfaceWithoutEthernetIsWatchedByTc) {
-  ASSERT_TRUE(live::run("ip tuntap add dev tun7 mode tun && ip link set tun7 up"));
+  ASSERT_TRUE(live::run({"ip tuntap add dev tun7 mode tun", "ip link set tun7 up"}));
   settings_.interfaces = {"tun7"};
   auto datapath = BpfDatapath::start(settings_);
   ASSERT_TRUE(datapath) << datapath.error().message;
@@ -176,7 +176,7 @@ TEST_F(LiveHooks, TwoDaemonsDoNotShareAPinDirectory) {
 }
 
 TEST_F(LiveHooks, SeveralInterfacesHaveDomainsOfTheirOwn) {
-  ASSERT_TRUE(live::run("ip link add one type veth peer name two && ip link set one up && ip link set two up"));
+  ASSERT_TRUE(live::run({"ip link add one type veth peer name two", "ip link set one up", "ip link set two up"}));
   settings_.interfaces = {live::kInterface, "one", "two"};
   auto datapath = BpfDatapath::start(settings_);
   ASSERT_TRUE(datapath) << datapath.error().message;
@@ -189,7 +189,7 @@ TEST_F(LiveHooks, SeveralInterfacesHaveDomainsOfTheirOwn) {
 TEST_F(LiveHooks, AFailedStartUndoesWhatItAttached) {
   const std::array<bpf_insn, 2> pass = {{{BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, 2}, {BPF_JMP | BPF_EXIT, 0, 0, 0, 0}}};
   const UniqueFd other(bpf_prog_load(BPF_PROG_TYPE_XDP, "other", "GPL", pass.data(), pass.size(), nullptr));
-  ASSERT_TRUE(live::run("ip link add one type veth peer name two"));
+  ASSERT_TRUE(live::run({"ip link add one type veth peer name two"}));
   ASSERT_EQ(bpf_xdp_attach(static_cast<int>(::if_nametoindex("one")), other.get(), 4, nullptr), 0);
   settings_.interfaces = {live::kInterface, "one"};
   settings_.ingress = IngressHook::native;

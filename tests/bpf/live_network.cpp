@@ -17,6 +17,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <sstream>
 #include <stdexcept>
 
 namespace spidd::live {
@@ -50,7 +51,45 @@ UniqueFd bound_socket(const char* own, std::uint16_t port) {
 
 }  // namespace
 
-bool run(const std::string& command) { return std::system((command + " >/dev/null 2>&1").c_str()) == 0; }
+// No shell: that of a test machine may prefer its own, simpler "ip".
+Outcome execute(const std::string& command) {
+  std::vector<std::string> words;
+  for (std::istringstream stream(command); stream >> words.emplace_back();) continue;
+  words.pop_back();
+  std::vector<char*> arguments;
+  for (std::string& word : words) arguments.push_back(word.data());
+  arguments.push_back(nullptr);
+
+  std::array<int, 2> pipe{};
+  must(::pipe2(pipe.data(), O_CLOEXEC) == 0, "pipe");
+  const UniqueFd output(pipe[0]);
+  UniqueFd input(pipe[1]);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::dup2(input.get(), STDOUT_FILENO);
+    ::dup2(input.get(), STDERR_FILENO);
+    ::execvp(arguments[0], arguments.data());
+    ::_exit(127);
+  }
+  must(child > 0, "fork");
+  input.reset();
+  Outcome outcome;
+  std::array<char, 4096> buffer{};
+  for (ssize_t got = 0; (got = ::read(output.get(), buffer.data(), buffer.size())) > 0;) {
+    outcome.output.append(buffer.data(), static_cast<std::size_t>(got));
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  outcome.succeeded = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+  return outcome;
+}
+
+bool run(std::initializer_list<std::string> commands) {
+  for (const std::string& command : commands) {
+    if (!execute(command).succeeded) return false;
+  }
+  return true;
+}
 
 Network::Network() {
   must(::unshare(CLONE_NEWNS | CLONE_NEWNET) == 0, "unshare");
@@ -66,11 +105,11 @@ Network::Network() {
   }
   must(holder > 0 && ::unshare(CLONE_NEWNET) == 0, "unshare");
   sensor_namespace_ = current_namespace();
-  const bool linked = run("ip link add sensor0 type veth peer name client0 netns " + std::to_string(holder)) &&
-                      run("ip addr add 10.77.0.2/24 dev sensor0 && ip link set sensor0 up && ip link set lo up");
+  const bool linked = run({"ip link add sensor0 type veth peer name client0 netns " + std::to_string(holder),
+                           "ip addr add 10.77.0.2/24 dev sensor0", "ip link set sensor0 up", "ip link set lo up"});
   ::kill(holder, SIGKILL);
   ::waitpid(holder, nullptr, 0);
-  must(linked && run_on_client("ip addr add 10.77.0.1/24 dev client0 && ip link set client0 up"), "ip");
+  must(linked && run_on_client({"ip addr add 10.77.0.1/24 dev client0", "ip link set client0 up"}), "ip");
 
   std::string pattern = "/tmp/spidd-live-XXXXXX";
   must(::mkdtemp(pattern.data()) != nullptr, "mkdtemp");
@@ -93,9 +132,9 @@ BpfSettings Network::settings() {
   return settings;
 }
 
-bool Network::run_on_client(const std::string& command) const {
+bool Network::run_on_client(std::initializer_list<std::string> commands) const {
   must(::setns(client_namespace_.get(), CLONE_NEWNET) == 0, "setns");
-  const bool done = run(command);
+  const bool done = run(commands);
   must(::setns(sensor_namespace_.get(), CLONE_NEWNET) == 0, "setns");
   return done;
 }

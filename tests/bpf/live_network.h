@@ -5,8 +5,8 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <string>
-#include <vector>
 
 #include "userspace/base/unique_fd.h"
 #include "userspace/capture/bpf_settings.h"
@@ -19,8 +19,14 @@ inline constexpr const char* kSensorAddress = "10.77.0.2";
 inline constexpr std::uint16_t kClientPort = 40000;
 inline constexpr std::uint16_t kServerPort = 5000;
 
-// Runs a shell command in the current namespace; true if it succeeded.
-bool run(const std::string& command);
+// Runs a program found in PATH with the words of the command, in the current namespace.
+struct Outcome {
+  bool succeeded = false;
+  std::string output;
+};
+Outcome execute(const std::string& command);
+// One after the other until one fails; true if all succeeded.
+bool run(std::initializer_list<std::string> commands);
 
 class Network {
  public:
@@ -37,8 +43,8 @@ class Network {
   UniqueFd client_socket(std::uint16_t server_port = kServerPort, std::uint16_t client_port = kClientPort) const;
   static UniqueFd server_socket(std::uint16_t port = kServerPort);
 
-  // Runs a command on the client's side.
-  bool run_on_client(const std::string& command) const;
+  // run() on the client's side.
+  bool run_on_client(std::initializer_list<std::string> commands) const;
 
  private:
   UniqueFd client_namespace_;

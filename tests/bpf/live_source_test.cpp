@@ -258,7 +258,7 @@ TEST_F(LiveSource, AnInterfaceWithoutEthernetIsParsedFromTheIpHeader) {
   std::strcpy(request.ifr_name, "tun7");
   request.ifr_flags = IFF_TUN | IFF_NO_PI;
   ASSERT_EQ(::ioctl(tun.get(), TUNSETIFF, &request), 0);
-  ASSERT_TRUE(live::run("ip addr add 10.78.0.1/24 dev tun7 && ip link set tun7 up"));
+  ASSERT_TRUE(live::run({"ip addr add 10.78.0.1/24 dev tun7", "ip link set tun7 up"}));
   settings_.interfaces = {"tun7"};
   start(settings_);
 
