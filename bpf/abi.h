@@ -67,7 +67,7 @@ SPIDD_ASSERT_OFFSET(spidd_flow_key, port_lo, 32);
 SPIDD_ASSERT_OFFSET(spidd_flow_key, protocol, 36);
 SPIDD_ASSERT_OFFSET(spidd_flow_key, domain, 38);
 
-/* A server endpoint (address, port, protocol), or a whole host when port and protocol are 0. */
+/* A server endpoint (address, port, protocol; ICMP echo: port 0), or a whole host when port and protocol are 0. */
 struct spidd_endpoint_key {
 	struct spidd_addr addr;
 	__be16 port;
