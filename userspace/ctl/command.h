@@ -27,6 +27,7 @@ int command_analyze(const CommandArguments& arguments);
 int command_block(const CommandArguments& arguments);
 int command_drops(const CommandArguments& arguments);
 int command_flows(const CommandArguments& arguments);
+int command_metrics(const CommandArguments& arguments);
 int command_models(const CommandArguments& arguments);
 int command_policy(const CommandArguments& arguments);
 int command_ports(const CommandArguments& arguments);

@@ -106,7 +106,7 @@ struct Command {
   std::string_view name;
   Result<Request> (*read)(Arguments&);
 };
-constexpr std::array<Command, 10> kCommands = {{
+constexpr std::array<Command, 11> kCommands = {{
     {"status", read_plain<StatusRequest>},
     {"flows", read_limit<FlowsRequest>},
     {"alerts", read_alerts},
@@ -116,6 +116,7 @@ constexpr std::array<Command, 10> kCommands = {{
     {"unblock", read_unblock},
     {"policy_reload", read_plain<PolicyReloadRequest>},
     {"counters", read_plain<CountersRequest>},
+    {"metrics", read_plain<MetricsRequest>},
     {"subscribe", read_plain<SubscribeRequest>},
 }};
 
@@ -128,8 +129,6 @@ Result<> check_version(const json& request) {
                 kProtocolVersion);
   return {};
 }
-
-std::string dump(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
 
 }  // namespace
 
@@ -151,12 +150,17 @@ Result<Request> parse_request(std::string_view line) {
   return result;
 }
 
-std::string success_line(const json& result) {
-  return fmt::format(R"({{"version":{},"ok":true,"result":{}}})", kProtocolVersion, dump(result));
+std::string success_line(const nlohmann::ordered_json& result) {
+  return success_line_of(result.dump(-1, ' ', false, json::error_handler_t::replace));
+}
+
+std::string success_line_of(std::string_view result_json) {
+  return fmt::format(R"({{"version":{},"ok":true,"result":{}}})", kProtocolVersion, result_json);
 }
 
 std::string error_line(std::string_view message) {
-  return fmt::format(R"({{"version":{},"ok":false,"error":{}}})", kProtocolVersion, dump(json(message)));
+  return fmt::format(R"({{"version":{},"ok":false,"error":{}}})", kProtocolVersion,
+                     json(message).dump(-1, ' ', false, json::error_handler_t::replace));
 }
 
 std::string event_line(std::string_view event_json) {

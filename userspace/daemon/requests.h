@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // The requests of the control protocol as data, and the form of its answers. Pure functions: what a request does is the
-// daemon's business (userspace/daemon/control.h). The protocol by example: userspace/daemon/README.md.
+// daemon's business (userspace/daemon/answers.h). The protocol by example: userspace/daemon/README.md.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -39,17 +39,19 @@ struct UnblockRequest {
 };
 struct PolicyReloadRequest {};
 struct CountersRequest {};
+struct MetricsRequest {};
 struct SubscribeRequest {};
 
 using Request = std::variant<StatusRequest, FlowsRequest, AlertsRequest, PortsRequest, DropsRequest, BlockRequest,
-                             UnblockRequest, PolicyReloadRequest, CountersRequest, SubscribeRequest>;
+                             UnblockRequest, PolicyReloadRequest, CountersRequest, MetricsRequest, SubscribeRequest>;
 
 // Reads one line, however hostile. Unknown commands, unknown or missing keys and another protocol version are errors.
 Result<Request> parse_request(std::string_view line);
 
 // {"version":1,"ok":true,"result":...}, {"version":1,"ok":false,"error":"..."} and {"version":1,"event":...}. Bytes
 // that are not UTF-8 are replaced.
-std::string success_line(const nlohmann::json& result);
+std::string success_line(const nlohmann::ordered_json& result);
+std::string success_line_of(std::string_view result_json);
 std::string error_line(std::string_view message);
 std::string event_line(std::string_view event_json);
 

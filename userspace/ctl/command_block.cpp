@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// spidctl block, unblock: drop entries by hand. A block always ends by itself.
+#include "userspace/ctl/client.h"
+#include "userspace/ctl/command.h"
+#include "userspace/ctl/text.h"
+
+namespace spidd {
+
+namespace {
+
+constexpr std::size_t kMostTargets = 100;
+
+// One request a target; goes on after a failure, so that one wrong address does not leave the others open.
+template <class Print>
+int for_each_target(const char* command, const CommandArguments& arguments, const CommandLine& line,
+                    nlohmann::json request, Print print) {
+  int exit_code = kExitDone;
+  for (const std::string& target : line.positionals()) {
+    request["target"] = target;
+    const auto result = ask_daemon(arguments.socket_path, command, request);
+    if (!result)
+      exit_code = report_failure(command, result.error());
+    else if (line.has("json"))
+      print_json(*result);
+    else
+      print(*result);
+  }
+  return exit_code;
+}
+
+}  // namespace
+
+int command_block(const CommandArguments& arguments) {
+  CommandLine line("spidctl block", "ADDRESS...",
+                   "Drops all packets from and to a host (192.0.2.7), a prefix (192.0.2.0/24) or an\n"
+                   "endpoint (tcp/192.0.2.7:443), until the time has passed or 'spidctl unblock'.");
+  line.value("for", "DURATION", "how long: 90s, 10m, 1h30m, 7d", "1h");
+  line.flag("json", "print JSON lines");
+  line.positional("address", 1, kMostTargets);
+  if (const auto exit_code = line.parse(arguments.words)) return *exit_code;
+  return for_each_target("block", arguments, line, {{"for", line.text("for")}}, [](const nlohmann::json& block) {
+    fmt::print("{} is blocked until {}\n", text_at(block, "/target"), text_at(block, "/expires"));
+  });
+}
+
+int command_unblock(const CommandArguments& arguments) {
+  CommandLine line("spidctl unblock", "ADDRESS...",
+                   "Ends blocks, whoever made them: the targets as in 'spidctl drops'.");
+  line.flag("json", "print JSON lines");
+  line.positional("address", 1, kMostTargets);
+  if (const auto exit_code = line.parse(arguments.words)) return *exit_code;
+  return for_each_target("unblock", arguments, line, nlohmann::json::object(), [](const nlohmann::json& block) {
+    fmt::print("{} is not blocked any more\n", text_at(block, "/target"));
+  });
+}
+
+}  // namespace spidd

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "userspace/daemon/answers.h"
+
+#include "userspace/base/log.h"
+#include "userspace/daemon/reports.h"
+#include "userspace/daemon/requests.h"
+#include "userspace/daemon/startup.h"
+
+namespace spidd {
+
+namespace {
+
+using nlohmann::ordered_json;
+
+constexpr const char* kManual = "manual";
+
+BlockScope scope_of(const BlockTarget& target) {
+  if (std::holds_alternative<FlowTarget>(target)) return BlockScope::flow;
+  return std::holds_alternative<EndpointTarget>(target) ? BlockScope::endpoint : BlockScope::host;
+}
+
+Result<std::string> json_line(Result<ordered_json> report) {
+  if (!report) return tl::unexpected<Error>(std::move(report.error()));
+  return success_line(*report);
+}
+Result<std::string> text_line(Result<std::string> report) {
+  if (!report) return report;
+  return success_line_of(*report);
+}
+
+// One answer each: the whole line, or the error for the client.
+class Answering {
+ public:
+  Answering(Daemon& daemon, Timestamp now) : daemon_(daemon), now_(now) {}
+
+  Result<std::string> operator()(const StatusRequest&) { return json_line(status_report(daemon_, now_)); }
+  Result<std::string> operator()(const FlowsRequest& request) {
+    return text_line(flows_report(daemon_, request.limit, now_));
+  }
+  Result<std::string> operator()(const AlertsRequest& request) {
+    return text_line(alerts_report(daemon_, request.since, request.limit));
+  }
+  Result<std::string> operator()(const PortsRequest& request) {
+    return json_line(ports_report(daemon_, request.limit));
+  }
+  Result<std::string> operator()(const DropsRequest& request) {
+    return json_line(drops_report(daemon_, request.limit, now_));
+  }
+  Result<std::string> operator()(const BlockRequest& request);
+  Result<std::string> operator()(const UnblockRequest& request);
+  Result<std::string> operator()(const PolicyReloadRequest&);
+  Result<std::string> operator()(const CountersRequest&);
+  Result<std::string> operator()(const MetricsRequest&);
+  Result<std::string> operator()(const SubscribeRequest&) { return success_line(ordered_json{{"subscribed", true}}); }
+
+ private:
+  Daemon& daemon_;
+  Timestamp now_;
+};
+
+Result<std::string> Answering::operator()(const BlockRequest& request) {
+  if (daemon_.policy->mode != Mode::enforce)
+    return fail("spidd observes and blocks nothing: write mode = \"enforce\" into {} and reload it",
+                daemon_.policy->path.empty() ? "a policy file, start spidd with it," : daemon_.policy->path);
+  const auto block = daemon_.enforcer->block({request.target, now_, request.duration, kManual, "", 0});
+  if (!block) return tl::unexpected<Error>(block.error());
+  const std::string target = to_string(block->target);
+  log_info("{} is blocked by hand for {}", target, format_duration(request.duration));
+  DropEvent event;
+  event.time = now_;
+  event.change = block->since == now_ ? BlockChange::added : BlockChange::extended;
+  event.scope = scope_of(block->target);
+  event.target = target;
+  event.rule = block->rule;
+  event.label = block->label;
+  event.expires = block->expires;
+  daemon_.output->write(event);
+  return success_line(block_report({*block, {}}, now_));
+}
+
+Result<std::string> Answering::operator()(const UnblockRequest& request) {
+  const auto ended = daemon_.enforcer->unblock(request.target);
+  if (!ended) return tl::unexpected<Error>(ended.error());
+  if (!*ended) return fail("{} is not blocked", to_string(request.target));
+  log_info("{} is unblocked by hand", to_string(request.target));
+  report_ended_blocks(daemon_, {**ended}, BlockChange::removed, now_);
+  return success_line(block_report(**ended, now_));
+}
+
+Result<std::string> Answering::operator()(const PolicyReloadRequest&) {
+  if (auto loaded = reload(daemon_); !loaded) return tl::unexpected<Error>(std::move(loaded.error()));
+  return success_line({{"mode", mode_name(daemon_.policy->mode)},
+                       {"path", daemon_.policy->path},
+                       {"rules", daemon_.policy->rules.size()},
+                       {"models", {{"count", daemon_.matcher->models().size()}}}});
+}
+
+Result<std::string> Answering::operator()(const CountersRequest&) {
+  const auto sections = counter_sections(daemon_);
+  if (!sections) return tl::unexpected<Error>(sections.error());
+  ordered_json counters;
+  for (const StatsSection& section : *sections)
+    for (const auto& [name, value] : section.values) counters[section.name][name] = value;
+  return success_line(counters);
+}
+
+Result<std::string> Answering::operator()(const MetricsRequest&) {
+  const auto sections = counter_sections(daemon_);
+  if (!sections) return tl::unexpected<Error>(sections.error());
+  std::string text;
+  append_prometheus(text, *sections);
+  return success_line({{"text", text}});
+}
+
+}  // namespace
+
+ControlSocket::Reply answer(Daemon& daemon, std::string_view line) {
+  const auto request = parse_request(line);
+  const auto text = request ? std::visit(Answering(daemon, wall_clock_now()), *request)
+                            : Result<std::string>(tl::unexpected<Error>(request.error()));
+  if (!text) {
+    ++daemon.requests_refused;
+    return {error_line(text.error().message), false};
+  }
+  return {*text, std::holds_alternative<SubscribeRequest>(*request)};
+}
+
+void report_ended_blocks(Daemon& daemon, const std::vector<ActiveBlock>& ended, BlockChange change, Timestamp now) {
+  for (const ActiveBlock& active : ended) {
+    const std::string target = to_string(active.block.target);
+    DropEvent event;
+    event.time = now;
+    event.change = change;
+    event.scope = scope_of(active.block.target);
+    event.target = target;
+    event.rule = active.block.rule;
+    event.label = active.block.label;
+    event.expires = active.block.expires;
+    event.dropped = DroppedTraffic{active.hits.packets, active.hits.bytes};
+    daemon.output->write(event);
+  }
+}
+
+}  // namespace spidd

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// What one worker does with its engine's conclusions: blocks at once, then reports. Also the translation of the
+// engine's view of a flow into what events say about it.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "userspace/daemon/enforcer.h"
+#include "userspace/daemon/event_output.h"
+#include "userspace/engine/engine.h"
+
+namespace spidd {
+
+// Used on one worker's thread, except where noted.
+class EventSink final : public EngineSink {
+ public:
+  // `interfaces`: names by observation domain. `clock`: now, on the clock of the records. `enforcer` and `output` are
+  // shared and must outlive the sink.
+  EventSink(Enforcer& enforcer, EventOutput& output, std::shared_ptr<const Policy> policy,
+            std::vector<std::string> interfaces, std::function<Timestamp()> clock);
+
+  void decision(const FlowView& view, const Decision& decision) override;
+  void flow_ended(const FlowView& view, const FlowTotals& totals, EndReason reason) override;
+
+  void set_policy(std::shared_ptr<const Policy> policy) { policy_ = std::move(policy); }
+
+ private:
+  bool block(const FlowView& view, const Decision& decision, Block& made);
+  std::string_view rule_name(std::uint16_t rule) const;
+  std::string_view interface_of(const Flow& flow) const;
+
+  Enforcer& enforcer_;
+  EventOutput& output_;
+  std::shared_ptr<const Policy> policy_;
+  std::vector<std::string> interfaces_;
+  std::function<Timestamp()> clock_;
+  Timestamp last_warning_{};
+  std::size_t ended_at_shutdown_ = 0;
+};
+
+// The strings of the result are those of the flow's model and of `interface`.
+EventFlow event_flow(const Flow& flow, std::string_view interface);
+EventSpid event_spid(const Verdict& verdict, const ModelSummary* label, bool with_tunnel);
+
+}  // namespace spidd

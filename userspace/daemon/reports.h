@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// What the daemon says about itself, as the "result" of answers: userspace/daemon/README.md shows each by example.
+// Control thread only.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "userspace/daemon/daemon.h"
+#include "userspace/report/counters.h"
+
+namespace spidd {
+
+Result<nlohmann::ordered_json> status_report(Daemon& daemon, Timestamp now);
+// JSON text: the flows are written as the events they are.
+Result<std::string> flows_report(Daemon& daemon, std::size_t limit, Timestamp now);
+Result<std::string> alerts_report(const Daemon& daemon, std::uint64_t since, std::size_t limit);
+Result<nlohmann::ordered_json> ports_report(const Daemon& daemon, std::size_t limit);
+Result<nlohmann::ordered_json> drops_report(const Daemon& daemon, std::size_t limit, Timestamp now);
+nlohmann::ordered_json block_report(const ActiveBlock& active, Timestamp now);
+
+// Every counter there is.
+Result<std::vector<StatsSection>> counter_sections(Daemon& daemon);
+
+}  // namespace spidd
