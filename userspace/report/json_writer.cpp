@@ -130,9 +130,11 @@ void JsonWriter::boolean(std::string_view name, bool value) {
 
 void JsonWriter::time(std::string_view name, Timestamp value) {
   key(name);
-  const auto day = std::chrono::floor<std::chrono::days>(value);
+  // Microseconds first: the beginning of the first day may lie before the earliest nanosecond.
+  const auto rounded = std::chrono::floor<std::chrono::microseconds>(value);
+  const auto day = std::chrono::floor<std::chrono::days>(rounded);
   const std::chrono::year_month_day date{day};
-  const auto micros = static_cast<std::uint64_t>(std::chrono::floor<std::chrono::microseconds>(value - day).count());
+  const auto micros = static_cast<std::uint64_t>((rounded - day).count());
   const auto seconds = static_cast<unsigned>(micros / 1'000'000);
   const int year = static_cast<int>(date.year());  // 1677..2262: what 64 bits of nanoseconds can say
   out_ += '"';
