@@ -2,7 +2,8 @@
 // Finds the IP header behind each link layer; bpf/parse.h does the rest.
 #include "userspace/capture/pcap_link.h"
 
-#include <pcap/dlt.h>
+#include <fmt/format.h>
+#include <pcap/pcap.h>
 
 namespace spidd {
 namespace {
@@ -57,21 +58,21 @@ Network typed(std::span<const std::uint8_t> frame, std::size_t type_at, std::siz
   return {header, big16(frame, type_at)};
 }
 
-Network find_network(int link_type, std::span<const std::uint8_t> frame) {
+Network find_network(std::uint16_t link_type, std::span<const std::uint8_t> frame) {
   switch (link_type) {
-    case DLT_NULL:
-    case DLT_LOOP:
+    case kLinkNull:
+    case kLinkLoop:
       return loopback(frame);
-    case DLT_LINUX_SLL2:
+    case kLinkLinuxCooked2:
       return typed(frame, 0, 20);
-    case DLT_C_HDLC:
+    case kLinkCiscoHdlc:
       return typed(frame, 2, 4);
-    case DLT_PPP:
-    case DLT_PPP_SERIAL:
+    case kLinkPpp:
+    case kLinkPppHdlc:
       return ppp(frame, 0);
-    case DLT_PPP_WITH_DIRECTION:
+    case kLinkPppWithDirection:
       return ppp(frame, 1);
-    case DLT_PPP_ETHER:
+    case kLinkPppEther:
       return ppp(frame, 6);
     default:
       return {0, 0};
@@ -80,39 +81,47 @@ Network find_network(int link_type, std::span<const std::uint8_t> frame) {
 
 }  // namespace
 
-bool LinkLayer::supports(int link_type) {
+bool link_supported(std::uint16_t link_type) {
   switch (link_type) {
-    case DLT_EN10MB:
-    case DLT_RAW:
-    case DLT_IPV4:
-    case DLT_IPV6:
-    case DLT_NULL:
-    case DLT_LOOP:
-    case DLT_LINUX_SLL:
-    case DLT_LINUX_SLL2:
-    case DLT_C_HDLC:
-    case DLT_PPP:
-    case DLT_PPP_SERIAL:
-    case DLT_PPP_WITH_DIRECTION:
-    case DLT_PPP_ETHER:
+    case kLinkEthernet:
+    case kLinkRaw:
+    case kLinkRawOld:
+    case kLinkIpv4:
+    case kLinkIpv6:
+    case kLinkNull:
+    case kLinkLoop:
+    case kLinkLinuxCooked:
+    case kLinkLinuxCooked2:
+    case kLinkCiscoHdlc:
+    case kLinkPpp:
+    case kLinkPppHdlc:
+    case kLinkPppWithDirection:
+    case kLinkPppEther:
       return true;
     default:
       return false;
   }
 }
 
-int LinkLayer::parse(std::span<const std::uint8_t> frame, std::uint32_t wire_length, std::uint16_t domain,
-                     spidd_packet& packet) const {
+// The name is libpcap's, whose numbers are the files' for all types that have one name.
+std::string link_name(std::uint16_t link_type) {
+  const char* const name = ::pcap_datalink_val_to_name(link_type);
+  return name != nullptr ? fmt::format("{} ({})", name, link_type) : std::to_string(link_type);
+}
+
+int parse_frame(std::uint16_t link_type, std::span<const std::uint8_t> frame, std::uint32_t wire_length,
+                std::uint16_t domain, spidd_packet& packet) {
   const std::uint8_t* const begin = frame.data();
   const std::uint8_t* const end = begin + frame.size();
-  switch (link_type_) {
-    case DLT_EN10MB:
+  switch (link_type) {
+    case kLinkEthernet:
       return spidd_parse(begin, end, wire_length, SPIDD_LINK_ETHERNET, domain, &packet);
-    case DLT_RAW:
-    case DLT_IPV4:
-    case DLT_IPV6:
+    case kLinkRaw:
+    case kLinkRawOld:
+    case kLinkIpv4:
+    case kLinkIpv6:
       return spidd_parse(begin, end, wire_length, SPIDD_LINK_IP, domain, &packet);
-    case DLT_LINUX_SLL: {
+    case kLinkLinuxCooked: {
       // 16 bytes of which the last two are the Ethernet type: from its third byte on, to this parser, an Ethernet
       // header. Tags follow it as they follow that.
       constexpr std::uint32_t kAhead = 2;
@@ -123,7 +132,7 @@ int LinkLayer::parse(std::span<const std::uint8_t> frame, std::uint32_t wire_len
       return status;
     }
     default: {
-      const Network network = find_network(link_type_, frame);
+      const Network network = find_network(link_type, frame);
       if (network.offset > frame.size()) break;
       return spidd_parse_network(begin, end, begin + network.offset, wire_length, network.type, domain, &packet);
     }
@@ -132,8 +141,8 @@ int LinkLayer::parse(std::span<const std::uint8_t> frame, std::uint32_t wire_len
   return SPIDD_PARSE_TRUNCATED;
 }
 
-std::uint16_t LinkLayer::recorded_offset(const spidd_packet& packet) const {
-  if (link_type_ == DLT_EN10MB) return packet.payload_offset;
+std::uint16_t recorded_offset(std::uint16_t link_type, const spidd_packet& packet) {
+  if (link_type == kLinkEthernet) return packet.payload_offset;
   return static_cast<std::uint16_t>(packet.payload_offset - packet.l3_offset + kEthernetHeader);
 }
 

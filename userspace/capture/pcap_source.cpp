@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "userspace/capture/pcap_file.h"
+#include "userspace/capture/pcap_filter.h"
 #include "userspace/capture/pcap_flow_table.h"
 #include "userspace/capture/pcap_link.h"
 #include "userspace/capture/record_decoder.h"
@@ -24,15 +25,16 @@ std::uint64_t limit_ns(Duration limit) { return static_cast<std::uint64_t>(std::
 }  // namespace
 
 struct PcapSource::State {
-  State(PcapFile opened, const Settings& settings)
+  State(PcapFile opened, PcapFilter compiled, const Settings& settings)
       : file(std::move(opened)),
-        link(file.link_type()),
+        filter(std::move(compiled)),
         flows(settings.max_flows),
         limits{limit_ns(settings.udp_idle), limit_ns(settings.tcp_idle)},
         domain(settings.domain) {}
 
   Next next(PacketRecord& out);
   void process();
+  void finish();
   void count_without_flow(int status);
   Slot open_flow(const spidd_packet& packet);
   void add_payload_record(const spidd_packet& packet, const spidd_flow& flow, const spidd_flow_outcome& outcome);
@@ -41,7 +43,7 @@ struct PcapSource::State {
   std::optional<Slot> find(const FlowKey& key, Timestamp flow_start) const;
 
   PcapFile file;
-  LinkLayer link;
+  PcapFilter filter;
   PcapFlowTable flows;
   IdleLimits limits;
   std::uint16_t domain;
@@ -53,7 +55,8 @@ struct PcapSource::State {
   bool tick_due = false;
   std::uint64_t swept_at_ns = 0;
   std::uint64_t tick_at_packet = kTickPackets;
-  std::optional<PcapFile::Next> finished;  // how the file ended
+  bool finished = false;
+  std::string damage;
 
   // What one packet gives at most: the end of the flow it evicts or restarts, its payload, the end of its own flow.
   std::array<spidd_record, 3> pending;
@@ -71,7 +74,7 @@ PcapSource::Next PcapSource::State::next(PacketRecord& out) {
 
     if (finished) {
       if (end_one(flows.open())) continue;
-      return *finished == PcapFile::Next::end ? Next::end : Next::damaged;
+      return damage.empty() ? Next::end : Next::damaged;
     }
     if (sweeping) {
       const Slot idle = flows.idle(frame.time_ns, limits);
@@ -93,8 +96,10 @@ PcapSource::Next PcapSource::State::next(PacketRecord& out) {
       process();
       continue;
     }
-    if (const auto read = file.next(frame); read != PcapFile::Next::frame) {
-      finished = read;
+    if (file.next(frame) != FrameStatus::frame) {
+      finish();
+    } else if (!filter.matches(frame)) {
+      continue;
     } else if (distance_ns(frame.time_ns, swept_at_ns) >= kSweepEveryNs) {
       swept_at_ns = frame.time_ns;
       sweeping = true;
@@ -106,10 +111,25 @@ PcapSource::Next PcapSource::State::next(PacketRecord& out) {
   }
 }
 
+void PcapSource::State::finish() {
+  finished = true;
+  damage = file.damage();
+  if (damage.empty() && counters.unknown_link != 0 && counters.unknown_link == counters.seen_packets) {
+    damage = fmt::format(
+        "{}: link type {} is not supported: Ethernet, raw IP, Linux cooked, BSD loopback, PPP and Cisco HDLC are",
+        file.path(), link_name(frame.link_type));
+  }
+}
+
 void PcapSource::State::process() {
-  spidd_packet packet;
-  const int status = link.parse(frame.bytes, frame.wire_length, domain, packet);
   ++counters.seen_packets;
+  if (!link_supported(frame.link_type)) {
+    counters.seen_bytes += frame.wire_length;
+    ++counters.unknown_link;
+    return;
+  }
+  spidd_packet packet;
+  const int status = parse_frame(frame.link_type, frame.bytes, frame.wire_length, domain, packet);
   counters.seen_bytes += packet.wire_bytes;
   if (status != SPIDD_PARSE_FLOW) {
     count_without_flow(status);
@@ -187,7 +207,7 @@ void PcapSource::State::add_payload_record(const spidd_packet& packet, const spi
                                            const spidd_flow_outcome& outcome) {
   spidd_record& record = pending[pending_end++];
   spidd_record_payload(&record, &packet, &flow, &outcome, 0, frame.time_ns, 0);
-  record.payload_offset = link.recorded_offset(packet);
+  record.payload_offset = recorded_offset(frame.link_type, packet);
   const std::size_t begin = std::min<std::size_t>(packet.payload_offset, frame.bytes.size());
   const std::size_t captured =
       std::min({std::size_t{SPIDD_SNAP}, std::size_t{packet.payload_length}, frame.bytes.size() - begin});
@@ -223,14 +243,11 @@ Result<PcapSource> PcapSource::open(const std::string& path, const Settings& set
   if (settings.domain >= SPIDD_MAX_INTERFACES) {
     return fail("observation domain {}: must be below {}", settings.domain, SPIDD_MAX_INTERFACES);
   }
-  auto file = PcapFile::open(path, settings.filter);
+  auto filter = PcapFilter::compile(settings.filter);
+  if (!filter) return tl::unexpected(std::move(filter).error());
+  auto file = PcapFile::open(path);
   if (!file) return tl::unexpected(std::move(file).error());
-  if (!LinkLayer::supports(file->link_type())) {
-    return fail(
-        "{}: link type {} is not supported: Ethernet, raw IP, Linux cooked, BSD loopback, PPP and Cisco HDLC are",
-        file->path(), file->link_type_name());
-  }
-  return PcapSource{std::make_unique<State>(std::move(*file), settings)};
+  return PcapSource{std::make_unique<State>(std::move(*file), std::move(*filter), settings)};
 }
 
 PcapSource::PcapSource(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -286,6 +303,6 @@ std::uint64_t PcapSource::position() const { return state_->file.position(); }
 
 std::optional<std::uint64_t> PcapSource::size() const { return state_->file.size(); }
 
-const std::string& PcapSource::damage() const { return state_->file.damage(); }
+const std::string& PcapSource::damage() const { return state_->damage; }
 
 }  // namespace spidd

@@ -26,7 +26,8 @@ namespace spidd {
 // (bpf/abi.h) where it has them.
 struct PcapCounters {
   std::uint64_t seen_packets = 0;
-  std::uint64_t seen_bytes = 0;  // IP bytes on the wire, or frame bytes where there is no IP
+  std::uint64_t seen_bytes = 0;    // IP bytes on the wire, or frame bytes where there is no IP
+  std::uint64_t unknown_link = 0;  // of an interface whose link type is not supported
   std::uint64_t not_ip = 0;
   std::uint64_t truncated = 0;  // a header ended early or a length field lies
   std::uint64_t too_deep = 0;
@@ -54,7 +55,7 @@ class PcapSource final : public PacketSource {
     std::uint16_t domain = 0;  // of the flows' keys, below 64
   };
 
-  // `path` "-" is standard input. An error names what cannot be read: the path, the filter, or the link type.
+  // `path` "-" is standard input. An error names what cannot be read: the path or the filter.
   static Result<PcapSource> open(const std::string& path, const Settings& settings);
   static Result<PcapSource> open(const std::string& path) { return open(path, Settings{}); }
 
@@ -66,7 +67,7 @@ class PcapSource final : public PacketSource {
     record,   // `out` is the next record
     tick,     // no record; a second of the capture's clock has passed, or many packets
     end,      // the capture is over and every flow has ended
-    damaged,  // the same, but the file could be read no further: see damage()
+    damaged,  // the same, but the file could be read no further, or none of its packets could be read: see damage()
   };
   // Blocks while a pipe has nothing to say. `out` is written only for `record`.
   Next next(PacketRecord& out);
@@ -86,7 +87,8 @@ class PcapSource final : public PacketSource {
   std::uint64_t position() const;
   std::optional<std::uint64_t> size() const;
 
-  // "x.pcap: damaged at byte 1234, after packet 17: truncated dump file; ...". Empty unless damaged.
+  // "x.pcap: damaged at byte 1234, after packet 17: the file ends inside a block", or the link type that is not
+  // supported. Empty unless damaged.
   const std::string& damage() const;
 
  private:

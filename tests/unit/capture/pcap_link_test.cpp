@@ -3,7 +3,6 @@
 #include "userspace/capture/pcap_link.h"
 
 #include <gtest/gtest.h>
-#include <pcap/dlt.h>
 
 #include "tests/unit/capture/frames.h"
 
@@ -14,7 +13,7 @@ using test::Frame;
 
 struct LinkCase {
   const char* name;
-  int link_type;
+  std::uint16_t link_type;
   Frame header4;  // before an IPv4 packet
   Frame header6;  // before an IPv6 packet; empty: the type has none
 };
@@ -22,27 +21,30 @@ struct LinkCase {
 const std::vector<LinkCase>& link_cases() {
   static const std::vector<LinkCase> cases{
       {"Ethernet",
-       DLT_EN10MB,
+       kLinkEthernet,
        {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0},
        {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x86, 0xdd}},
-      {"raw", DLT_RAW, {}, {}},
-      {"loopback, little-endian", DLT_NULL, {2, 0, 0, 0}, {10, 0, 0, 0}},
-      {"loopback, big-endian", DLT_NULL, {0, 0, 0, 2}, {0, 0, 0, 30}},
-      {"OpenBSD loopback", DLT_LOOP, {0, 0, 0, 2}, {0, 0, 0, 24}},
+      {"raw", kLinkRaw, {}, {}},
+      {"loopback, little-endian", kLinkNull, {2, 0, 0, 0}, {10, 0, 0, 0}},
+      {"loopback, big-endian", kLinkNull, {0, 0, 0, 2}, {0, 0, 0, 30}},
+      {"OpenBSD loopback", kLinkLoop, {0, 0, 0, 2}, {0, 0, 0, 24}},
       {"Linux cooked",
-       DLT_LINUX_SLL,
+       kLinkLinuxCooked,
        {0, 0, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0, 8, 0},
        {0, 4, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0, 0x86, 0xdd}},
-      {"Linux cooked with a tag", DLT_LINUX_SLL, {0, 0, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0, 0x81, 0, 0, 5, 8, 0}, {}},
+      {"Linux cooked with a tag",
+       kLinkLinuxCooked,
+       {0, 0, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0, 0x81, 0, 0, 5, 8, 0},
+       {}},
       {"Linux cooked v2",
-       DLT_LINUX_SLL2,
+       kLinkLinuxCooked2,
        {8, 0, 0, 0, 0, 0, 0, 2, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0},
        {0x86, 0xdd, 0, 0, 0, 0, 0, 2, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0}},
-      {"Cisco HDLC", DLT_C_HDLC, {0x0f, 0, 8, 0}, {0x0f, 0, 0x86, 0xdd}},
-      {"PPP", DLT_PPP, {0xff, 3, 0, 0x21}, {0, 0x57}},
-      {"PPP, compressed", DLT_PPP, {0x21}, {0x57}},
-      {"PPP with direction", DLT_PPP_WITH_DIRECTION, {1, 0xff, 3, 0, 0x21}, {0, 0, 0x57}},
-      {"PPPoE", DLT_PPP_ETHER, {0x11, 0, 0, 1, 0, 40, 0, 0x21}, {0x11, 0, 0, 1, 0, 60, 0, 0x57}},
+      {"Cisco HDLC", kLinkCiscoHdlc, {0x0f, 0, 8, 0}, {0x0f, 0, 0x86, 0xdd}},
+      {"PPP", kLinkPpp, {0xff, 3, 0, 0x21}, {0, 0x57}},
+      {"PPP, compressed", kLinkPpp, {0x21}, {0x57}},
+      {"PPP with direction", kLinkPppWithDirection, {1, 0xff, 3, 0, 0x21}, {0, 0, 0x57}},
+      {"PPPoE", kLinkPppEther, {0x11, 0, 0, 1, 0, 40, 0, 0x21}, {0x11, 0, 0, 1, 0, 60, 0, 0x57}},
   };
   return cases;
 }
@@ -64,10 +66,10 @@ Frame joined(const Frame& header, const Frame& packet) {
   return frame;
 }
 
-int parse(int link_type, std::span<const std::uint8_t> frame, std::size_t wire_length, spidd_packet& packet) {
+int parse(std::uint16_t link_type, std::span<const std::uint8_t> frame, std::size_t wire_length, spidd_packet& packet) {
   // A copy of the exact size, so that a sanitizer sees what is read beyond it.
   const std::vector<std::uint8_t> exact(frame.begin(), frame.end());
-  return LinkLayer(link_type).parse(exact, static_cast<std::uint32_t>(wire_length), 0, packet);
+  return parse_frame(link_type, exact, static_cast<std::uint32_t>(wire_length), 0, packet);
 }
 
 TEST(LinkLayer, FindsTheIpPacketBehindEveryLinkLayer) {
@@ -75,9 +77,9 @@ TEST(LinkLayer, FindsTheIpPacketBehindEveryLinkLayer) {
   const Frame packet4 = test::ipv4(test::kClientAddress, test::kServerAddress, 17, datagram);
   for (const LinkCase& link : link_cases()) {
     SCOPED_TRACE(link.name);
-    ASSERT_TRUE(LinkLayer::supports(link.link_type));
+    ASSERT_TRUE(link_supported(link.link_type));
     for (const bool is_ipv6 : {false, true}) {
-      if (is_ipv6 && link.header6.empty() && link.link_type != DLT_RAW) continue;
+      if (is_ipv6 && link.header6.empty() && link.link_type != kLinkRaw) continue;
       const Frame frame = is_ipv6 ? joined(link.header6, ipv6(datagram)) : joined(link.header4, packet4);
       spidd_packet packet;
       ASSERT_EQ(parse(link.link_type, frame, frame.size(), packet), SPIDD_PARSE_FLOW);
@@ -86,7 +88,7 @@ TEST(LinkLayer, FindsTheIpPacketBehindEveryLinkLayer) {
       EXPECT_EQ(packet.ip_version, is_ipv6 ? 6 : 4);
       EXPECT_EQ(packet.payload_length, 5U);
       EXPECT_EQ(packet.payload_offset, frame.size() - 5);
-      EXPECT_EQ(LinkLayer(link.link_type).recorded_offset(packet), is_ipv6 ? 62 : 42);
+      EXPECT_EQ(recorded_offset(link.link_type, packet), is_ipv6 ? 62 : 42);
     }
   }
 }
@@ -107,13 +109,13 @@ TEST(LinkLayer, CallsEveryShorterFrameTruncatedOrNoIp) {
 TEST(LinkLayer, PassesOverWhatIsNotIp) {
   spidd_packet packet;
   const Frame rest(60, 0x11);
-  for (const auto& [link_type, header] : std::vector<std::pair<int, Frame>>{
-           {DLT_EN10MB, {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 6}},
-           {DLT_NULL, {7, 0, 0, 0}},
-           {DLT_NULL, {2, 0, 1, 0}},
-           {DLT_LINUX_SLL2, {8, 6, 0, 0, 0, 0, 0, 2, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0}},
-           {DLT_PPP, {0xff, 3, 0xc0, 0x21}},
-           {DLT_RAW, {0x70}}}) {
+  for (const auto& [link_type, header] : std::vector<std::pair<std::uint16_t, Frame>>{
+           {kLinkEthernet, {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 6}},
+           {kLinkNull, {7, 0, 0, 0}},
+           {kLinkNull, {2, 0, 1, 0}},
+           {kLinkLinuxCooked2, {8, 6, 0, 0, 0, 0, 0, 2, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0}},
+           {kLinkPpp, {0xff, 3, 0xc0, 0x21}},
+           {kLinkRaw, {0x70}}}) {
     const Frame frame = joined(header, rest);
     EXPECT_EQ(parse(link_type, frame, frame.size(), packet), SPIDD_PARSE_NOT_IP) << link_type;
   }
@@ -124,13 +126,16 @@ TEST(LinkLayer, CountsTagsOfEthernetFramesInTheRecordedOffset) {
       test::ipv4(test::kClientAddress, test::kServerAddress, 17, test::udp_datagram(50000, 53, "hello"));
   const Frame frame = joined({2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x81, 0, 0, 5, 8, 0}, packet4);
   spidd_packet packet;
-  ASSERT_EQ(parse(DLT_EN10MB, frame, frame.size(), packet), SPIDD_PARSE_FLOW);
-  EXPECT_EQ(LinkLayer(DLT_EN10MB).recorded_offset(packet), 46);
+  ASSERT_EQ(parse(kLinkEthernet, frame, frame.size(), packet), SPIDD_PARSE_FLOW);
+  EXPECT_EQ(recorded_offset(kLinkEthernet, packet), 46);
 }
 
-TEST(LinkLayer, SaysWhatItDoesNotRead) {
-  for (const int link_type : {DLT_IEEE802_11_RADIO, DLT_FRELAY, -1, 99999})
-    EXPECT_FALSE(LinkLayer::supports(link_type));
+TEST(LinkLayer, NamesWhatItDoesNotRead) {
+  for (const int link_type : {105, 107, 127, 65535}) {
+    EXPECT_FALSE(link_supported(static_cast<std::uint16_t>(link_type)));
+  }
+  EXPECT_EQ(link_name(127), "IEEE802_11_RADIO (127)");
+  EXPECT_EQ(link_name(65535), "65535");
 }
 
 }  // namespace

@@ -356,13 +356,15 @@ TEST_F(PcapSourceTest, GivesOneKeyAndOneOffsetWhateverTheLinkType) {
   EXPECT_EQ(with_header.payloads[0].packet.offset, without.payloads[0].packet.offset);
 }
 
-TEST_F(PcapSourceTest, RefusesSettingsAndFilesItCannotServe) {
+TEST_F(PcapSourceTest, SaysWhenNothingInTheFileIsOfASupportedLinkType) {
   Capture radio(127);  // IEEE802_11_RADIOTAP
-  const MemoryFile radio_file(radio.bytes());
-  const auto unsupported = PcapSource::open(radio_file.path());
-  ASSERT_FALSE(unsupported);
-  EXPECT_THAT(unsupported.error().message, HasSubstr("link type IEEE802_11_RADIO is not supported"));
+  radio.add(Frame(60, 0)).add(Frame(60, 0));
+  const Outcome result = run(radio);
+  EXPECT_EQ(result.counters.unknown_link, 2U);
+  EXPECT_THAT(result.damage, HasSubstr("link type IEEE802_11_RADIO (127) is not supported: Ethernet, "));
+}
 
+TEST_F(PcapSourceTest, RefusesSettingsItCannotServe) {
   Capture capture;
   const MemoryFile file(capture.bytes());
   PcapSource::Settings settings;
@@ -371,6 +373,9 @@ TEST_F(PcapSourceTest, RefusesSettingsAndFilesItCannotServe) {
   settings = {};
   settings.domain = 64;
   EXPECT_FALSE(PcapSource::open(file.path(), settings));
+  settings = {};
+  settings.filter = "udp and and";
+  EXPECT_THAT(PcapSource::open(file.path(), settings).error().message, HasSubstr("filter \"udp and and\": "));
 }
 
 }  // namespace
