@@ -18,7 +18,8 @@ only=()
 accel=${SPIDD_VM_ACCEL:-tcg}
 time_limit=${SPIDD_VM_TIME_LIMIT:-1700}
 
-netns_tests=(plumbing blocks_tunnels observe_only_alerts block_expires survives_kill)
+netns_tests=(plumbing blocks_tunnels observe_only_alerts block_expires survives_kill ipv6_and_vlan two_interfaces
+  few_capabilities)
 short_netns_tests=(blocks_tunnels)
 # veth and tun for the tests' networks, the rest for what spidd attaches to.
 modules=(veth tun 8021q sch_ingress cls_bpf act_bpf)
@@ -200,6 +201,7 @@ add_tests() {
 export REQUIRE_PRIVILEGED_TESTS=1
 export SPIDD_BUILD_DIR=$build_dir
 export SPIDD_TEST_PATIENCE=8
+export SPIDD_REQUIRE_VLAN=1
 export SPIDD_TEST_DOWNLOAD_BYTES=2097152
 ENVIRONMENT
 }

@@ -1,12 +1,17 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# Tunnels inside VLAN tags and over IPv6 are named and blocked like others.
+# Tunnels inside VLAN tags, where the kernel has VLAN interfaces, and over IPv6 are named and blocked like others.
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname "$(readlink -f "$0")")/lib.sh"
 enter_sandbox "$@"
 
-step "A gateway whose inside interface carries VLAN 100"
-vlan=100
+if kernel_has_vlan 2>/dev/null; then
+  step "A gateway whose inside interface carries VLAN 100"
+  vlan=100
+else
+  [ -z "${SPIDD_REQUIRE_VLAN:-}" ] || fail "this kernel must have VLAN interfaces"
+  step "A gateway (without VLAN: this kernel has none; vmtests/ has)"
+fi
 make_topology
 start_servers
 write_gateway_policy "$work/policy.toml"

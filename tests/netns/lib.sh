@@ -93,6 +93,7 @@ in_ns() {
 spawn() {
   local name=$1 ns=$2
   shift 2
+  : >"$work/$name.log" # now, not when the child gets there: an earlier run's words must not be taken for its own
   nsenter --net="/run/netns/$ns" -- "$@" </dev/null >"$work/$name.log" 2>&1 &
   pids[$name]=$!
 }
@@ -128,11 +129,14 @@ within() {
   done
 }
 
-# expect WHAT COMMAND...: the command must succeed.
+# expect WHAT COMMAND...: the command must succeed; else what it printed is shown.
 expect() {
   local what=$1
   shift
-  "$@" >/dev/null 2>&1 || fail "$what"
+  if ! "$@" >"$work/expect.out" 2>&1; then
+    tail -n 5 "$work/expect.out" >&2
+    fail "$what"
+  fi
   note "ok: $what"
 }
 

@@ -62,6 +62,14 @@ make_topology() {
   in_ns gateway sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding'
 }
 
+# Not every kernel has VLAN interfaces as a module or built in.
+kernel_has_vlan() {
+  ip link add probe type veth peer name probe2 && ip link add link probe name probe.v type vlan id 1
+  local status=$?
+  ip link del probe
+  return "$status"
+}
+
 add_second_client() {
   add_namespace client2
   ip -n client2 link add c0 type veth peer name gi2 netns gateway

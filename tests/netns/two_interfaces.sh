@@ -15,8 +15,8 @@ start_spidd "$work/policy.toml"
 expect "status names both" status_says '[.interfaces[].name] | sort == ["gi", "gi2"]'
 expect "the first client downloads" https_download client
 expect "the second client downloads" https_download client2
-expect "the flows of both are known" flow_exists "$web_host" 443 '.src_ip == "192.0.2.50"'
-expect "the flows of both are known" flow_exists "$web_host" 443 '.src_ip == "192.0.3.50"'
+expect_soon 20 "the first one's flow is known" event_exists '.in_iface == "gi" and .src_ip == "192.0.2.50" and .dest_port == 443'
+expect_soon 20 "the second one's too" event_exists '.in_iface == "gi2" and .src_ip == "192.0.3.50" and .dest_port == 443'
 openvpn_connect
 expect_soon 20 "the first client's OpenVPN is blocked" is_blocked "tcp $openvpn_host:443"
 refuse "the second client cannot reach that server" in_ns client2 timeout 3 bash -c ": </dev/tcp/$openvpn_host/443"
