@@ -5,9 +5,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
+#include <system_error>
+#include <thread>
 #include <utility>
 
 #include "userspace/base/unique_fd.h"
@@ -63,6 +66,40 @@ Result<void> read_file(const std::string& path, std::string& text) {
   return {};
 }
 
+// `text` is scratch memory.
+Result<ModelFile> load_file(const std::string& directory, const std::string& name, std::string& text) {
+  const std::string path = (fs::path(directory) / name).string();
+  if (const Result<void> read = read_file(path, text); !read) return tl::unexpected<Error>(read.error());
+  Result<ModelFile> file = parse_model(text, path);
+  if (!file) return file;
+  const std::string expected = model_file_name(file->model);
+  if (name != expected) return fail("{}: the model in it belongs in a file named {}", path, expected);
+  return file;
+}
+
+// One result a name. A few threads share the work, which is almost all parsing.
+std::vector<Result<ModelFile>> load_files(const std::string& directory, const std::vector<std::string>& names) {
+  constexpr std::size_t kFilesPerThread = 16;
+  constexpr std::size_t kMaxThreads = 8;
+  const std::size_t threads = std::clamp<std::size_t>(
+      names.size() / kFilesPerThread, 1, std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, kMaxThreads));
+  std::vector<Result<ModelFile>> files(names.size());
+  std::atomic<std::size_t> next = 0;
+  const auto work = [&] {
+    std::string text;
+    for (std::size_t i = next++; i < names.size(); i = next++) files[i] = load_file(directory, names[i], text);
+  };
+  std::vector<std::jthread> helpers;
+  try {
+    while (helpers.size() + 1 < threads) helpers.emplace_back(work);
+  } catch (const std::system_error&) {
+    // No more threads to be had: those there are do it.
+  }
+  work();
+  helpers.clear();
+  return files;
+}
+
 Result<void> write_all(int fd, std::string_view text) {
   while (!text.empty()) {
     const ssize_t written = ::write(fd, text.data(), text.size());
@@ -104,22 +141,18 @@ Result<void> check_saveable(const ProtocolModel& model) {
 Result<ModelDatabase> load_models(const std::string& directory) {
   const Result<std::vector<std::string>> names = list_model_files(directory);
   if (!names) return tl::unexpected<Error>(names.error());
+  std::vector<Result<ModelFile>> files = load_files(directory, *names);
 
   ModelDatabase database;
-  database.models.reserve(names->size());
-  std::string text;
-  for (const std::string& name : *names) {
-    const std::string path = (fs::path(directory) / name).string();
-    if (const Result<void> read = read_file(path, text); !read) return tl::unexpected<Error>(read.error());
-    Result<ModelFile> file = parse_model(text, path);
+  database.models.reserve(files.size());
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    Result<ModelFile>& file = files[i];
     if (!file) return tl::unexpected<Error>(std::move(file).error());
-    const std::string expected = model_file_name(file->model);
-    if (name != expected) return fail("{}: the model in it belongs in a file named {}", path, expected);
-    if (database.models.empty()) {
+    if (i == 0) {
       database.snap = file->snap;
       database.rules = file->rules;
     } else if (file->snap != database.snap || file->rules != database.rules) {
-      return fail("{}: snap and rules differ from those of {}", path, names->front());
+      return fail("{}/{}: snap and rules differ from those of {}", directory, (*names)[i], names->front());
     }
     database.models.push_back(std::move(file->model));
   }
