@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// The kernel's programs and PcapSource must make the same records of the same frames. Captures: those of tests/replay,
+// and of the directories in the environment variable SPIDD_DIFF_CAPTURES (separated by colons).
+//
+// All frames get one time, so that nothing is idle, and the length they were captured with, because a kernel sees whole
+// frames. Record times and the end records that PcapSource adds at the end of a file are not compared.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <span>
+#include <sstream>
+
+#include "tests/bpf/datapath.h"
+#include "tests/support/capture_writer.h"
+#include "userspace/capture/pcap_file.h"
+#include "userspace/capture/pcap_source.h"
+#include "userspace/capture/record_decoder.h"
+
+namespace spidd::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::uint16_t kEthernet = 1;
+constexpr std::uint16_t kRawIp = 101;
+// What BPF_PROG_TEST_RUN takes on every kernel: a complete header, up to a page without head room.
+constexpr std::size_t kSmallest = 34;
+constexpr std::size_t kLargest = 3000;
+constexpr std::size_t kMostFrames = 20000;
+constexpr std::uint64_t kTime = 1000000000000;
+
+std::vector<fs::path> captures_in(const fs::path& directory) {
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::recursive_directory_iterator(directory)) {
+    const std::string suffix = entry.path().extension();
+    if (suffix == ".pcap" || suffix == ".pcapng" || suffix == ".cap") files.push_back(entry.path());
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+std::vector<fs::path> captures() {
+  std::vector<fs::path> files = captures_in(fs::path(SPIDD_SOURCE_DIR) / "tests/replay");
+  if (const char* const more = std::getenv("SPIDD_DIFF_CAPTURES"); more != nullptr) {
+    std::istringstream directories(more);
+    for (std::string directory; std::getline(directories, directory, ':');) {
+      const auto found = captures_in(directory);
+      files.insert(files.end(), found.begin(), found.end());
+    }
+  }
+  return files;
+}
+
+// The frames of one link type that the kernel's test run takes.
+std::vector<Bytes> frames_of(const fs::path& path, std::uint16_t& link_type) {
+  std::vector<Bytes> frames;
+  auto file = PcapFile::open(path);
+  if (!file) return frames;
+  CapturedFrame frame;
+  while (frames.size() < kMostFrames && file->next(frame) == FrameStatus::frame) {
+    if (frames.empty()) link_type = frame.link_type;
+    if (frame.link_type != link_type || frame.bytes.size() < kSmallest || frame.bytes.size() > kLargest) continue;
+    frames.emplace_back(frame.bytes.begin(), frame.bytes.end());
+  }
+  return frames;
+}
+
+std::vector<PacketRecord> records_of_userspace(std::uint16_t link_type, const std::vector<Bytes>& frames) {
+  CaptureWriter writer(CaptureFormat::pcap_nanoseconds, link_type);
+  for (const Bytes& frame : frames) writer.add(kTime, frame);
+  const MemoryFile file(writer.bytes());
+  std::vector<PacketRecord> records;
+  auto source = PcapSource::open(file.path());
+  EXPECT_TRUE(source) << (source ? "" : source.error().message);
+  if (source) {
+    const auto done = source->run([&](const PacketRecord& record) { records.push_back(record); });
+    EXPECT_TRUE(done) << (done ? "" : done.error().message);
+  }
+  return records;
+}
+
+std::vector<PacketRecord> records_of_kernel(Program program, std::uint16_t link_type,
+                                            const std::vector<Bytes>& frames) {
+  Datapath& datapath = Datapath::fresh();
+  datapath.set_interface(1, 0, link_type == kRawIp);
+  std::vector<PacketRecord> records;
+  std::size_t waiting = 0;
+  const auto drain = [&] {
+    waiting = 0;
+    for (const spidd_record& record : datapath.records()) {
+      PacketRecord decoded;
+      EXPECT_EQ(decode_record(std::as_bytes(std::span(&record, 1)), Duration::zero(), decoded), DecodeStatus::ok);
+      records.push_back(decoded);
+    }
+  };
+  for (const Bytes& frame : frames) {
+    EXPECT_EQ(datapath.run(program, frame), Verdict::pass);
+    if (++waiting == 1000) drain();
+  }
+  drain();
+  EXPECT_EQ(datapath.counter(SPIDD_RECORDS_LOST), 0U);
+  return records;
+}
+
+std::string text(const PacketRecord& record) {
+  std::ostringstream out;
+  out << (record.type == PacketRecord::Type::end ? "end " : "payload ") << record.client().to_string() << " > "
+      << record.server().to_string() << ' ' << transport_name(record.key.transport) << " domain " << record.key.domain
+      << " start_seen " << record.start_seen << " egress " << record.egress;
+  if (record.type == PacketRecord::Type::end) {
+    const FlowTotals& totals = record.totals;
+    out << " packets " << totals.counters.packets[0] << '/' << totals.counters.packets[1] << " bytes "
+        << totals.counters.bytes[0] << '/' << totals.counters.bytes[1] << " payload_packets " << totals.payload_packets
+        << " closed " << totals.closed;
+    return out.str();
+  }
+  const PayloadPacket& packet = record.packet;
+  out << " flags " << unsigned{record.tcp_flags} << " seq " << record.tcp_seq << " order " << record.order << " length "
+      << packet.length << " offset " << packet.offset << " direction " << static_cast<unsigned>(packet.direction)
+      << " captured " << unsigned{packet.captured} << std::hex;
+  for (const std::uint8_t byte : packet.bytes) out << ' ' << unsigned{byte};
+  return out.str();
+}
+
+void compare(const std::vector<PacketRecord>& kernel, const std::vector<PacketRecord>& userspace) {
+  ASSERT_LE(kernel.size(), userspace.size());
+  for (std::size_t i = 0; i < kernel.size(); ++i) ASSERT_EQ(text(kernel[i]), text(userspace[i])) << "record " << i;
+  for (std::size_t i = kernel.size(); i < userspace.size(); ++i) {
+    ASSERT_EQ(userspace[i].type, PacketRecord::Type::end) << "record " << i << ": " << text(userspace[i]);
+  }
+}
+
+TEST(Differential, KernelAndUserspaceMakeTheSameRecordsOfEveryCapture) {
+  std::size_t compared = 0, records = 0, frames_seen = 0;
+  for (const fs::path& path : captures()) {
+    SCOPED_TRACE(path);
+    std::uint16_t link_type = 0;
+    const std::vector<Bytes> frames = frames_of(path, link_type);
+    if (frames.empty() || (link_type != kEthernet && link_type != kRawIp)) continue;
+    const auto userspace = records_of_userspace(link_type, frames);
+    for (const Program program : {Program::ingress_xdp, Program::ingress_tc}) {
+      compare(records_of_kernel(program, link_type, frames), userspace);
+      if (HasFatalFailure()) break;
+    }
+    ++compared;
+    records += userspace.size();
+    frames_seen += frames.size();
+  }
+  EXPECT_GT(compared, 0U);
+  std::printf("compared %zu records of %zu frames in %zu captures\n", records, frames_seen, compared);
+}
+
+}  // namespace
+}  // namespace spidd::test
