@@ -321,7 +321,7 @@ TEST_F(PcapSourceTest, TicksWithTheCapturesClock) {
 TEST_F(PcapSourceTest, HandsOnEverythingBeforeADamageAndSaysWhereItIs) {
   Capture capture;
   capture.add(udp_up("one")).add(udp_up("two"));
-  capture.bytes().resize(capture.bytes().size() - 1);
+  capture.bytes().pop_back();
   const std::size_t size = capture.bytes().size();
   const Outcome result = run(capture);
   EXPECT_EQ(result.payloads.size(), 1U);
