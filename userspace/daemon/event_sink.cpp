@@ -4,6 +4,7 @@
 #include <cerrno>
 
 #include "userspace/base/log.h"
+#include "userspace/engine/flow_events.h"
 
 namespace spidd {
 
@@ -14,28 +15,6 @@ constexpr std::size_t kFlushEvery = 1000;  // events: well within the log's buff
 
 }  // namespace
 
-EventFlow event_flow(const Flow& flow, std::string_view interface) {
-  return {event_flow_id(flow.key, flow.start), interface, flow.client(), flow.server(), flow.key.transport};
-}
-
-EventSpid event_spid(const Verdict& verdict, const ModelSummary* label, bool with_tunnel) {
-  EventSpid spid;
-  spid.state = verdict.state;
-  if (label != nullptr) {
-    spid.label = label->label;
-    spid.family = label->family;
-    spid.category = label->category;
-  }
-  spid.score = static_cast<double>(verdict.score);
-  spid.margin = static_cast<double>(verdict.margin);
-  if (with_tunnel) {
-    spid.tunnel_score = static_cast<double>(verdict.tunnel_score);
-    spid.tunnel_margin = static_cast<double>(verdict.tunnel_margin);
-  }
-  spid.payload_packets = verdict.payload_packets;
-  return spid;
-}
-
 EventSink::EventSink(Enforcer& enforcer, EventOutput& output, std::shared_ptr<const Policy> policy,
                      std::vector<std::string> interfaces, std::function<Timestamp()> clock)
     : enforcer_(enforcer),
@@ -44,10 +23,6 @@ EventSink::EventSink(Enforcer& enforcer, EventOutput& output, std::shared_ptr<co
       interfaces_(std::move(interfaces)),
       clock_(std::move(clock)) {}
 
-std::string_view EventSink::rule_name(std::uint16_t rule) const {
-  return rule < policy_->rules.size() ? std::string_view(policy_->rules[rule].name) : std::string_view{};
-}
-
 std::string_view EventSink::interface_of(const Flow& flow) const {
   return flow.key.domain < interfaces_.size() ? std::string_view(interfaces_[flow.key.domain]) : std::string_view{};
 }
@@ -55,15 +30,7 @@ std::string_view EventSink::interface_of(const Flow& flow) const {
 void EventSink::decision(const FlowView& view, const Decision& decision) {
   Block made;
   const bool blocked = decision.action == Action::block && block(view, decision, made);
-  const EventFlow flow = event_flow(view.flow, interface_of(view.flow));
-  const EventSpid spid = event_spid(view.flow.verdict, view.label, true);
-
-  AlertEvent alert;
-  alert.time = view.now;
-  alert.flow = flow;
-  alert.spid = spid;
-  alert.rule = rule_name(decision.rule);
-  alert.rule_number = decision.rule;
+  AlertEvent alert = alert_event(view, decision, *policy_, interface_of(view.flow));
   alert.blocked = blocked;
   alert.would_block = decision.would_block || (decision.action == Action::block && !blocked);
   output_.write(alert);
@@ -73,8 +40,8 @@ void EventSink::decision(const FlowView& view, const Decision& decision) {
   DropEvent drop;
   drop.time = view.now;
   drop.change = made.since == made.expires - decision.block_for ? BlockChange::added : BlockChange::extended;
-  drop.flow = flow;
-  drop.spid = spid;
+  drop.flow = alert.flow;
+  drop.spid = alert.spid;
   drop.scope = decision.scope;
   drop.target = target;
   drop.rule = alert.rule;
@@ -89,7 +56,7 @@ bool EventSink::block(const FlowView& view, const Decision& decision, Block& mad
   order.target = block_target(decision.scope, view.flow.key, view.flow.server());
   order.now = clock_();
   order.duration = decision.block_for;
-  order.rule = rule_name(decision.rule);
+  order.rule = policy_->rules[decision.rule].name;
   order.label = view.label == nullptr ? "" : view.label->label;
   order.rule_number = decision.rule;
   auto block = enforcer_.block(std::move(order));
@@ -110,17 +77,7 @@ bool EventSink::block(const FlowView& view, const Decision& decision, Block& mad
 }
 
 void EventSink::flow_ended(const FlowView& view, const FlowTotals& totals, EndReason reason) {
-  FlowEvent event;
-  event.time = view.now;
-  event.flow = event_flow(view.flow, interface_of(view.flow));
-  event.counters = totals.counters;
-  event.start = view.flow.start;
-  event.end = totals.last;
-  event.reason = end_reason_name(reason);
-  event.spid = event_spid(view.flow.verdict, view.label, false);
-  event.action = view.flow.verdict.action;
-  event.rule = rule_name(view.flow.verdict.rule);
-  output_.write(event);
+  output_.write(flow_event(view, totals, reason, *policy_, interface_of(view.flow)));
   // At the end every flow is reported at once, and there is no traffic any more that a wait could harm.
   if (reason == EndReason::shutdown && ++ended_at_shutdown_ % kFlushEvery == 0) output_.log().flush();
 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// What one worker does with its engine's conclusions: blocks at once, then reports. Also the translation of the
-// engine's view of a flow into what events say about it.
+// What one worker does with its engine's conclusions: blocks at once, then reports.
 #pragma once
 
 #include <atomic>
@@ -30,7 +29,6 @@ class EventSink final : public EngineSink {
 
  private:
   bool block(const FlowView& view, const Decision& decision, Block& made);
-  std::string_view rule_name(std::uint16_t rule) const;
   std::string_view interface_of(const Flow& flow) const;
 
   Enforcer& enforcer_;
@@ -41,9 +39,5 @@ class EventSink final : public EngineSink {
   Timestamp last_warning_{};
   std::size_t ended_at_shutdown_ = 0;
 };
-
-// The strings of the result are those of the flow's model and of `interface`.
-EventFlow event_flow(const Flow& flow, std::string_view interface);
-EventSpid event_spid(const Verdict& verdict, const ModelSummary* label, bool with_tunnel);
 
 }  // namespace spidd

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "userspace/daemon/flow_snapshot.h"
 
-#include "userspace/daemon/event_sink.h"
+#include "userspace/engine/flow_events.h"
 
 namespace spidd {
 
