@@ -14,7 +14,7 @@ namespace spidd {
 
 namespace {
 
-using nlohmann::json;
+using json = nlohmann::ordered_json;
 
 constexpr std::size_t kLongestAnswer = std::size_t{256} << 20U;
 

@@ -16,10 +16,11 @@ class Client {
   static Result<Client> connect(const std::string& socket_path);
 
   // Sends {"version":1,"command":command, ...arguments}. The "result" of the answer, or its "error".
-  Result<nlohmann::json> request(const std::string& command, nlohmann::json arguments = nlohmann::json::object());
+  Result<nlohmann::ordered_json> request(const std::string& command,
+                                         nlohmann::ordered_json arguments = nlohmann::ordered_json::object());
 
   // The next event after a subscription; waits for it. Error when the daemon ends or has cut this client off.
-  Result<nlohmann::json> next_event();
+  Result<nlohmann::ordered_json> next_event();
 
  private:
   explicit Client(UniqueFd fd) : fd_(std::move(fd)) {}
@@ -30,7 +31,7 @@ class Client {
 };
 
 // Connects, asks and disconnects.
-Result<nlohmann::json> ask_daemon(const std::string& socket_path, const std::string& command,
-                                  nlohmann::json arguments = nlohmann::json::object());
+Result<nlohmann::ordered_json> ask_daemon(const std::string& socket_path, const std::string& command,
+                                          nlohmann::ordered_json arguments = nlohmann::ordered_json::object());
 
 }  // namespace spidd

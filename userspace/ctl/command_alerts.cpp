@@ -11,7 +11,7 @@ namespace spidd {
 
 namespace {
 
-using nlohmann::json;
+using json = nlohmann::ordered_json;
 
 void print_alert(const json& alert) {
   fmt::print("{} {:<5} {} ({})  score {:.2f}, margin {:.2f}, after {} packets\n",

@@ -13,7 +13,7 @@ constexpr std::size_t kMostTargets = 100;
 // One request a target; goes on after a failure, so that one wrong address does not leave the others open.
 template <class Print>
 int for_each_target(const char* command, const CommandArguments& arguments, const CommandLine& line,
-                    nlohmann::json request, Print print) {
+                    nlohmann::ordered_json request, Print print) {
   int exit_code = kExitDone;
   for (const std::string& target : line.positionals()) {
     request["target"] = target;
@@ -38,9 +38,10 @@ int command_block(const CommandArguments& arguments) {
   line.flag("json", "print JSON lines");
   line.positional("address", 1, kMostTargets);
   if (const auto exit_code = line.parse(arguments.words)) return *exit_code;
-  return for_each_target("block", arguments, line, {{"for", line.text("for")}}, [](const nlohmann::json& block) {
-    fmt::print("{} is blocked until {}\n", text_at(block, "/target"), text_at(block, "/expires"));
-  });
+  return for_each_target(
+      "block", arguments, line, {{"for", line.text("for")}}, [](const nlohmann::ordered_json& block) {
+        fmt::print("{} is blocked until {}\n", text_at(block, "/target"), text_at(block, "/expires"));
+      });
 }
 
 int command_unblock(const CommandArguments& arguments) {
@@ -49,9 +50,10 @@ int command_unblock(const CommandArguments& arguments) {
   line.flag("json", "print JSON lines");
   line.positional("address", 1, kMostTargets);
   if (const auto exit_code = line.parse(arguments.words)) return *exit_code;
-  return for_each_target("unblock", arguments, line, nlohmann::json::object(), [](const nlohmann::json& block) {
-    fmt::print("{} is not blocked any more\n", text_at(block, "/target"));
-  });
+  return for_each_target("unblock", arguments, line, nlohmann::ordered_json::object(),
+                         [](const nlohmann::ordered_json& block) {
+                           fmt::print("{} is not blocked any more\n", text_at(block, "/target"));
+                         });
 }
 
 }  // namespace spidd

@@ -11,7 +11,7 @@ namespace spidd {
 
 namespace {
 
-using nlohmann::json;
+using json = nlohmann::ordered_json;
 
 void print_drops(const json& result) {
   const json drops = array_at(result, "/drops");

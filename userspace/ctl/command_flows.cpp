@@ -10,10 +10,10 @@ namespace spidd {
 
 namespace {
 
-void print_flows(const nlohmann::json& result) {
+void print_flows(const nlohmann::ordered_json& result) {
   Table table({{"PROTO"}, {"CLIENT"}, {"SERVER"}, {"LABEL"}, {"SCORE", Align::right}, {"BYTES", Align::right}, {""}});
-  const nlohmann::json flows = array_at(result, "/flows");
-  for (const nlohmann::json& flow : flows) {
+  const nlohmann::ordered_json flows = array_at(result, "/flows");
+  for (const nlohmann::ordered_json& flow : flows) {
     const std::string state = text_at(flow, "/spid/state");
     const bool identified = state == "identified";
     const std::string action = text_at(flow, "/action");

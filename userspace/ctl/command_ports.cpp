@@ -10,7 +10,7 @@ namespace spidd {
 
 namespace {
 
-using nlohmann::json;
+using json = nlohmann::ordered_json;
 
 void print_ports(const json& ports) {
   Table table({{"PORT", Align::right},

@@ -15,7 +15,7 @@ namespace spidd {
 
 namespace {
 
-using nlohmann::json;
+using json = nlohmann::ordered_json;
 
 constexpr std::size_t kWidth = 80;
 

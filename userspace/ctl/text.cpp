@@ -9,7 +9,7 @@ namespace spidd {
 
 namespace {
 
-using nlohmann::json;
+using json = nlohmann::ordered_json;
 
 // nullptr if there is nothing at that path.
 const json* find(const json& object, const char* pointer) {

@@ -14,19 +14,19 @@ std::string grouped(std::uint64_t number);
 std::string byte_text(std::uint64_t bytes);
 
 // Members by path: number_at(status, "/packets/seen").
-std::uint64_t number_at(const nlohmann::json& object, const char* pointer);
-double real_at(const nlohmann::json& object, const char* pointer);
-std::string text_at(const nlohmann::json& object, const char* pointer);
+std::uint64_t number_at(const nlohmann::ordered_json& object, const char* pointer);
+double real_at(const nlohmann::ordered_json& object, const char* pointer);
+std::string text_at(const nlohmann::ordered_json& object, const char* pointer);
 // The array there, empty if there is none.
-nlohmann::json array_at(const nlohmann::json& object, const char* pointer);
+nlohmann::ordered_json array_at(const nlohmann::ordered_json& object, const char* pointer);
 
 // "192.0.2.1:443", "[2001:db8::1]:443" of the members PREFIX_ip and PREFIX_port; without the port if there is none.
-std::string endpoint_text(const nlohmann::json& event, const std::string& prefix);
+std::string endpoint_text(const nlohmann::ordered_json& event, const std::string& prefix);
 // "19:04:35" of an EVE timestamp.
 std::string time_of_day(const std::string& timestamp);
 
 // One line, as it came.
-void print_json(const nlohmann::json& value);
-void print_json_lines(const nlohmann::json& array);
+void print_json(const nlohmann::ordered_json& value);
+void print_json_lines(const nlohmann::ordered_json& array);
 
 }  // namespace spidd

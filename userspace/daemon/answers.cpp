@@ -59,9 +59,12 @@ class Answering {
 };
 
 Result<std::string> Answering::operator()(const BlockRequest& request) {
-  if (daemon_.policy->mode != Mode::enforce)
-    return fail("spidd observes and blocks nothing: write mode = \"enforce\" into {} and reload it",
-                daemon_.policy->path.empty() ? "a policy file, start spidd with it," : daemon_.policy->path);
+  if (daemon_.policy->mode != Mode::enforce) {
+    if (daemon_.policy->path.empty())
+      return fail("spidd observes and blocks nothing: start it with a policy file that says mode = \"enforce\"");
+    return fail("spidd observes and blocks nothing: write mode = \"enforce\" into {} and run 'spidctl policy reload'",
+                daemon_.policy->path);
+  }
   const auto block = daemon_.enforcer->block({request.target, now_, request.duration, kManual, "", 0});
   if (!block) return tl::unexpected<Error>(block.error());
   const std::string target = to_string(block->target);
