@@ -334,7 +334,7 @@ struct spidd_record {
 	__u32 payload_length; /* bytes on the wire; of this segment for a GSO super-packet */
 	__u32 tcp_seq;        /* host order; 0 unless TCP */
 	__u16 order;          /* index among the flow's payload packets, from 0 */
-	__u16 payload_offset; /* of the payload in the frame; what spid.md calls h */
+	__u16 payload_offset; /* of the payload in the frame (SPID: h); as in an Ethernet frame on layer 3 interfaces */
 	__u16 segment;        /* which wire packet of a GSO super-packet this is, 0 for the first and for plain frames:
 	                         every segment gets a record of its own, as if captured on the wire */
 	__u8 type;            /* enum spidd_record_type */

@@ -291,7 +291,7 @@ SPIDD_INLINE void spidd_record_payload(struct spidd_record *record, const struct
 	spidd_record_common(record, &packet->key, flow, time_ns, egress);
 	record->type = SPIDD_RECORD_PAYLOAD;
 	record->payload_length = spidd_segment_length(packet, segment);
-	record->payload_offset = (__u16)(packet->payload_offset + packet->tag_bytes);
+	record->payload_offset = (__u16)(packet->payload_offset + packet->absent_bytes);
 	record->order = (__u16)(outcome->first_order + index);
 	record->segment = (__u16)segment;
 	record->direction = outcome->direction;

@@ -130,8 +130,9 @@ struct spidd_packet {
 	__u8 tcp_flags;         /* as on the wire: CWR ECE URG ACK PSH RST SYN FIN */
 	__u8 icmp_type;
 	__u8 icmp_code;
-	__u8 status;              /* enum spidd_parse_status */
-	__u8 tag_bytes;           /* of a VLAN tag that the frame has on the wire, but not in its bytes here */
+	__u8 status;       /* enum spidd_parse_status */
+	__u8 absent_bytes; /* of link header that an Ethernet wire has and the frame's bytes here have not: a tag beside
+	                      the packet, or all of it */
 	struct spidd_inner inner; /* only if the status is SPIDD_PARSE_ICMP_ERROR */
 };
 
@@ -498,7 +499,7 @@ SPIDD_INLINE void spidd_packet_reset(struct spidd_packet *packet, __u32 wire_len
 	packet->tcp_flags = 0;
 	packet->icmp_type = 0;
 	packet->icmp_code = 0;
-	packet->tag_bytes = 0;
+	packet->absent_bytes = 0;
 }
 
 /*
@@ -586,8 +587,13 @@ SPIDD_INLINE int spidd_parse(const __u8 *data, const __u8 *data_end, __u32 wire_
 	__u16 ether_type = 0;
 	int status = spidd_parse_link(data, data_end, link, &network, &ether_type);
 
-	if (status == SPIDD_PARSE_FLOW)
-		return spidd_parse_network(data, data_end, network, wire_length, ether_type, domain, packet);
+	if (status == SPIDD_PARSE_FLOW) {
+		status = spidd_parse_network(data, data_end, network, wire_length, ether_type, domain, packet);
+		/* Models know payload offsets of Ethernet frames. */
+		if (link == SPIDD_LINK_IP)
+			packet->absent_bytes = sizeof(struct spidd_wire_ethernet);
+		return status;
+	}
 	spidd_packet_reset(packet, wire_length);
 	packet->status = (__u8)status;
 	return status;

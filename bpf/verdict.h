@@ -58,7 +58,8 @@ SPIDD_INLINE int spidd_lookup_match(struct spidd_lookup *lookup, const struct sp
 		spidd_number_store(&destination.addr, packet->destination);
 		spidd_number_store(&source.addr, packet->source);
 		if (has_key && settings->endpoint_drops) {
-			/* The "ports" of ICMP echo name one run of a program, not the service: its endpoint has port 0. */
+			/* The "ports" of ICMP echo name one run of a program, not the service: its endpoint has port 0.
+			 */
 			if (packet->protocol == SPIDD_PROTOCOL_TCP || packet->protocol == SPIDD_PROTOCOL_UDP) {
 				destination.port = SPIDD_SWAP16(packet->destination_port);
 				source.port = SPIDD_SWAP16(packet->source_port);

@@ -172,8 +172,8 @@ TEST_F(PacketTest, ReadsInterfacesWithoutEthernet) {
   datapath.ingress(odd);
   const auto records = datapath.records();
   ASSERT_EQ(records.size(), 2U);
-  EXPECT_EQ(records[0].payload_offset, 28U);
-  EXPECT_EQ(records[1].payload_offset, 48U);
+  EXPECT_EQ(records[0].payload_offset, 42U) << "as in an Ethernet frame";
+  EXPECT_EQ(records[1].payload_offset, 62U);
   EXPECT_EQ(datapath.counter(SPIDD_NOT_IP), 1U);
 }
 
