@@ -26,7 +26,7 @@ CaptureWriter three_packets(CaptureFormat format) {
   CaptureWriter writer(format);
   writer.add(kStart, test::udp_up("one"));
   writer.add(kStart + 1'000, test::udp_down("two, longer"));
-  writer.add(kStart + 2'000'000'000, test::tcp_up(1, test::kSyn));
+  writer.add(kStart + 2'000'000'000, test::tcp_up(1, "S"));
   return writer;
 }
 

@@ -11,13 +11,13 @@
 namespace spidd {
 namespace {
 
-CapturedFrame captured(const test::Frame& frame, std::uint16_t link_type) {
+CapturedFrame captured(const test::Bytes& frame, std::uint16_t link_type) {
   return {frame, static_cast<std::uint32_t>(frame.size()), link_type, 0};
 }
 
 TEST(PcapFilter, MatchesTheSamePacketOnEveryLinkType) {
-  const test::Frame ethernet = test::udp_up("x");
-  const test::Frame raw(ethernet.begin() + test::kEthernetHeader, ethernet.end());
+  const test::Bytes ethernet = test::udp_up("x");
+  const test::Bytes raw(ethernet.begin() + test::kEthernetHeader, ethernet.end());
   for (const char* expression : {"udp dst port 443", "host 10.0.0.1"}) {
     PcapFilter filter = PcapFilter::compile(expression).value();
     EXPECT_TRUE(filter.matches(captured(ethernet, kLinkEthernet)));
@@ -29,7 +29,7 @@ TEST(PcapFilter, MatchesTheSamePacketOnEveryLinkType) {
 }
 
 TEST(PcapFilter, MatchesNothingWhereTheExpressionMeansNothing) {
-  const test::Frame frame = test::udp_up("x");
+  const test::Bytes frame = test::udp_up("x");
   PcapFilter filter = PcapFilter::compile("ether src 02:00:00:00:00:02").value();
   EXPECT_TRUE(filter.matches(captured(frame, kLinkEthernet)));
   EXPECT_FALSE(filter.matches(captured(frame, kLinkRaw)));

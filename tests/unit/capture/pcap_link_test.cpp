@@ -4,18 +4,19 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/unit/capture/frames.h"
+#include "tests/support/packet_builder.h"
 
 namespace spidd {
 namespace {
 
-using test::Frame;
+using test::Bytes;
+using test::PacketBuilder;
 
 struct LinkCase {
   const char* name;
   std::uint16_t link_type;
-  Frame header4;  // before an IPv4 packet
-  Frame header6;  // before an IPv6 packet; empty: the type has none
+  Bytes header4;  // before an IPv4 packet
+  Bytes header6;  // before an IPv6 packet; empty: the type has none
 };
 
 const std::vector<LinkCase>& link_cases() {
@@ -49,19 +50,18 @@ const std::vector<LinkCase>& link_cases() {
   return cases;
 }
 
-Frame ipv6(const Frame& datagram) {
-  Frame packet{0x60, 0, 0, 0};
-  test::put16(packet, datagram.size());
-  packet.insert(packet.end(), {17, 64});
-  for (const auto host : {std::uint8_t{1}, std::uint8_t{2}}) {
-    packet.insert(packet.end(), {0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, host});
-  }
-  packet.insert(packet.end(), datagram.begin(), datagram.end());
-  return packet;
+constexpr const char* kAddresses[2][2] = {{"10.0.0.1", "192.0.2.7"}, {"2001:db8::1", "2001:db8::2"}};
+
+// An IP packet without a link layer.
+Bytes udp_packet(bool is_ipv6, std::string_view payload) {
+  PacketBuilder builder;
+  const auto& [source, destination] = kAddresses[is_ipv6 ? 1 : 0];
+  is_ipv6 ? builder.ipv6(source, destination) : builder.ipv4(source, destination);
+  return builder.without_ethernet().udp(50000, 53).payload(payload).build();
 }
 
-Frame joined(const Frame& header, const Frame& packet) {
-  Frame frame = header;
+Bytes joined(const Bytes& header, const Bytes& packet) {
+  Bytes frame = header;
   frame.insert(frame.end(), packet.begin(), packet.end());
   return frame;
 }
@@ -73,14 +73,12 @@ int parse(std::uint16_t link_type, std::span<const std::uint8_t> frame, std::siz
 }
 
 TEST(LinkLayer, FindsTheIpPacketBehindEveryLinkLayer) {
-  const Frame datagram = test::udp_datagram(50000, 53, "hello");
-  const Frame packet4 = test::ipv4(test::kClientAddress, test::kServerAddress, 17, datagram);
   for (const LinkCase& link : link_cases()) {
     SCOPED_TRACE(link.name);
     ASSERT_TRUE(link_supported(link.link_type));
     for (const bool is_ipv6 : {false, true}) {
       if (is_ipv6 && link.header6.empty() && link.link_type != kLinkRaw) continue;
-      const Frame frame = is_ipv6 ? joined(link.header6, ipv6(datagram)) : joined(link.header4, packet4);
+      const Bytes frame = joined(is_ipv6 ? link.header6 : link.header4, udp_packet(is_ipv6, "hello"));
       spidd_packet packet;
       ASSERT_EQ(parse(link.link_type, frame, frame.size(), packet), SPIDD_PARSE_FLOW);
       EXPECT_EQ(packet.source_port, 50000);
@@ -94,9 +92,9 @@ TEST(LinkLayer, FindsTheIpPacketBehindEveryLinkLayer) {
 }
 
 TEST(LinkLayer, CallsEveryShorterFrameTruncatedOrNoIp) {
-  const Frame packet4 = test::ipv4(test::kClientAddress, test::kServerAddress, 17, test::udp_datagram(50000, 53, ""));
+  const Bytes packet4 = udp_packet(false, "");
   for (const LinkCase& link : link_cases()) {
-    const Frame whole = joined(link.header4, packet4);
+    const Bytes whole = joined(link.header4, packet4);
     for (std::size_t size = 0; size < whole.size(); ++size) {
       spidd_packet packet;
       const int status = parse(link.link_type, std::span{whole}.first(size), whole.size(), packet);
@@ -108,23 +106,22 @@ TEST(LinkLayer, CallsEveryShorterFrameTruncatedOrNoIp) {
 
 TEST(LinkLayer, PassesOverWhatIsNotIp) {
   spidd_packet packet;
-  const Frame rest(60, 0x11);
-  for (const auto& [link_type, header] : std::vector<std::pair<std::uint16_t, Frame>>{
+  const Bytes rest(60, 0x11);
+  for (const auto& [link_type, header] : std::vector<std::pair<std::uint16_t, Bytes>>{
            {kLinkEthernet, {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 6}},
            {kLinkNull, {7, 0, 0, 0}},
            {kLinkNull, {2, 0, 1, 0}},
            {kLinkLinuxCooked2, {8, 6, 0, 0, 0, 0, 0, 2, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0}},
            {kLinkPpp, {0xff, 3, 0xc0, 0x21}},
            {kLinkRaw, {0x70}}}) {
-    const Frame frame = joined(header, rest);
+    const Bytes frame = joined(header, rest);
     EXPECT_EQ(parse(link_type, frame, frame.size(), packet), SPIDD_PARSE_NOT_IP) << link_type;
   }
 }
 
 TEST(LinkLayer, CountsTagsOfEthernetFramesInTheRecordedOffset) {
-  const Frame packet4 =
-      test::ipv4(test::kClientAddress, test::kServerAddress, 17, test::udp_datagram(50000, 53, "hello"));
-  const Frame frame = joined({2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x81, 0, 0, 5, 8, 0}, packet4);
+  const Bytes packet4 = udp_packet(false, "hello");
+  const Bytes frame = joined({2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x81, 0, 0, 5, 8, 0}, packet4);
   spidd_packet packet;
   ASSERT_EQ(parse(kLinkEthernet, frame, frame.size(), packet), SPIDD_PARSE_FLOW);
   EXPECT_EQ(recorded_offset(kLinkEthernet, packet), 46);

@@ -26,13 +26,13 @@ class Capture {
   explicit Capture(std::uint32_t link_type = CaptureWriter::kEthernet)
       : writer_(CaptureFormat::pcap_nanoseconds, link_type) {}
 
-  Capture& add(const Frame& frame, std::size_t captured = SIZE_MAX) {
+  Capture& add(const Bytes& frame, std::size_t captured = SIZE_MAX) {
     writer_.add(now_, frame, captured);
     now_ += 1'000'000;
     return *this;
   }
   Capture& handshake(std::uint16_t port = kClientPort) {
-    return add(tcp_up(100, kSyn, "", port)).add(tcp_down(500, kSyn | kAck, "", port)).add(tcp_up(101, kAck, "", port));
+    return add(tcp_up(100, "S", "", port)).add(tcp_down(500, "SA", "", port)).add(tcp_up(101, "A", "", port));
   }
   Capture& pass(std::int64_t ns) {
     now_ = static_cast<std::uint64_t>(static_cast<std::int64_t>(now_) + ns);
@@ -77,8 +77,8 @@ class PcapSourceTest : public ::testing::Test {
 TEST_F(PcapSourceTest, GivesTheRecordsAndTheTotalsOfATcpSession) {
   Capture capture;
   capture.handshake();
-  capture.add(tcp_up(101, kPush | kAck, "hello")).add(tcp_down(501, kPush | kAck, "goodbye"));
-  capture.add(tcp_up(106, kFin | kAck)).add(tcp_down(508, kFin | kAck)).add(tcp_up(107, kAck));
+  capture.add(tcp_up(101, "PA", "hello")).add(tcp_down(501, "PA", "goodbye"));
+  capture.add(tcp_up(106, "FA")).add(tcp_down(508, "FA")).add(tcp_up(107, "A"));
   const Outcome result = run(capture);
 
   ASSERT_EQ(result.payloads.size(), 2U);
@@ -91,7 +91,7 @@ TEST_F(PcapSourceTest, GivesTheRecordsAndTheTotalsOfATcpSession) {
   EXPECT_TRUE(first.start_seen);
   EXPECT_EQ(first.order, 0);
   EXPECT_EQ(first.tcp_seq, 101U);
-  EXPECT_EQ(first.tcp_flags, kPush | kAck);
+  EXPECT_EQ(first.tcp_flags, 0x18);
   EXPECT_EQ(first.packet.direction, Direction::to_server);
   EXPECT_EQ(first.packet.length, 5U);
   EXPECT_EQ(first.packet.offset, 54);
@@ -126,7 +126,7 @@ TEST_F(PcapSourceTest, RecordsTheFirstTwentyPayloadPacketsAndCountsTheRest) {
 
 TEST_F(PcapSourceTest, DoesNotRecordRetransmissions) {
   Capture capture;
-  capture.handshake().add(tcp_up(101, kAck, "hello")).add(tcp_up(101, kAck, "hello")).add(tcp_up(106, kAck, "more"));
+  capture.handshake().add(tcp_up(101, "A", "hello")).add(tcp_up(101, "A", "hello")).add(tcp_up(106, "A", "more"));
   const Outcome result = run(capture);
   EXPECT_EQ(result.payloads.size(), 2U);
   EXPECT_EQ(result.counters.retransmissions, 1U);
@@ -148,7 +148,7 @@ TEST_F(PcapSourceTest, KeepsTheWireLengthOfPayloadThatTheSnapLengthCut) {
 
 TEST_F(PcapSourceTest, DoesNotTakeEthernetPaddingForPayload) {
   Capture capture;
-  Frame padded = tcp_up(101, kAck);
+  Bytes padded = tcp_up(101, "A");
   padded.resize(60, 0);
   capture.handshake().add(padded);
   EXPECT_TRUE(run(capture).payloads.empty());
@@ -156,8 +156,8 @@ TEST_F(PcapSourceTest, DoesNotTakeEthernetPaddingForPayload) {
 
 TEST_F(PcapSourceTest, StartsAFiveTupleAnewAfterItsEndAndAfterSilence) {
   Capture capture;
-  capture.handshake().add(tcp_up(101, kAck, "one")).add(tcp_down(501, kRst));
-  capture.handshake().add(tcp_up(101, kAck, "two"));
+  capture.handshake().add(tcp_up(101, "A", "one")).add(tcp_down(501, "R"));
+  capture.handshake().add(tcp_up(101, "A", "two"));
   capture.add(udp_up("one")).pass(121 * static_cast<std::int64_t>(kSecond)).add(udp_up("two"));
   const Outcome result = run(capture);
   ASSERT_EQ(result.payloads.size(), 4U);
@@ -218,15 +218,14 @@ TEST_F(PcapSourceTest, SurvivesAClockThatJumps) {
 
 TEST_F(PcapSourceTest, CountsWhatIsNoFlow) {
   Capture capture;
-  capture.add(ethernet(Frame(28, 0), 0x0806));                     // ARP
-  capture.add(ethernet(ipv4(1, 2, 47, Frame(20, 0))));             // GRE
-  capture.add(Frame(10, 0));                                       // no Ethernet header
-  capture.add(ethernet(ipv4(1, 2, 1, {3, 1, 0, 0, 0, 0, 0, 0})));  // ICMP error without a quote
-  capture.add(ethernet(ipv4(1, 2, 1, {9, 0, 0, 0, 0, 0, 0, 0})));  // router advertisement
-  capture.add(tcp_up(1, kRst));                                    // of no known flow
-  Frame fragment = udp_up("x");
-  fragment[kEthernetHeader + 7] = 1;
-  capture.add(fragment);
+  const auto packet = [] { return PacketBuilder().ipv4(kClient, kServer); };
+  capture.add(PacketBuilder().ether_type(0x0806).payload_size(28).build());  // ARP
+  capture.add(packet().protocol(47).payload_size(20).build());               // GRE
+  capture.add(Bytes(10, 0));                                                 // no Ethernet header
+  capture.add(packet().icmp(3, 1).build());                                  // an error that quotes nothing
+  capture.add(packet().icmp(9, 0).build());                                  // router advertisement
+  capture.add(tcp_up(1, "R"));                                               // of no known flow
+  capture.add(packet().fragment(1, false).udp(1, 2).build());
   const Outcome result = run(capture);
   EXPECT_TRUE(result.payloads.empty());
   EXPECT_EQ(result.counters.seen_packets, 7U);
@@ -242,9 +241,12 @@ TEST_F(PcapSourceTest, CountsWhatIsNoFlow) {
 TEST_F(PcapSourceTest, FollowsIcmpEchoByItsIdentifier) {
   Capture capture;
   const auto echo = [](std::uint8_t type, std::uint8_t identifier) {
-    Frame message{type, 0, 0, 0, 0, identifier, 0, 1, 'd', 'a', 't', 'a'};
-    return type == 8 ? ethernet(ipv4(kClientAddress, kServerAddress, 1, message))
-                     : ethernet(ipv4(kServerAddress, kClientAddress, 1, message));
+    const bool request = type == 8;
+    return PacketBuilder()
+        .ipv4(request ? kClient : kServer, request ? kServer : kClient)
+        .icmp(type, 0, identifier)
+        .payload("data")
+        .build();
   };
   capture.add(echo(8, 7)).add(echo(0, 7)).add(echo(8, 9));
   const Outcome result = run(capture);
@@ -291,7 +293,7 @@ TEST_F(PcapSourceTest, SendsNoEndForAFlowThatTheEngineEnded) {
 
 TEST_F(PcapSourceTest, TellsTotalsOfLiveFlowsByKeyAndStart) {
   Capture capture;
-  capture.handshake().add(tcp_up(101, kAck, "hello")).add(tcp_down(501, kAck));
+  capture.handshake().add(tcp_up(101, "A", "hello")).add(tcp_down(501, "A"));
   PcapSource source = open(capture);
   PacketRecord record;
   while (source.next(record) == PcapSource::Next::tick) {
@@ -308,7 +310,7 @@ TEST_F(PcapSourceTest, TellsTotalsOfLiveFlowsByKeyAndStart) {
 
 TEST_F(PcapSourceTest, TicksWithTheCapturesClock) {
   Capture capture;
-  for (int i = 0; i < 5; ++i) capture.add(tcp_up(1, kAck)).pass(static_cast<std::int64_t>(kSecond));
+  for (int i = 0; i < 5; ++i) capture.add(tcp_up(1, "A")).pass(static_cast<std::int64_t>(kSecond));
   PcapSource source = open(capture);
   PacketRecord record;
   std::vector<Timestamp> ticks;
@@ -331,7 +333,7 @@ TEST_F(PcapSourceTest, HandsOnEverythingBeforeADamageAndSaysWhereItIs) {
 
 TEST_F(PcapSourceTest, AppliesTheFilterAndTheDomain) {
   Capture capture;
-  capture.add(udp_up("one")).add(tcp_up(1, kAck, "two"));
+  capture.add(udp_up("one")).add(tcp_up(1, "A", "two"));
   PcapSource::Settings settings;
   settings.filter = "tcp";
   settings.domain = 63;
@@ -346,8 +348,8 @@ TEST_F(PcapSourceTest, GivesOneKeyAndOneOffsetWhateverTheLinkType) {
   Capture ethernet_capture;
   ethernet_capture.add(udp_up("hello"));
   Capture raw_capture(101);  // LINKTYPE_RAW
-  const Frame frame = udp_up("hello");
-  raw_capture.add(Frame(frame.begin() + kEthernetHeader, frame.end()));
+  const Bytes frame = udp_up("hello");
+  raw_capture.add(Bytes(frame.begin() + kEthernetHeader, frame.end()));
   const Outcome with_header = run(ethernet_capture);
   const Outcome without = run(raw_capture);
   ASSERT_EQ(with_header.payloads.size(), 1U);
@@ -358,7 +360,7 @@ TEST_F(PcapSourceTest, GivesOneKeyAndOneOffsetWhateverTheLinkType) {
 
 TEST_F(PcapSourceTest, SaysWhenNothingInTheFileIsOfASupportedLinkType) {
   Capture radio(127);  // IEEE802_11_RADIOTAP
-  radio.add(Frame(60, 0)).add(Frame(60, 0));
+  radio.add(Bytes(60, 0)).add(Bytes(60, 0));
   const Outcome result = run(radio);
   EXPECT_EQ(result.counters.unknown_link, 2U);
   EXPECT_THAT(result.damage, HasSubstr("link type IEEE802_11_RADIO (127) is not supported: Ethernet, "));
