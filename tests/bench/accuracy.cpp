@@ -34,54 +34,6 @@ constexpr Rule kBlock{0.4F, 0.2F};
 constexpr unsigned kFinal = 0;
 constexpr std::array<unsigned, 4> kMoments = {4, 8, 20, kFinal};
 
-std::string model_name(const LabelledFlow& flow) {
-  return fmt::format("{}.{}", flow.label, transport_name(flow.transport));
-}
-
-// Spreads groups over folds so that the groups of each label go to different folds; rare labels first.
-std::vector<unsigned> folds_of_groups(const TrainingSet& set, const std::vector<bool>& use, unsigned folds) {
-  std::map<std::uint32_t, std::map<std::string, unsigned>> labels_of_group;
-  for (std::size_t i = 0; i < set.flows.size(); ++i) {
-    if (use[i]) ++labels_of_group[set.flows[i].group][model_name(set.flows[i])];
-  }
-  std::map<std::string, unsigned> groups_of_label;
-  for (const auto& [group, labels] : labels_of_group) {
-    for (const auto& [label, flows] : labels) ++groups_of_label[label];
-  }
-  const auto rarest = [&](std::uint32_t group) {
-    unsigned least = ~0U;
-    for (const auto& [label, flows] : labels_of_group[group]) least = std::min(least, groups_of_label[label]);
-    return least;
-  };
-  std::vector<std::uint32_t> order;
-  for (const auto& entry : labels_of_group) order.push_back(entry.first);
-  std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return rarest(a) < rarest(b); });
-
-  std::vector<unsigned> fold_of_group(set.groups.size(), 0);
-  std::vector<std::map<std::string, unsigned>> load(folds);
-  std::vector<unsigned> flows_of_fold(folds, 0);
-  for (const std::uint32_t group : order) {
-    unsigned best = 0;
-    std::pair<double, unsigned> least{1e9, 0};
-    for (unsigned fold = 0; fold < folds; ++fold) {
-      double crowding = 0;
-      for (const auto& [label, flows] : labels_of_group[group]) {
-        crowding += static_cast<double>(load[fold][label]) / groups_of_label[label];
-      }
-      if (std::pair(crowding, flows_of_fold[fold]) < least) {
-        least = {crowding, flows_of_fold[fold]};
-        best = fold;
-      }
-    }
-    fold_of_group[group] = best;
-    for (const auto& [label, flows] : labels_of_group[group]) {
-      ++load[best][label];
-      flows_of_fold[best] += flows;
-    }
-  }
-  return fold_of_group;
-}
-
 // Runs one flow through the engine's checkpoints. Stops at `packets`, or where the engine would (kFinal).
 Verdict judge(const LabelledFlow& flow, const Matcher& matcher, unsigned packets, AttributeMeters& meters,
               Fingerprint& fingerprint) {
@@ -108,15 +60,21 @@ bool meets(const Verdict& verdict, Rule rule) {
   return verdict.tunnel_score >= rule.score && verdict.tunnel_margin >= rule.margin;
 }
 
-using OutcomesByMoment = std::map<unsigned, std::vector<Outcome>>;
+struct Judged {
+  std::size_t flow;  // index into the set
+  Outcome outcome;
+};
+using OutcomesByMoment = std::map<unsigned, std::vector<Judged>>;
 
 OutcomesByMoment test_fold(const TrainingSet& set, const std::vector<Fingerprint>& fingerprints,
-                           const std::vector<bool>& use, const std::vector<unsigned>& folds, unsigned fold) {
+                           const std::vector<bool>& use, const std::vector<unsigned>& folds, unsigned fold,
+                           const TrainingRules& rules, bool calibrate) {
   std::vector<bool> train = use;
   for (std::size_t i = 0; i < train.size(); ++i) {
     if (folds[set.flows[i].group] == fold) train[i] = false;
   }
-  const ModelDatabase database = train_models(set, fingerprints, train);
+  ModelDatabase database = train_models(set, fingerprints, spread_flows(set, train, rules));
+  if (calibrate) calibrate_thresholds(set, fingerprints, train, rules, database);
   const auto matcher = Matcher::build(database);
   OutcomesByMoment outcomes;
   if (!matcher) return outcomes;
@@ -134,9 +92,9 @@ OutcomesByMoment test_fold(const TrainingSet& set, const std::vector<Fingerprint
       outcome.known = database.find(flow.label, flow.transport) != nullptr;
       outcome.group = flow.group;
       if (verdict.state == IdentificationState::identified) outcome.named = matcher->models()[verdict.model].family;
-      outcome.alert = meets(verdict, kAlert);
-      outcome.block = meets(verdict, kBlock);
-      outcomes[moment].push_back(std::move(outcome));
+      outcome.alert = verdict.state == IdentificationState::identified && meets(verdict, kAlert);
+      outcome.block = outcome.alert && meets(verdict, kBlock);
+      outcomes[moment].push_back({i, std::move(outcome)});
     }
   }
   return outcomes;
@@ -148,20 +106,24 @@ std::string percent(Figure figure) {
 
 void print_figures(const std::string& set, unsigned moment, const std::vector<Outcome>& outcomes, bool details) {
   const auto names = evaluate_names(outcomes);
-  const auto all = [](const std::string&) { return true; };
-  const auto tunnels = evaluate_tunnels(outcomes, all);
-  const auto without_ssh = evaluate_tunnels(outcomes, [](const std::string& label) { return label != "ssh-tunnel"; });
+  const auto tunnels = evaluate_tunnels(outcomes);
+  const auto without_ssh = evaluate_tunnels(outcomes, "ssh-tunnel");
+  const auto can_be_known = [](const auto& rows) {
+    return std::ranges::count_if(rows, [](const ClassFigures& row) { return row.can_be_known(); });
+  };
   const std::string when = moment == kFinal ? "final verdict" : fmt::format("{} payload packets", moment);
   fmt::print("\n{}, {}: {} known flows, {} novel\n", set, when, names.known, names.novel);
-  fmt::print("  names    precision {}  with novel flows {}  recall {}  macro F1 of {} families {}  novel named {}\n",
-             percent(names.precision), percent(names.precision_all), percent(names.recall), names.families.size(),
-             percent(names.macro_f1), percent(names.novel_named));
+  fmt::print("  names    precision {}  with novel flows {}  recall {}  novel named {}\n", percent(names.precision),
+             percent(names.precision_all), percent(names.recall), percent(names.novel_named));
+  fmt::print("           macro F1 {} of {} families that can be known, {} of all {}\n", percent(names.macro_f1),
+             can_be_known(names.families), percent(names.macro_f1_all), names.families.size());
   fmt::print("  tunnels  {} flows of {} labels, {} benign flows\n", tunnels.tunnels, tunnels.labels.size(),
              tunnels.benign);
-  fmt::print("           alert: macro recall {}  without ssh-tunnel {}  false {}\n", percent(tunnels.alert_recall),
-             percent(without_ssh.alert_recall), percent(tunnels.alert_false));
-  fmt::print("           block: macro recall {}  without ssh-tunnel {}  false {}\n", percent(tunnels.block_recall),
-             percent(without_ssh.block_recall), percent(tunnels.block_false));
+  fmt::print("           alert: macro recall {} of {} labels that can be known (without ssh-tunnel {}), {} of all {}\n",
+             percent(tunnels.alert_recall), can_be_known(tunnels.labels), percent(without_ssh.alert_recall),
+             percent(tunnels.alert_recall_all), tunnels.labels.size());
+  fmt::print("           alert: false {}; block: macro recall {}  false {}\n", percent(tunnels.alert_false),
+             percent(tunnels.block_recall), percent(tunnels.block_false));
   if (!details) return;
   fmt::print("\n  {:<24}{:>7}{:>8}{:>11}{:>9}{:>7}\n", "family", "flows", "groups", "precision", "recall", "F1");
   for (const auto& row : names.families) {
@@ -199,6 +161,8 @@ int run(int argc, char** argv) {
                         cxxopts::value<std::vector<std::string>>())("taxonomy", "family and category of labels",
                                                                     cxxopts::value<std::string>()->default_value(""))(
       "folds", "number of folds", cxxopts::value<unsigned>()->default_value("10"))(
+      "same", "LABEL=OTHER: two names of one protocol; may be repeated",
+      cxxopts::value<std::vector<std::string>>()->default_value(""))("calibrate", "thresholds from training flows")(
       "jobs", "threads", cxxopts::value<unsigned>()->default_value("2"))("details", "a row a family and tunnel label")(
       "help", "this text");
   const auto arguments = options.parse(argc, argv);
@@ -208,7 +172,7 @@ int run(int argc, char** argv) {
   }
   const auto begin = std::chrono::steady_clock::now();
   TrainingSet set;
-  std::vector<std::pair<std::string, std::size_t>> sets;  // name, number of groups up to its end
+  std::vector<std::pair<std::string, std::size_t>> sets;  // name, number of flows up to its end
   for (const std::string& argument : arguments["set"].as<std::vector<std::string>>()) {
     std::string name;
     auto loaded = load_set(argument, arguments["taxonomy"].as<std::string>(), name);
@@ -223,9 +187,15 @@ int run(int argc, char** argv) {
         loaded->losses.no_meaning, loaded->losses.other_protocol, loaded->losses.no_payload);
     for (const std::string& damage : loaded->damaged) fmt::print("  damaged: {}\n", damage);
     set.merge(std::move(*loaded));
-    sets.emplace_back(name, set.groups.size());
+    sets.emplace_back(name, set.flows.size());
   }
+  for (const std::string& same : arguments["same"].as<std::vector<std::string>>()) {
+    const std::size_t equals = same.find('=');
+    if (equals != std::string::npos) set.merge_label(same.substr(0, equals), same.substr(equals + 1));
+  }
+  set.split_single_variants();
   const TrainingRules rules;
+  const bool calibrate = arguments.count("calibrate") != 0;
   const std::vector<bool> use = select_flows(set, rules);
   const auto fingerprints = measure_flows(set, use, rules.payload_packets);
   const unsigned folds = std::max(2U, arguments["folds"].as<unsigned>());
@@ -237,7 +207,7 @@ int run(int argc, char** argv) {
   for (unsigned job = 0; job < std::max(1U, arguments["jobs"].as<unsigned>()); ++job) {
     workers.push_back(std::async(std::launch::async, [&] {
       for (unsigned fold = next++; fold < folds; fold = next++) {
-        results[fold] = test_fold(set, fingerprints, use, fold_of_group, fold);
+        results[fold] = test_fold(set, fingerprints, use, fold_of_group, fold, rules, calibrate);
       }
     }));
   }
@@ -245,20 +215,20 @@ int run(int argc, char** argv) {
 
   fmt::print("{} flows in use, {} folds by group; in brackets 95 % intervals, whole groups drawn again\n",
              std::count(use.begin(), use.end(), true), folds);
-  std::size_t first_group = 0;
-  for (const auto& [name, groups_end] : sets) {
+  std::size_t first_flow = 0;
+  for (const auto& [name, flows_end] : sets) {
     for (const unsigned moment : kMoments) {
       std::vector<Outcome> outcomes;
       for (const OutcomesByMoment& result : results) {
         const auto found = result.find(moment);
         if (found == result.end()) continue;
-        for (const Outcome& outcome : found->second) {
-          if (outcome.group >= first_group && outcome.group < groups_end) outcomes.push_back(outcome);
+        for (const auto& [flow, outcome] : found->second) {
+          if (flow >= first_flow && flow < flows_end) outcomes.push_back(outcome);
         }
       }
       print_figures(name, moment, outcomes, moment == kFinal && arguments.count("details") != 0);
     }
-    first_group = groups_end;
+    first_flow = flows_end;
   }
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
   fmt::print("\n{:.1f} s\n", took.count());

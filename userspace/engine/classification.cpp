@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "userspace/engine/classification.h"
 
+#include <algorithm>
+
 namespace spidd {
 
 namespace {
@@ -12,6 +14,36 @@ bool same_family(std::uint16_t a, std::uint16_t b, std::span<const ModelSummary>
   return a == b || models[a].family == models[b].family;
 }
 
+// The model a flow would be named after, and whether it may be.
+struct Candidate {
+  std::uint16_t model = kNoModel;
+  float score = 0;
+  float margin = 0;     // over the models it has to beat
+  float threshold = 0;  // its score has to reach
+  bool holds = false;
+};
+
+Candidate choose(const Match& match, std::span<const ModelSummary> models, bool scarce,
+                 const ClassificationRules& rules) {
+  const float least_score = std::max(rules.label_threshold, scarce ? rules.scarce_score : rules.label_threshold);
+  const auto to_second = [&match](float score) {
+    return match.second == kNoModel ? kNoRival : score - match.second_score;
+  };
+  Candidate tunnel{match.best_tunnel, match.tunnel_score, to_second(match.tunnel_score), least_score};
+  if (match.best_tunnel != kNoModel) {
+    const float lead = match.best_other == kNoModel ? kNoRival : match.tunnel_margin();
+    tunnel.holds = tunnel.score >= least_score && lead >= rules.tunnel_margin;
+    if (tunnel.holds || match.best_other == kNoModel) return tunnel;
+  }
+  Candidate other{match.best_other, match.other_score, kNoRival, least_score};
+  if (match.best_other == kNoModel) return other;
+  if (match.other_second != kNoModel) other.margin = match.other_score - match.other_second_score;
+  other.threshold = std::max(least_score, models[match.best_other].threshold);
+  other.holds = other.score >= other.threshold && other.margin >= (scarce ? rules.scarce_margin : rules.other_margin);
+  if (match.best_tunnel != kNoModel) other.margin = std::min(other.margin, -match.tunnel_margin());
+  return other;
+}
+
 }  // namespace
 
 Verdict classify(const Match& match, std::span<const ModelSummary> models, unsigned payload_packets, Progress progress,
@@ -21,15 +53,16 @@ Verdict classify(const Match& match, std::span<const ModelSummary> models, unsig
   verdict.rule = previous.rule;
   verdict.payload_packets = static_cast<std::uint8_t>(payload_packets);
   verdict.final = progress == Progress::ended || payload_packets >= rules.last_packets;
-  verdict.model = match.best;
   verdict.tunnel_model = match.best_tunnel;
   if (match.best == kNoModel) {
     if (progress != Progress::more_to_come || payload_packets >= rules.settle_packets)
       verdict.state = IdentificationState::unknown;
     return verdict;
   }
-  verdict.score = match.best_score;
-  verdict.margin = match.second == kNoModel ? kNoRival : match.best_score - match.second_score;
+  const Candidate candidate = choose(match, models, payload_packets <= rules.scarce_packets, rules);
+  verdict.model = candidate.model;
+  verdict.score = candidate.score;
+  verdict.margin = candidate.margin;
   if (match.best_tunnel != kNoModel) {
     verdict.tunnel_score = match.tunnel_score;
     verdict.tunnel_margin = match.best_other == kNoModel ? kNoRival : match.tunnel_margin();
@@ -37,13 +70,13 @@ Verdict classify(const Match& match, std::span<const ModelSummary> models, unsig
     verdict.tunnel_margin = -kNoRival;
   }
 
-  const bool named = verdict.score >= rules.label_threshold;
   const bool early = progress == Progress::more_to_come && payload_packets < rules.settle_packets;
   if (early && (verdict.score < rules.early_score || verdict.margin < rules.early_margin)) return verdict;
-  verdict.state = named ? IdentificationState::identified : IdentificationState::unknown;
-  if (named && previous.state == IdentificationState::identified &&
+  verdict.state = candidate.holds ? IdentificationState::identified : IdentificationState::unknown;
+  if (candidate.holds && previous.state == IdentificationState::identified &&
       same_family(previous.model, verdict.model, models) &&
-      verdict.score >= rules.label_threshold + rules.certain_score && progress == Progress::more_to_come)
+      verdict.score >= candidate.threshold + rules.certain_score && verdict.margin >= rules.tunnel_margin &&
+      progress == Progress::more_to_come)
     verdict.final = true;
   return verdict;
 }

@@ -18,8 +18,15 @@ constexpr bool is_checkpoint(unsigned payload_packets) {
   return false;
 }
 
+// A flow is named after the best tunnel if that beats the best other model by tunnel_margin, else after the best other
+// model if that beats the next family. Scores and margins in bits per measurement.
 struct ClassificationRules {
-  float label_threshold = 0.0F;          // score below which no label is given, bits per measurement
+  float label_threshold = 0.0F;  // score below which no label is given; a model may ask for more
+  float tunnel_margin = 0.1F;
+  float other_margin = 0.03F;
+  unsigned scarce_packets = 2;  // up to so many, the next two hold besides
+  float scarce_score = 0.2F;
+  float scarce_margin = 0.2F;
   float early_score = 0.6F;              // before settle_packets a verdict counts only with this score ...
   float early_margin = 0.3F;             // ... and this distance to the best model of another family
   unsigned settle_packets = 8;           // the main verdict
@@ -35,7 +42,9 @@ enum class Progress {
 };
 
 // The verdict on a flow whose first `payload_packets` packets gave `match`. `previous` is the verdict of the checkpoint
-// before; action and rule are taken over from it. state is undecided until the verdict may be acted on.
+// before; action and rule are taken over from it. state is undecided until the verdict may be acted on. The verdict is
+// of category tunnel exactly if it is identified and its tunnel score and margin hold; score and margin are those of
+// the label.
 Verdict classify(const Match& match, std::span<const ModelSummary> models, unsigned payload_packets, Progress progress,
                  const Verdict& previous, const ClassificationRules& rules);
 

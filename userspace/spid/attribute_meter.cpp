@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// The table of the 34 meters, and the run of all of them over a flow.
+// The table of the meters, and the run of all of them over a flow.
 #include "userspace/spid/attribute_meter.h"
 
 #include <algorithm>
@@ -23,7 +23,7 @@ static_assert(static_cast<unsigned>(MeterRules::corrected) == 0 && static_cast<u
 // Both forms of a meter whose corrected form differs from the original.
 #define SPIDD_BOTH_RULES(function) function<MeterRules::corrected>, function<MeterRules::strict>
 
-// The position is the meter's number. Names are the original's, misspellings included.
+// The position is the meter's number. Names of the first 34 are the original's, misspellings included.
 constexpr std::array<Meter, kMeterCount> kMeters = {{
     {"AccumulatedDirectionBytes", measure_accumulated_direction_bytes},
     {"ActionReactionFirst3ByteHash", SPIDD_BOTH_RULES(measure_action_reaction)},
@@ -59,6 +59,17 @@ constexpr std::array<Meter, kMeterCount> kMeters = {{
     {"NibblePositionPopularity", measure_nibble_position_popularity},
     {"PacketLengthDistribution", measure_packet_length},
     {"PacketPairLengthPrimes", measure_packet_pair_length_primes},
+    // Our own from here on.
+    {"FirstPacketRandomness", measure_first_packet_randomness},
+    {"PacketRandomness", measure_packet_randomness},
+    {"PacketLengthPairs", measure_packet_length_pairs},
+    {"BurstBytes", measure_burst_bytes},
+    {"BurstPairs", measure_burst_pairs},
+    {"LengthFields", measure_length_fields},
+    {"PacketLengthModulo16", measure_packet_length_modulo_16},
+    {"TlsRecordSizes", measure_tls_record_sizes},
+    {"TlsFirstRecordSizes", measure_tls_first_record_sizes},
+    {"TlsRecordSizePairs", measure_tls_record_size_pairs},
 }};
 
 #undef SPIDD_BOTH_RULES

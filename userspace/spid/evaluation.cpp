@@ -77,6 +77,25 @@ struct FamilySums {
   double flows = 0;
 };
 
+// For each class of 0..classes-1: how many groups its flows come from, and how many flows. Class -1 is not counted.
+struct ClassSizes {
+  ClassSizes(std::span<const int> class_of_flow, std::span<const std::size_t> group, std::size_t classes)
+      : flows(classes), groups(classes) {
+    for (std::size_t i = 0; i < class_of_flow.size(); ++i) {
+      if (class_of_flow[i] < 0) continue;
+      const auto index = static_cast<std::size_t>(class_of_flow[i]);
+      ++flows[index];
+      groups[index].insert(group[i]);
+    }
+  }
+  bool can_be_known(std::size_t index) const {
+    return flows[index] >= kLeastFlows && groups[index].size() >= kLeastGroups;
+  }
+
+  std::vector<std::uint64_t> flows;
+  std::vector<std::set<std::size_t>> groups;
+};
+
 }  // namespace
 
 NameFigures evaluate_names(std::span<const Outcome> outcomes, unsigned resamples) {
@@ -90,6 +109,10 @@ NameFigures evaluate_names(std::span<const Outcome> outcomes, unsigned resamples
   }
   std::size_t groups = 0;
   const auto group = group_numbers(outcomes, groups);
+
+  std::vector<int> family_of_known;
+  for (const Counted& flow : counted) family_of_known.push_back(flow.known ? flow.truth : -1);
+  const ClassSizes sizes(family_of_known, group, families.size());
 
   std::vector<FamilySums> sums(families.size());
   const auto sum_up = [&](const std::vector<double>& weights) {
@@ -114,34 +137,36 @@ NameFigures evaluate_names(std::span<const Outcome> outcomes, unsigned resamples
       if (is_right) sums[static_cast<std::size_t>(flow.truth)].right += weight;
       if (!is_right && flow.named >= 0) sums[static_cast<std::size_t>(flow.named)].wrong += weight;
     }
-    double f1 = 0, present = 0;
-    for (const FamilySums& family : sums) {
+    double f1 = 0, present = 0, f1_all = 0, present_all = 0;
+    for (std::size_t k = 0; k < sums.size(); ++k) {
+      const FamilySums& family = sums[k];
       if (family.flows == 0) continue;
+      const double own = f1_of(family.right, family.wrong, family.flows - family.right);
+      present_all += 1;
+      f1_all += own;
+      if (!sizes.can_be_known(k)) continue;
       present += 1;
-      f1 += f1_of(family.right, family.wrong, family.flows - family.right);
+      f1 += own;
     }
-    return std::array<double, 5>{ratio(right, named), ratio(right_all, named_all), ratio(right, known),
-                                 ratio(f1, present), ratio(novel_named, novel)};
+    return std::array<double, 6>{ratio(right, named), ratio(right_all, named_all), ratio(right, known),
+                                 ratio(f1, present),  ratio(f1_all, present_all),  ratio(novel_named, novel)};
   };
-  const auto with = with_intervals<5>(groups, resamples, sum_up);
+  const auto with = with_intervals<6>(groups, resamples, sum_up);
   figures.precision = with[0];
   figures.precision_all = with[1];
   figures.recall = with[2];
   figures.macro_f1 = with[3];
-  figures.novel_named = with[4];
+  figures.macro_f1_all = with[4];
+  figures.novel_named = with[5];
 
   sum_up(std::vector<double>(groups, 1.0));
   for (const auto& [name, number] : families.names()) {
     const FamilySums& family = sums[static_cast<std::size_t>(number)];
     if (family.flows == 0) continue;
-    std::set<std::size_t> of_family;
-    for (std::size_t i = 0; i < counted.size(); ++i) {
-      if (counted[i].known && counted[i].truth == number) of_family.insert(group[i]);
-    }
     ClassFigures row;
     row.name = name;
     row.flows = static_cast<std::uint64_t>(family.flows);
-    row.groups = of_family.size();
+    row.groups = sizes.groups[static_cast<std::size_t>(number)].size();
     row.right = static_cast<std::uint64_t>(family.right);
     row.wrong = static_cast<std::uint64_t>(family.wrong);
     row.precision = ratio(family.right, family.right + family.wrong);
@@ -152,8 +177,7 @@ NameFigures evaluate_names(std::span<const Outcome> outcomes, unsigned resamples
   return figures;
 }
 
-TunnelFigures evaluate_tunnels(std::span<const Outcome> outcomes,
-                               const std::function<bool(const std::string& label)>& counted, unsigned resamples) {
+TunnelFigures evaluate_tunnels(std::span<const Outcome> outcomes, const std::string& excepted, unsigned resamples) {
   TunnelFigures figures;
   struct Sums {
     double flows = 0;
@@ -168,10 +192,10 @@ TunnelFigures evaluate_tunnels(std::span<const Outcome> outcomes,
     figures.tunnels += outcome.is_tunnel && outcome.known ? 1 : 0;
     figures.benign += outcome.is_tunnel ? 0 : 1;
   }
-  std::vector<bool> enters(labels.size());
-  for (const auto& [name, number] : labels.names()) enters[static_cast<std::size_t>(number)] = counted(name);
   std::size_t groups = 0;
   const auto group = group_numbers(outcomes, groups);
+  const ClassSizes sizes(label, group, labels.size());
+  const int no_mean = labels.names().contains(excepted) ? labels.of(excepted) : -1;
 
   std::vector<Sums> sums(labels.size());
   const auto sum_up = [&](const std::vector<double>& weights) {
@@ -185,33 +209,35 @@ TunnelFigures evaluate_tunnels(std::span<const Outcome> outcomes,
       sum.alerts += outcomes[i].alert ? weight : 0;
       sum.blocks += outcomes[i].block ? weight : 0;
     }
-    double alert = 0, block = 0, present = 0;
+    double alert = 0, block = 0, present = 0, alert_all = 0, present_all = 0;
     for (std::size_t k = 0; k < sums.size(); ++k) {
-      if (sums[k].flows == 0 || !enters[k]) continue;
+      if (sums[k].flows == 0 || static_cast<int>(k) == no_mean) continue;
+      const double recall = ratio(sums[k].alerts, sums[k].flows);
+      present_all += 1;
+      alert_all += recall;
+      if (!sizes.can_be_known(k)) continue;
       present += 1;
-      alert += ratio(sums[k].alerts, sums[k].flows);
+      alert += recall;
       block += ratio(sums[k].blocks, sums[k].flows);
     }
-    return std::array<double, 4>{ratio(alert, present), ratio(benign.alerts, benign.flows), ratio(block, present),
+    return std::array<double, 5>{ratio(alert, present), ratio(alert_all, present_all),
+                                 ratio(benign.alerts, benign.flows), ratio(block, present),
                                  ratio(benign.blocks, benign.flows)};
   };
-  const auto with = with_intervals<4>(groups, resamples, sum_up);
+  const auto with = with_intervals<5>(groups, resamples, sum_up);
   figures.alert_recall = with[0];
-  figures.alert_false = with[1];
-  figures.block_recall = with[2];
-  figures.block_false = with[3];
+  figures.alert_recall_all = with[1];
+  figures.alert_false = with[2];
+  figures.block_recall = with[3];
+  figures.block_false = with[4];
 
   sum_up(std::vector<double>(groups, 1.0));
   for (const auto& [name, number] : labels.names()) {
     const Sums& sum = sums[static_cast<std::size_t>(number)];
-    std::set<std::size_t> of_label;
-    for (std::size_t i = 0; i < outcomes.size(); ++i) {
-      if (label[i] == number) of_label.insert(group[i]);
-    }
     ClassFigures row;
     row.name = name;
     row.flows = static_cast<std::uint64_t>(sum.flows);
-    row.groups = of_label.size();
+    row.groups = sizes.groups[static_cast<std::size_t>(number)].size();
     row.right = static_cast<std::uint64_t>(sum.alerts);
     row.wrong = static_cast<std::uint64_t>(sum.blocks);
     row.recall = ratio(sum.alerts, sum.flows);

@@ -2,17 +2,20 @@
 // How right the verdicts were: figures over flows whose truth is known. Flows of one group (scenario variant, source
 // environment) err together, so intervals come from drawing whole groups again (bootstrap).
 //
-// A flow is "known" if a model of its label existed when it was judged, else "novel". Headline figures are of known
-// flows; what became of novel ones is told apart.
+// A flow is "known" if a model of its label existed when it was judged, else "novel". Figures are of known flows; what
+// became of novel ones is told apart. Means over classes come twice: of the classes that can be known (kLeastFlows
+// flows from kLeastGroups groups or more), and of all.
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <span>
 #include <string>
 #include <vector>
 
 namespace spidd {
+
+inline constexpr std::uint64_t kLeastFlows = 5;
+inline constexpr std::uint64_t kLeastGroups = 2;
 
 struct Outcome {
   std::string label;   // truth
@@ -42,6 +45,8 @@ struct ClassFigures {
   double precision = 0;
   double recall = 0;
   double f1 = 0;
+
+  bool can_be_known() const { return flows >= kLeastFlows && groups >= kLeastGroups; }
 };
 
 struct NameFigures {
@@ -51,7 +56,8 @@ struct NameFigures {
   Figure precision;      // of known flows given a name, how many have the right family
   Figure precision_all;  // the same, novel flows included: a novel flow can only be right by its family
   Figure recall;         // of known flows, how many have the right family
-  Figure macro_f1;       // mean over the families of known flows
+  Figure macro_f1;       // mean over the families that can be known
+  Figure macro_f1_all;   // mean over all families of known flows
   Figure novel_named;    // of novel flows, how many were given a name
 };
 
@@ -59,16 +65,17 @@ struct TunnelFigures {
   std::vector<ClassFigures> labels;  // by name
   std::uint64_t tunnels = 0;         // known
   std::uint64_t benign = 0;          // known and novel
-  Figure alert_recall;               // mean over tunnel labels
+  Figure alert_recall;               // mean over the tunnel labels that can be known
+  Figure alert_recall_all;           // mean over all tunnel labels
   Figure alert_false;                // of benign flows
-  Figure block_recall;
+  Figure block_recall;               // as alert_recall
   Figure block_false;
 };
 
 NameFigures evaluate_names(std::span<const Outcome> outcomes, unsigned resamples = 1000);
 
-// `counted` says which tunnel labels enter the means; others are listed only.
-TunnelFigures evaluate_tunnels(std::span<const Outcome> outcomes,
-                               const std::function<bool(const std::string& label)>& counted, unsigned resamples = 1000);
+// `excepted` is listed, but enters no mean; "" excepts none.
+TunnelFigures evaluate_tunnels(std::span<const Outcome> outcomes, const std::string& excepted = "",
+                               unsigned resamples = 1000);
 
 }  // namespace spidd

@@ -47,6 +47,40 @@ struct Best {
   }
 };
 
+// The best model and the best of another family.
+struct BestTwo {
+  Best best;
+  Best second;
+
+  void offer(const Column& candidate, float score) {
+    const Best before = best;
+    if (best.offer(candidate, score)) {
+      // What was best so far beats all others; it is the second unless the new best is its sibling.
+      if (before.column != nullptr && before.column->family != candidate.family) second = before;
+    } else if (best.column->family != candidate.family) {
+      second.offer(candidate, score);
+    }
+  }
+};
+
+// The models of each tunnel family and transport added up, where there are at least two.
+std::vector<ProtocolModel> tunnel_families(std::span<const ProtocolModel> models) {
+  std::map<std::pair<std::string_view, Transport>, std::vector<const ProtocolModel*>> members;
+  for (const ProtocolModel& model : models) {
+    if (model.category == Category::tunnel) members[{model.family, model.transport}].push_back(&model);
+  }
+  std::vector<ProtocolModel> families;
+  for (const auto& [key, labels] : members) {
+    if (labels.size() < 2) continue;
+    ProtocolModel& sum = families.emplace_back();
+    sum.label = sum.family = key.first;
+    sum.category = Category::tunnel;
+    sum.transport = key.second;
+    for (const ProtocolModel* label : labels) sum.merge(*label);
+  }
+  return families;
+}
+
 }  // namespace
 
 struct Matcher::Tables {
@@ -95,15 +129,23 @@ Result<Matcher> Matcher::build(const ModelDatabase& database) {
   auto tables = std::make_unique<Tables>();
   std::map<std::string_view, std::uint16_t> families;
   std::array<std::vector<const ProtocolModel*>, 3> members;
-  for (const ProtocolModel& model : database.models) {
+  const auto add = [&](const ProtocolModel& model) -> Result<void> {
     TransportTable* table = tables->find(model.transport);
     if (table == nullptr) return fail("model {} has a transport that is not matched", model.label);
     const auto index = static_cast<std::uint16_t>(tables->models.size());
     const auto family = families.try_emplace(model.family, static_cast<std::uint16_t>(families.size())).first->second;
     tables->models.push_back({model.label, model.family, model.category, model.transport, model.flows, model.captures,
-                              model.payload_packets});
+                              model.payload_packets, model.threshold});
     table->columns.push_back({index, family, model.category == Category::tunnel, measured_meters(model)});
     members[static_cast<std::size_t>(table - tables->transports.data())].push_back(&model);
+    return {};
+  };
+  for (const ProtocolModel& model : database.models) {
+    if (auto added = add(model); !added) return tl::unexpected(added.error());
+  }
+  const std::vector<ProtocolModel> pooled = tunnel_families(database.models);
+  for (const ProtocolModel& family : pooled) {
+    if (auto added = add(family); !added) return tl::unexpected(added.error());
   }
 
   const Background background(database.models);
@@ -128,25 +170,23 @@ void Matcher::score_all(Transport transport, const Fingerprint& flow, std::vecto
 }
 
 Match Matcher::match(Transport transport, const Fingerprint& flow) const {
-  Best best;
-  Best second;
+  BestTwo all;
+  BestTwo other;
   Best tunnel;
-  Best other;
   tables_->for_each_score(transport, flow, [&](const Column& column, float score) {
-    (column.is_tunnel ? tunnel : other).offer(column, score);
-    const Best before = best;
-    if (best.offer(column, score)) {
-      // What was best so far beats all others; it is the second unless the new best is its sibling.
-      if (before.column != nullptr && before.column->family != column.family) second = before;
-    } else if (best.column->family != column.family) {
-      second.offer(column, score);
+    all.offer(column, score);
+    if (column.is_tunnel) {
+      tunnel.offer(column, score);
+    } else {
+      other.offer(column, score);
     }
   });
   Match match;
-  best.store(match.best, match.best_score);
-  second.store(match.second, match.second_score);
+  all.best.store(match.best, match.best_score);
+  all.second.store(match.second, match.second_score);
   tunnel.store(match.best_tunnel, match.tunnel_score);
-  other.store(match.best_other, match.other_score);
+  other.best.store(match.best_other, match.other_score);
+  other.second.store(match.other_second, match.other_second_score);
   return match;
 }
 

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// Scores a fingerprint against every model of its transport (SPID with a background: profile bg34), and the divergence
+// Scores a fingerprint against every model of its transport (SPID with a background: profile bg44), and the divergence
 // of the original for comparison (classic34).
 //
 //   score_m = 1/|A| * sum over meters a in A of 1/n_a * sum over bins i of c_ai * R_mai
-//   R_mai   = log2((C_mai + alpha * B_ai) / (N_ma + alpha)) - log2 B_ai,  alpha = 32
+//   R_mai   = log2((C_mai + alpha * B_ai) / (N_ma + alpha)) - log2 B_ai,  alpha = 64
 //
 // A: meters with measurements in the flow and in the model; B: background, the mean of the distributions of all
 // models that have the meter, of any transport, mixed with 2 % uniform. Unit: bits per measurement above the
 // background; 0 = no better than average traffic.
+//
+// Tunnel tools that share a carrier resemble one another more than they resemble the carrier's plain use. So the models
+// of each tunnel family with at least two labels of a transport are also matched added up, as a model whose label is
+// the family: "tls-tunnel" is a tunnel in TLS, whatever the tool.
 #pragma once
 
 #include <array>
@@ -32,18 +36,21 @@ struct ModelSummary {
   std::uint32_t flows = 0;
   std::uint32_t captures = 0;
   std::uint64_t payload_packets = 0;
+  float threshold = 0;  // score below which the label is not given
 };
 
 // Result of matching one fingerprint. Scores in bits per measurement.
 struct Match {
-  std::uint16_t best = kNoModel;         // index into Matcher::models(); kNoModel if nothing could be compared
-  std::uint16_t second = kNoModel;       // best model of another family
-  std::uint16_t best_tunnel = kNoModel;  // best model of category tunnel
-  std::uint16_t best_other = kNoModel;   // best model of any other category
+  std::uint16_t best = kNoModel;          // index into Matcher::models(); kNoModel if nothing could be compared
+  std::uint16_t second = kNoModel;        // best model of another family
+  std::uint16_t best_tunnel = kNoModel;   // best model of category tunnel
+  std::uint16_t best_other = kNoModel;    // best model of any other category
+  std::uint16_t other_second = kNoModel;  // best model of any other category and another family than best_other
   float best_score = 0;
   float second_score = 0;
   float tunnel_score = 0;
   float other_score = 0;
+  float other_second_score = 0;
 
   // Between the best tunnel and the best other model: > 0 says tunnel. Only meaningful if both exist.
   float tunnel_margin() const { return tunnel_score - other_score; }
@@ -58,6 +65,7 @@ class Matcher {
   Matcher(Matcher&&) noexcept;
   Matcher& operator=(Matcher&&) noexcept;
 
+  // Those of the database in its order, then the tunnel families.
   std::span<const ModelSummary> models() const;
 
   // Score of every model of the transport, in models() order restricted to it; others get no entry. For eval/explain.

@@ -78,6 +78,14 @@ unsigned length_class_16(std::uint32_t length);
 unsigned length_class_32(std::uint32_t length);
 unsigned length_class_128(std::uint32_t length);
 
+// Coarse class of a length, 0..7; lower edges 0, 1, 40, 100, 200, 400, 800, 1300.
+unsigned length_class_8(std::uint32_t length);
+
+// Begins with the type and version of a TLS record.
+inline bool starts_tls_record(Payload payload) {
+  return payload.size() >= 3 && payload[0] >= 20 && payload[0] <= 23 && payload[1] == 3 && payload[2] <= 4;
+}
+
 // The bits of a byte as eight bytes of 0 or 1 in one word; bit 0 in the lowest byte.
 constexpr std::uint64_t spread_bits(std::uint8_t byte) {
   constexpr std::uint64_t kOnes = 0x0101010101010101;

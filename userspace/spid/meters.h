@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// The 34 attribute meters, one function each, in files by theme. A meter sees the whole flow and counts into empty
+// The attribute meters, one function each, in files by theme. A meter sees the whole flow and counts into empty
 // bins. Meters whose corrected form differs from the original are templates over the rules; README.md lists the
 // differences. Private to spid/.
 #pragma once
@@ -65,5 +65,19 @@ template <MeterRules kRules>
 void measure_first5_byte_differences(const MeteredFlow& flow, MeterBins& bins);
 template <MeterRules kRules>
 void measure_first32_byte_equality(const MeteredFlow& flow, MeterBins& bins);
+
+// shape_meters.cpp
+void measure_first_packet_randomness(const MeteredFlow& flow, MeterBins& bins);
+void measure_packet_randomness(const MeteredFlow& flow, MeterBins& bins);
+void measure_packet_length_pairs(const MeteredFlow& flow, MeterBins& bins);
+void measure_burst_bytes(const MeteredFlow& flow, MeterBins& bins);
+void measure_burst_pairs(const MeteredFlow& flow, MeterBins& bins);
+void measure_length_fields(const MeteredFlow& flow, MeterBins& bins);
+void measure_packet_length_modulo_16(const MeteredFlow& flow, MeterBins& bins);
+
+// record_meters.cpp
+void measure_tls_record_sizes(const MeteredFlow& flow, MeterBins& bins);
+void measure_tls_first_record_sizes(const MeteredFlow& flow, MeterBins& bins);
+void measure_tls_record_size_pairs(const MeteredFlow& flow, MeterBins& bins);
 
 }  // namespace spidd

@@ -4,6 +4,7 @@
 #include "userspace/spid/model_file.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <iterator>
 #include <limits>
@@ -15,9 +16,11 @@ namespace spidd {
 namespace {
 
 constexpr std::uint64_t kFormatVersion = 1;
-constexpr std::string_view kMeterSet = "spid34";
+constexpr std::string_view kMeterSet = "spidd44";
 constexpr std::array<std::string_view, 2> kRulesNames = {"corrected", "strict"};
 
+constexpr float kMillibits = 1000;
+constexpr std::uint64_t kMaxThreshold = 20'000;
 constexpr std::uint64_t kMaxCounter = std::numeric_limits<std::uint32_t>::max();
 constexpr std::uint64_t kMaxPackets = std::uint64_t{1} << 53;  // exact in every JSON reader
 
@@ -34,11 +37,13 @@ enum class Key {
   flows,
   captures,
   payload_packets,
+  threshold_millibits,
   meters
 };
-constexpr std::array<std::string_view, 12> kKeyNames = {"spidd_model", "meter_set", "rules",           "snap",
-                                                        "label",       "family",    "category",        "transport",
-                                                        "flows",       "captures",  "payload_packets", "meters"};
+constexpr std::array<std::string_view, 13> kKeyNames = {
+    "spidd_model", "meter_set", "rules", "snap",     "label",           "family",
+    "category",    "transport", "flows", "captures", "payload_packets", "threshold_millibits",
+    "meters"};
 
 std::optional<unsigned> find_meter(std::string_view name) {
   for (unsigned meter = 0; meter < kMeterCount; ++meter) {
@@ -188,6 +193,9 @@ class ModelReader final : public nlohmann::json_sax<nlohmann::json> {
       case Key::payload_packets:
         model.payload_packets = value;
         return check(0, kMaxPackets);
+      case Key::threshold_millibits:
+        model.threshold = static_cast<float>(value) / kMillibits;
+        return check(0, kMaxThreshold);
       default:
         return refuse("{} must not be a number", name());
     }
@@ -304,8 +312,11 @@ std::string format_model(const ProtocolModel& model, unsigned snap, MeterRules r
                  kFormatVersion, kMeterSet, kRulesNames[static_cast<std::size_t>(rules)], snap);
   fmt::format_to(out, "\"label\": \"{}\",\n\"family\": \"{}\",\n\"category\": \"{}\",\n\"transport\": \"{}\",\n",
                  model.label, model.family, category_name(model.category), transport_name(model.transport));
-  fmt::format_to(out, "\"flows\": {},\n\"captures\": {},\n\"payload_packets\": {},\n\"meters\": {{", model.flows,
-                 model.captures, model.payload_packets);
+  fmt::format_to(out,
+                 "\"flows\": {},\n\"captures\": {},\n\"payload_packets\": {},\n\"threshold_millibits\": {},\n"
+                 "\"meters\": {{",
+                 model.flows, model.captures, model.payload_packets,
+                 std::lround(std::max(0.0F, model.threshold) * kMillibits));
   for (unsigned meter = 0; meter < kMeterCount; ++meter) {
     fmt::format_to(out, "{}\n\"{}\": {{\"measurements\": {}, \"bins\": [", meter == 0 ? "" : ",", meter_name(meter),
                    model.measurements[meter]);

@@ -70,6 +70,7 @@ void ProtocolModel::merge(const ProtocolModel& other) {
   add_saturating(flows, other.flows);
   add_saturating(captures, other.captures);
   payload_packets += other.payload_packets;
+  threshold = std::max(threshold, other.threshold);
 }
 
 const ProtocolModel* ModelDatabase::find(std::string_view label, Transport transport) const {

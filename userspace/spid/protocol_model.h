@@ -35,12 +35,13 @@ struct ProtocolModel {
   std::uint32_t flows = 0;
   std::uint32_t captures = 0;  // files (scenario variants, source environments) the flows came from
   std::uint64_t payload_packets = 0;
+  float threshold = 0;  // score below which the label is not given, bits; found by calibrate_thresholds()
   std::array<std::uint64_t, kMeterCount> measurements{};                        // per meter: sum of its counters
   std::vector<std::uint32_t> counters = std::vector<std::uint32_t>(kRowCount);  // saturating
 
   void add(const Fingerprint& flow);
   void subtract(const Fingerprint& flow);  // for leave-one-out; Requires: it was added before
-  void merge(const ProtocolModel& other);  // counters, flows, payload packets, captures
+  void merge(const ProtocolModel& other);  // counters, flows, payload packets, captures; the higher threshold
 };
 
 inline constexpr std::size_t kMaxModels = 4096;

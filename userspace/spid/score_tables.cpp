@@ -8,7 +8,7 @@
 namespace spidd {
 namespace {
 
-constexpr double kSmoothing = 32;       // alpha: so many measurements of the background are mixed into a model
+constexpr double kSmoothing = 64;       // alpha: so many measurements of the background are mixed into a model
 constexpr double kUniformShare = 0.02;  // of the background; no bin is impossible
 
 std::int16_t to_table_value(double bits) {
@@ -63,9 +63,11 @@ FlowWeights::FlowWeights(const Fingerprint& flow) {
     reciprocals[meter] = measurements == 0 ? 0 : (std::uint64_t{kWeightOne} << kShift) / measurements;
     if (measurements != 0) meters_ |= MeterMask{1} << meter;
   }
-  for (const RowCount row : flow.rows) {
+  size_ = std::min<std::size_t>(flow.rows.size(), rows_.size());
+  WeightedRow* next = rows_.data();
+  for (const RowCount row : std::span(flow.rows).first(size_)) {
     const std::uint64_t weight = row.count * reciprocals[row.row / kBinsPerMeter] + (std::uint64_t{1} << (kShift - 1));
-    rows_[size_++] = {row.row, static_cast<std::int16_t>(weight >> kShift)};
+    *next++ = {row.row, static_cast<std::int16_t>(weight >> kShift)};
   }
 }
 

@@ -6,10 +6,24 @@
 #include <set>
 #include <tuple>
 
+#include "userspace/spid/matcher.h"
+
 namespace spidd {
+namespace {
+
+using Label = std::pair<std::string, Transport>;
+
+constexpr unsigned kCalibrationFolds = 10;
+constexpr double kMissedShare = 0.02;  // of a label's own flows that the threshold may cost
+constexpr float kHighestThreshold = 0.6F;
+
+std::string model_name(const LabelledFlow& flow) {
+  return fmt::format("{}.{}", flow.label, transport_name(flow.transport));
+}
+
+}  // namespace
 
 std::vector<bool> select_flows(const TrainingSet& set, const TrainingRules& rules) {
-  using Label = std::pair<std::string, Transport>;
   std::map<std::pair<Label, std::uint32_t>, unsigned> of_capture;
   std::map<Label, unsigned> of_label;
   std::vector<bool> use(set.flows.size());
@@ -24,6 +38,20 @@ std::vector<bool> select_flows(const TrainingSet& set, const TrainingRules& rule
     if (of_label[{set.flows[i].label, set.flows[i].transport}] < rules.min_flows) use[i] = false;
   }
   return use;
+}
+
+std::vector<bool> spread_flows(const TrainingSet& set, const std::vector<bool>& use, const TrainingRules& rules) {
+  std::map<std::pair<Label, std::uint32_t>, std::vector<std::size_t>> of_group;
+  for (std::size_t i = 0; i < set.flows.size(); ++i) {
+    const LabelledFlow& flow = set.flows[i];
+    if (use[i]) of_group[{{flow.label, flow.transport}, flow.group}].push_back(i);
+  }
+  std::vector<bool> spread(set.flows.size());
+  for (const auto& [key, flows] : of_group) {
+    const std::size_t count = std::min<std::size_t>(flows.size(), rules.flows_per_group);
+    for (std::size_t i = 0; i < count; ++i) spread[flows[i * flows.size() / count]] = true;
+  }
+  return spread;
 }
 
 std::vector<Fingerprint> measure_flows(const TrainingSet& set, const std::vector<bool>& use, unsigned payload_packets) {
@@ -49,6 +77,82 @@ ModelDatabase train_models(const TrainingSet& set, std::span<const Fingerprint> 
     if (captures.emplace(flow.label, flow.transport, flow.capture).second) ++model.captures;
   }
   return database;
+}
+
+std::vector<unsigned> folds_of_groups(const TrainingSet& set, const std::vector<bool>& use, unsigned folds) {
+  std::map<std::uint32_t, std::map<std::string, unsigned>> labels_of_group;
+  for (std::size_t i = 0; i < set.flows.size(); ++i) {
+    if (use[i]) ++labels_of_group[set.flows[i].group][model_name(set.flows[i])];
+  }
+  std::map<std::string, unsigned> groups_of_label;
+  for (const auto& [group, labels] : labels_of_group) {
+    for (const auto& [label, flows] : labels) ++groups_of_label[label];
+  }
+  const auto rarest = [&](std::uint32_t group) {
+    unsigned least = ~0U;
+    for (const auto& [label, flows] : labels_of_group[group]) least = std::min(least, groups_of_label[label]);
+    return least;
+  };
+  std::vector<std::uint32_t> order;
+  for (const auto& entry : labels_of_group) order.push_back(entry.first);
+  std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return rarest(a) < rarest(b); });
+
+  std::vector<unsigned> fold_of_group(set.groups.size(), 0);
+  std::vector<std::map<std::string, unsigned>> load(folds);
+  std::vector<unsigned> flows_of_fold(folds, 0);
+  for (const std::uint32_t group : order) {
+    unsigned best = 0;
+    std::pair<double, unsigned> least{1e9, 0};
+    for (unsigned fold = 0; fold < folds; ++fold) {
+      double crowding = 0;
+      for (const auto& [label, flows] : labels_of_group[group]) {
+        crowding += static_cast<double>(load[fold][label]) / groups_of_label[label];
+      }
+      if (std::pair(crowding, flows_of_fold[fold]) < least) {
+        least = {crowding, flows_of_fold[fold]};
+        best = fold;
+      }
+    }
+    fold_of_group[group] = best;
+    for (const auto& [label, flows] : labels_of_group[group]) {
+      ++load[best][label];
+      flows_of_fold[best] += flows;
+    }
+  }
+  return fold_of_group;
+}
+
+void calibrate_thresholds(const TrainingSet& set, std::span<const Fingerprint> fingerprints,
+                          const std::vector<bool>& use, const TrainingRules& rules, ModelDatabase& database) {
+  const std::vector<unsigned> folds = folds_of_groups(set, use, kCalibrationFolds);
+  const std::vector<bool> spread = spread_flows(set, use, rules);
+  std::map<Label, std::vector<float>> scores_of;
+  std::vector<Matcher::Score> scores;
+  for (unsigned fold = 0; fold < kCalibrationFolds; ++fold) {
+    std::vector<bool> train = spread;
+    for (std::size_t i = 0; i < train.size(); ++i) {
+      if (folds[set.flows[i].group] == fold) train[i] = false;
+    }
+    const auto matcher = Matcher::build(train_models(set, fingerprints, train));
+    if (!matcher) continue;
+    for (std::size_t i = 0; i < set.flows.size(); ++i) {
+      const LabelledFlow& flow = set.flows[i];
+      if (!use[i] || folds[flow.group] != fold || flow.category == Category::tunnel) continue;
+      matcher->score_all(flow.transport, fingerprints[i], scores);
+      const auto own = std::find_if(scores.begin(), scores.end(), [&](const Matcher::Score& score) {
+        return matcher->models()[score.model].label == flow.label;
+      });
+      if (own != scores.end()) scores_of[{flow.label, flow.transport}].push_back(own->score);
+    }
+  }
+  for (ProtocolModel& model : database.models) {
+    const auto found = scores_of.find({model.label, model.transport});
+    if (found == scores_of.end()) continue;
+    std::vector<float>& own = found->second;
+    std::sort(own.begin(), own.end());
+    const auto at = static_cast<std::size_t>(kMissedShare * static_cast<double>(own.size() - 1));
+    model.threshold = std::clamp(own[at], 0.0F, kHighestThreshold);
+  }
 }
 
 }  // namespace spidd

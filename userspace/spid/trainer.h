@@ -14,6 +14,7 @@ namespace spidd {
 struct TrainingRules {
   unsigned payload_packets = kRecordLimit;  // of a flow that are measured
   unsigned flows_per_capture = 60;          // of one label; the first ones
+  unsigned flows_per_group = 20;            // of one label, spread over the group; models learn no more from one source
   unsigned min_flows = 5;                   // labels with fewer get no model
 };
 
@@ -21,11 +22,23 @@ struct TrainingRules {
 // label.
 std::vector<bool> select_flows(const TrainingSet& set, const TrainingRules& rules);
 
+// Those of the flows for which `use` is true that models are made of: a limit per label and group.
+std::vector<bool> spread_flows(const TrainingSet& set, const std::vector<bool>& use, const TrainingRules& rules);
+
 // Fingerprints of the flows for which `use` is true; others stay empty.
 std::vector<Fingerprint> measure_flows(const TrainingSet& set, const std::vector<bool>& use, unsigned payload_packets);
 
 // Models of the flows for which `use` is true. `fingerprints` as measure_flows() gives them.
 ModelDatabase train_models(const TrainingSet& set, std::span<const Fingerprint> fingerprints,
                            const std::vector<bool>& use);
+
+// Spreads the groups of the flows for which `use` is true over folds, so that the groups of each label go to different
+// folds. Returns the fold of every group of the set.
+std::vector<unsigned> folds_of_groups(const TrainingSet& set, const std::vector<bool>& use, unsigned folds);
+
+// Sets the threshold of every model that is not a tunnel from scores that flows of its label get from models made
+// without their group: the second percentile, but 0 to 0.6. `use` as select_flows() gives it, `fingerprints` of these.
+void calibrate_thresholds(const TrainingSet& set, std::span<const Fingerprint> fingerprints,
+                          const std::vector<bool>& use, const TrainingRules& rules, ModelDatabase& database);
 
 }  // namespace spidd

@@ -93,6 +93,7 @@ struct Row {
   std::string label;
   LabelMeaning meaning;
   std::string group;
+  std::string scenario;
   bool any_port = false;  // ICMP row of a label file that does not keep echo identifiers apart
   bool used = false;
 };
@@ -262,7 +263,8 @@ Result<RowsOfCaptures> load_rows(const LabelledCaptures& sources, TrainingSet::L
     if (const auto group = groups->find(text(0)); group != groups->end()) {
       row.group = group->second;
     } else if (scenario && variant) {
-      row.group = tsv->field(scenario) + "-" + tsv->field(variant);
+      row.scenario = tsv->field(scenario);
+      row.group = row.scenario + "-" + tsv->field(variant);
     } else {
       row.group = text(0);
     }
@@ -312,9 +314,13 @@ const LabelMeaning* Taxonomy::find(const std::string& label) const {
 void TrainingSet::merge(TrainingSet other) {
   NameIndex capture_index(captures);
   NameIndex group_index(groups);
+  other.scenarios.resize(other.groups.size());
   for (LabelledFlow& flow : other.flows) {
+    const std::string& scenario = other.scenarios[flow.group];
     flow.capture = capture_index(other.captures[flow.capture]);
     flow.group = group_index(other.groups[flow.group]);
+    scenarios.resize(groups.size());
+    scenarios[flow.group] = scenario;
     flows.push_back(std::move(flow));
   }
   losses.by_product += other.losses.by_product;
@@ -322,6 +328,33 @@ void TrainingSet::merge(TrainingSet other) {
   losses.other_protocol += other.losses.other_protocol;
   losses.no_payload += other.losses.no_payload;
   damaged.insert(damaged.end(), other.damaged.begin(), other.damaged.end());
+}
+
+void TrainingSet::merge_label(const std::string& label, const std::string& into) {
+  const auto meant =
+      std::find_if(flows.begin(), flows.end(), [&](const LabelledFlow& flow) { return flow.label == into; });
+  std::optional<LabelMeaning> meaning;
+  if (meant != flows.end()) meaning = LabelMeaning{meant->family, meant->category};
+  for (LabelledFlow& flow : flows) {
+    if (flow.label != label) continue;
+    flow.label = into;
+    if (!meaning) continue;
+    flow.family = meaning->family;
+    flow.category = *meaning->category;
+  }
+}
+
+void TrainingSet::split_single_variants() {
+  std::map<std::string, unsigned> variants;
+  for (const std::string& scenario : scenarios) ++variants[scenario];
+  NameIndex group_index(groups);
+  const std::size_t known = scenarios.size();
+  for (LabelledFlow& flow : flows) {
+    if (flow.group >= known) continue;
+    const std::string& scenario = scenarios[flow.group];
+    if (!scenario.empty() && variants[scenario] == 1) flow.group = group_index(captures[flow.capture]);
+  }
+  scenarios.resize(groups.size());
 }
 
 Result<TrainingSet> load_labelled_captures(const LabelledCaptures& sources) {
@@ -346,6 +379,8 @@ Result<TrainingSet> load_labelled_captures(const LabelledCaptures& sources) {
         out.category = *row->meaning.category;
         out.capture = capture_index(capture);
         out.group = group_index(row->group);
+        set.scenarios.resize(set.groups.size());
+        set.scenarios[out.group] = row->scenario;
         set.flows.push_back(std::move(out));
       }
     }

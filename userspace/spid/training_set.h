@@ -48,7 +48,8 @@ struct LabelledFlow {
 struct TrainingSet {
   std::vector<std::string> captures;
   std::vector<std::string> groups;  // flows of one group err together: scenario variant, source environment, or capture
-  std::vector<LabelledFlow> flows;  // in the order of captures
+  std::vector<std::string> scenarios;  // of each group that is a scenario variant, else ""
+  std::vector<LabelledFlow> flows;     // in the order of captures
 
   // Rows of the label file that gave no flow, and why.
   struct Losses {
@@ -62,6 +63,13 @@ struct TrainingSet {
 
   // Adds the flows of another set; groups and captures of the same name are the same.
   void merge(TrainingSet other);
+
+  // Flows labelled `label` become flows of the label `into`, with its family and category: two names of one protocol.
+  void merge_label(const std::string& label, const std::string& into);
+
+  // Makes each capture a group of its own where all flows of a scenario are of one variant: without it nothing of the
+  // scenario could be known to a test on other groups.
+  void split_single_variants();
 };
 
 struct LabelledCaptures {

@@ -6,13 +6,14 @@
 namespace spidd {
 namespace {
 
-enum : std::uint16_t { kHttps, kDot, kOpenvpn };
+enum : std::uint16_t { kHttps, kDot, kOpenvpn, kHttp };
 
 const std::vector<ModelSummary>& models() {
   static const std::vector<ModelSummary> models = {
       {"https", "tls", Category::encrypted, Transport::tcp, 10, 3, 100},
       {"dot", "tls", Category::encrypted, Transport::tcp, 10, 3, 100},
       {"openvpn", "openvpn", Category::tunnel, Transport::tcp, 10, 3, 100},
+      {"http", "http", Category::plain, Transport::tcp, 10, 3, 100, 0.5F},
   };
   return models;
 }
@@ -26,6 +27,31 @@ Match tunnel(float score, float other) {
           .second_score = other,
           .tunnel_score = score,
           .other_score = other};
+}
+
+// HTTP ahead of TLS, the best tunnel behind or ahead of both.
+Match http(float score, float tls, float tunnel) {
+  Match match{.best = kHttp,
+              .second = kHttps,
+              .best_tunnel = kOpenvpn,
+              .best_other = kHttp,
+              .other_second = kHttps,
+              .best_score = score,
+              .second_score = tls,
+              .tunnel_score = tunnel,
+              .other_score = score,
+              .other_second_score = tls};
+  if (tunnel > tls) {
+    match.second = kOpenvpn;
+    match.second_score = tunnel;
+  }
+  if (tunnel > score) {
+    match.best = kOpenvpn;
+    match.best_score = tunnel;
+    match.second = kHttp;
+    match.second_score = score;
+  }
+  return match;
 }
 
 Verdict judge(const Match& match, unsigned packets, Progress progress = Progress::more_to_come,
@@ -64,20 +90,52 @@ TEST(Classification, AnotherLabelOfTheSameFamilyIsTheSameAnswer) {
   match.second = kOpenvpn;
   match.second_score = 0.0F;
   const Verdict first = judge(match, 4);
-  match.best = kDot;
+  match.best = match.best_other = kDot;
   EXPECT_TRUE(judge(match, 6, Progress::more_to_come, first).final);
+}
+
+TEST(Classification, ATunnelMustLeadByTheMargin) {
+  const Verdict verdict = judge(http(0.8F, 0.2F, 0.85F), 20);
+  EXPECT_EQ(verdict.state, IdentificationState::identified);
+  EXPECT_EQ(verdict.model, kHttp);
+  EXPECT_FLOAT_EQ(verdict.score, 0.8F);
+  EXPECT_NEAR(verdict.margin, -0.05, 1e-6);
+  EXPECT_EQ(judge(http(0.8F, 0.2F, 0.95F), 20).model, kOpenvpn);
+}
+
+TEST(Classification, AModelMayAskForAHigherScore) {
+  EXPECT_EQ(judge(http(0.4F, 0.0F, -1.0F), 20).state, IdentificationState::unknown);
+  EXPECT_EQ(judge(http(0.6F, 0.0F, -1.0F), 20).state, IdentificationState::identified);
+}
+
+TEST(Classification, TwoEquallyGoodFamiliesAreUnknown) {
+  EXPECT_EQ(judge(http(0.8F, 0.78F, -1.0F), 20).state, IdentificationState::unknown);
+}
+
+TEST(Classification, OneOrTwoPacketsMustSayMore) {
+  EXPECT_EQ(judge(http(0.8F, 0.7F, -1.0F), 2, Progress::ended).state, IdentificationState::unknown);
+  EXPECT_EQ(judge(http(0.8F, 0.7F, -1.0F), 3, Progress::ended).state, IdentificationState::identified);
+  EXPECT_EQ(judge(http(0.8F, 0.5F, -1.0F), 2, Progress::ended).state, IdentificationState::identified);
+  EXPECT_EQ(judge(tunnel(0.1F, -0.5F), 2, Progress::ended).state, IdentificationState::unknown);
+}
+
+TEST(Classification, IsNotFinalWhileATunnelIsNear) {
+  const Verdict first = judge(http(1.5F, 0.2F, 0.2F), 4);
+  ASSERT_EQ(first.state, IdentificationState::identified);
+  EXPECT_TRUE(judge(http(1.5F, 0.2F, 0.2F), 8, Progress::more_to_come, first).final);
+  EXPECT_FALSE(judge(http(1.5F, 0.2F, 1.45F), 8, Progress::more_to_come, first).final);
 }
 
 TEST(Classification, TheTwentiethPacketIsFinalWhateverItSays) { EXPECT_TRUE(judge(tunnel(-1.0F, -2.0F), 20).final); }
 
 TEST(Classification, AShortFlowIsJudgedAtItsEnd) {
-  const Verdict verdict = judge(tunnel(0.1F, 0.0F), 2, Progress::ended);
+  const Verdict verdict = judge(tunnel(0.3F, 0.0F), 2, Progress::ended);
   EXPECT_EQ(verdict.state, IdentificationState::identified);
   EXPECT_TRUE(verdict.final);
 }
 
 TEST(Classification, APauseGivesAnAnswerThatIsNotFinal) {
-  const Verdict verdict = judge(tunnel(0.1F, 0.0F), 2, Progress::paused);
+  const Verdict verdict = judge(tunnel(0.3F, 0.0F), 2, Progress::paused);
   EXPECT_EQ(verdict.state, IdentificationState::identified);
   EXPECT_FALSE(verdict.final);
 }

@@ -13,7 +13,7 @@ namespace {
 
 std::vector<unsigned> all_meters_but_12() {
   std::vector<unsigned> meters;
-  for (unsigned meter = 0; meter < kMeterCount; ++meter) {
+  for (unsigned meter = 0; meter < kOriginalMeterCount; ++meter) {
     if (meter != 12) meters.push_back(meter);
   }
   return meters;

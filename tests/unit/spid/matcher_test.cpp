@@ -35,7 +35,7 @@ ModelDatabase make_database(unsigned models, Transport transport = Transport::tc
 
 // The score of matcher.h in floating point, bin by bin.
 double exact_score(const Fingerprint& flow, const ModelDatabase& database, const ProtocolModel& model) {
-  constexpr double kAlpha = 32;
+  constexpr double kAlpha = 64;
   double score = 0;
   unsigned shared = 0;
   for (unsigned meter = 0; meter < kMeterCount; ++meter) {
@@ -87,7 +87,7 @@ TEST(Matcher, KnowsItsOwnFlowsAndRejectsOthers) {
   for (unsigned i = 0; i < kProtocols; ++i) {
     const Match match = matcher.match(Transport::tcp, measure(protocol_flow(random, i)));
     EXPECT_EQ(matcher.models()[match.best].label, fmt::format("proto{:02}", i));
-    EXPECT_GT(match.best_score, 1);
+    EXPECT_GT(match.best_score, 0.5);
     EXPECT_LT(matcher.match(Transport::tcp, measure(protocol_flow(random, kProtocols + i))).best_score, 0);
   }
 }
@@ -123,8 +123,33 @@ TEST(Matcher, FindsTheBestOfEveryKindAmongAllScores) {
       const auto other = best_where([](const ModelSummary& model) { return model.category != Category::tunnel; });
       ASSERT_EQ(match.best_other, other.model);
       ASSERT_EQ(match.other_score, other.score);
+      const auto other_second = best_where([&](const ModelSummary& model) {
+        return model.category != Category::tunnel && model.family != matcher.models()[other.model].family;
+      });
+      ASSERT_EQ(match.other_second, other_second.model);
+      ASSERT_EQ(match.other_second_score, other_second.score);
     }
   }
+}
+
+TEST(Matcher, AddsUpTheLabelsOfATunnelFamily) {
+  std::mt19937 random(5);
+  ModelDatabase database;
+  ModelDatabase one_label;
+  for (const char* label : {"trojan", "stunnel", "https"}) {
+    const bool is_tunnel = std::string_view(label) != "https";
+    const Fingerprint flow = measure(random_flow(random, 8));
+    const auto category = is_tunnel ? Category::tunnel : Category::encrypted;
+    database.find_or_add(label, Transport::tcp, category, is_tunnel ? "tls-tunnel" : "tls").add(flow);
+    if (is_tunnel) one_label.find_or_add("trojan", Transport::tcp, category, "tls-tunnel").add(flow);
+  }
+  const Matcher matcher = *Matcher::build(database);
+  ASSERT_EQ(matcher.models().size(), 4U);
+  EXPECT_EQ(matcher.models()[3].label, "tls-tunnel");
+  EXPECT_EQ(matcher.models()[3].category, Category::tunnel);
+  EXPECT_EQ(matcher.models()[3].flows, 2U);
+
+  EXPECT_EQ(Matcher::build(one_label)->models().size(), 1U);
 }
 
 TEST(Matcher, ComparesOnlyModelsOfTheTransport) {

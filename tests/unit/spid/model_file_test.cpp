@@ -74,6 +74,7 @@ void expect_same(const ProtocolModel& a, const ProtocolModel& b) {
   EXPECT_EQ(a.transport, b.transport);
   EXPECT_EQ(a.flows, b.flows);
   EXPECT_EQ(a.captures, b.captures);
+  EXPECT_NEAR(a.threshold, b.threshold, 5e-4);
   EXPECT_EQ(a.payload_packets, b.payload_packets);
   EXPECT_EQ(a.measurements, b.measurements);
   EXPECT_EQ(a.counters, b.counters);
@@ -90,7 +91,7 @@ TEST(ModelFile, IsReadAsItWasWritten) {
 
 TEST(ModelFile, NamesFileAndLineOfAnError) {
   EXPECT_EQ(error_of(with(model_text(), "\"snap\": 64", "\"snap\": 65")),
-            "x.json:5: snap is 65, not 1 to 64 (byte 76)");
+            "x.json:5: snap is 65, not 1 to 64 (byte 77)");
 }
 
 TEST(ModelFile, IsRefusedIfItIsDamagedAnywhere) {
@@ -114,7 +115,7 @@ TEST(ModelFile, IsRefusedIfAKeyIsMissingRepeatedOrUnknown) {
 TEST(ModelFile, IsRefusedIfAValueIsOutOfRange) {
   const std::string text = model_text();
   EXPECT_THAT(error_of(with(text, "\"spidd_model\": 1", "\"spidd_model\": 2")), HasSubstr("format version 2 is not 1"));
-  EXPECT_THAT(error_of(with(text, "spid34", "spid35")), HasSubstr("meter set \"spid35\""));
+  EXPECT_THAT(error_of(with(text, "spidd44", "spid35")), HasSubstr("meter set \"spid35\""));
   EXPECT_THAT(error_of(with(text, "corrected", "loose")), HasSubstr("rules \"loose\""));
   EXPECT_THAT(error_of(with(text, "openvpn", "../../etc/passwd")), HasSubstr("label \"../../etc/passwd\" is not"));
   EXPECT_THAT(error_of(with(text, "\"tunnel\"", "\"vpn\"")), HasSubstr("unknown category"));
