@@ -45,6 +45,14 @@ std::string_view type_name(const toml::node& node) {
 
 unsigned line_of_node(const toml::node& node) { return static_cast<unsigned>(node.source().begin.line); }
 
+// Messages quote the file, and go to terminals and logs one a line.
+std::string one_line(std::string_view message) {
+  std::string clean(message);
+  std::ranges::replace_if(
+      clean, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, '?');
+  return clean;
+}
+
 Result<std::string> read_file(const std::string& path) {
   const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (!file) return fail_errno(errno, "open {}", path);
@@ -98,7 +106,7 @@ Result<ConfigTable> ConfigTable::parse(std::string_view text, const std::string&
   try {
     document->root = toml::parse(text, std::string_view(path));
   } catch (const toml::parse_error& error) {
-    return fail("{}:{}: {}", path, error.source().begin.line, error.description());
+    return fail("{}:{}: {}", path, error.source().begin.line, one_line(error.description()));
   }
   auto view = std::make_shared<View>();
   view->table = &document->root;
@@ -278,11 +286,7 @@ unsigned ConfigTable::line_of(std::string_view key) const {
 const std::string& ConfigTable::path() const { return view_->document->path; }
 
 void ConfigTable::complain(unsigned line, std::string_view message) {
-  std::string clean(message);
-  // Messages quote the file, and go to terminals and logs one a line.
-  std::ranges::replace_if(
-      clean, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, '?');
-  view_->document->mistakes.push_back({line, std::move(clean)});
+  view_->document->mistakes.push_back({line, one_line(message)});
 }
 
 void ConfigTable::call(std::string name) { view_->name = std::move(name); }

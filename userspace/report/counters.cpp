@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// Grouped by who counts; a counter without help here still appears, but unexplained.
 #include "userspace/report/counters.h"
 
 #include <algorithm>

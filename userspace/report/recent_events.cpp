@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// Numbers are not stored: they follow from the last one and the place in the queue.
 #include "userspace/report/recent_events.h"
 
 #include <algorithm>

@@ -150,6 +150,15 @@ TEST(ConfigTable, KeepsMessagesOnOneLineWhateverTheFileSays) {
   EXPECT_EQ(mistakes_of(file), "f.toml:1: a = 'x??[31my' is none of z");
 }
 
+TEST(ConfigTable, KeepsTheMessagesOfTheParserOnOneLineToo) {
+  for (const std::string_view text : {"a = 1\n\n\x01", "a = \"\x1b\"", "a.\n", "\\\n[", "a = [\n\n,"}) {
+    const Result<ConfigTable> file = ConfigTable::parse(text, "f.toml");
+    ASSERT_FALSE(file);
+    EXPECT_EQ(file.error().message.find_first_of("\n\x01\x1b"), std::string::npos);
+    EXPECT_THAT(file.error().message, testing::StartsWith("f.toml:"));
+  }
+}
+
 TEST(ConfigTable, SpellsOutTwentyMistakesAndCountsTheRest) {
   std::string text;
   for (int i = 0; i < 25; ++i) text += fmt::format("key{} = 1\n", i);
