@@ -289,6 +289,7 @@ void PacketBuilder::append_ipv6(Bytes& frame, const Bytes& body) const {
 Bytes PacketBuilder::build() const {
   static constexpr std::array<std::uint8_t, 12> kMacs = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2};
   Bytes frame;
+  frame.reserve(2048);  // g++ 12 at -O3 takes the first growth of an empty vector for an overflow
   if (ethernet_) {
     append(frame, kMacs);
     for (const auto& [type, tag] : tags_) {
