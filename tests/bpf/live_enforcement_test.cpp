@@ -105,6 +105,7 @@ class LiveEnforcement : public testing::Test {
     auto drops = DropMap::open(datapath->drop_maps(), network_.state_directory());
     if (!drops || !drops->load_existing(wall_clock_now())) return false;
     drops->set_enforcing(true);
+    drops->heartbeat();
     if (!drops->put(block_of(server_endpoint(), 1, duration), wall_clock_now())) return false;
     // The child must not run the destructors: it is as alive as a daemon until it is killed.
     new BpfDatapath(*std::move(datapath));
@@ -217,17 +218,17 @@ TEST_F(LiveEnforcement, AfterKillTheKernelGoesOnUntilTheBlockExpires) {
   EXPECT_FALSE(passes());
   std::this_thread::sleep_for(milliseconds(3100));
   EXPECT_TRUE(passes());
-  ASSERT_TRUE(remove_pinned_datapath(settings_.pin_directory));
+  ASSERT_TRUE(remove_pinned_datapath(settings_));
 }
 
 TEST_F(LiveEnforcement, WithoutSignOfLifeFailOpenEndsAllDrops) {
   settings_.fail_policy = FailPolicy::open;
-  settings_.heartbeat_limit = milliseconds(500);
+  settings_.heartbeat_limit = seconds(3);
   kill_hard(run_and_hang([&] { return block_server(seconds(60)); }));
   EXPECT_FALSE(passes());
-  std::this_thread::sleep_for(milliseconds(600));
+  std::this_thread::sleep_for(milliseconds(3100));
   EXPECT_TRUE(passes());
-  ASSERT_TRUE(remove_pinned_datapath(settings_.pin_directory));
+  ASSERT_TRUE(remove_pinned_datapath(settings_));
 }
 
 TEST_F(LiveEnforcement, TheNextStartTakesOverWithoutAGap) {
@@ -354,7 +355,7 @@ TEST_F(LiveEnforcement, AStopThatKeepsLeavesTheKernelEnforcing) {
   ASSERT_TRUE(datapath_->stop(true));
   datapath_.reset();
   EXPECT_FALSE(passes());
-  ASSERT_TRUE(remove_pinned_datapath(settings_.pin_directory));
+  ASSERT_TRUE(remove_pinned_datapath(settings_));
   EXPECT_TRUE(passes());
 }
 
@@ -368,7 +369,7 @@ TEST_F(LiveEnforcement, EverythingWorksAfterPrivilegesAreGivenUp) {
     if (kinds[0] == HookKind::xdp_native && kinds[1] == HookKind::tcx) {
       EXPECT_TRUE(kept->empty());
     }
-    EXPECT_NE(::unshare(CLONE_NEWNET), 0);
+    EXPECT_NE(::chroot("/"), 0);
     EXPECT_TRUE(passes());
     std::optional<PacketRecord> record;
     EXPECT_EQ((*source)->drain([&](const PacketRecord& each) { record = each; }, 100), 2U);

@@ -227,7 +227,7 @@ TEST_F(LiveHooks, PinnedMapsOfAnotherVersionInUseAreAnError) {
   EXPECT_NE(refused.error().message.find("version 999, this spidd speaks version 1"), std::string::npos)
       << refused.error().message;
   EXPECT_TRUE(std::filesystem::exists(settings_.pin_directory));
-  ASSERT_TRUE(remove_pinned_datapath(settings_.pin_directory));
+  ASSERT_TRUE(remove_pinned_datapath(settings_));
   EXPECT_EQ(xdp_program_id(live::kInterface), 0U);
   EXPECT_FALSE(std::filesystem::exists(settings_.pin_directory));
 }

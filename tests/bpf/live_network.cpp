@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 
@@ -95,6 +96,8 @@ Network::Network() {
   must(::unshare(CLONE_NEWNS | CLONE_NEWNET) == 0, "unshare");
   must(::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0, "make mounts private");
   must(::mount("bpf", "/sys/fs/bpf", "bpf", 0, "mode=0700") == 0, "mount a BPF file system");
+  // libxdp makes its directory only once in the life of a process, and this may not be its first file system.
+  must(::mkdir("/sys/fs/bpf/xdp", 0700) == 0, "mkdir");
   client_namespace_ = current_namespace();
 
   // "ip" names a namespace by a process in it.

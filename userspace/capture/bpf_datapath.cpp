@@ -284,14 +284,17 @@ Result<std::vector<std::string>> BpfDatapath::drop_privileges() const {
   return keep_capabilities(list);
 }
 
-Result<> remove_pinned_datapath(const std::string& pin_directory) {
+Result<> remove_pinned_datapath(const BpfSettings& settings) {
   quieten_libbpf();
-  if (!is_on_bpffs(pin_directory)) return {};
-  auto lock = lock_directory(pin_directory);
-  if (!lock) return tl::unexpected(lock.error());
-  std::vector<Hook> hooks = list_pinned_hooks(hooks_directory(pin_directory));
-  if (auto detached = detach_all(hooks); !detached) return detached;
-  return remove_tree(pin_directory);
+  for (const std::string& directory : {settings.pin_directory, own_mount_directory(settings)}) {
+    if (!is_on_bpffs(directory)) continue;
+    auto lock = lock_directory(directory);
+    if (!lock) return tl::unexpected(lock.error());
+    std::vector<Hook> hooks = list_pinned_hooks(hooks_directory(directory));
+    if (auto detached = detach_all(hooks); !detached) return detached;
+    if (auto removed = remove_tree(directory); !removed) return removed;
+  }
+  return {};
 }
 
 }  // namespace spidd

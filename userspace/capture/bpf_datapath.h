@@ -100,7 +100,8 @@ class BpfDatapath {
   std::vector<Hook> hooks_;
 };
 
-// Removes what a daemon with this pin directory left in the kernel: hooks, links, maps. Fine if there is nothing.
-Result<> remove_pinned_datapath(const std::string& pin_directory);
+// Removes what a daemon with these settings (the two directories of them) left in the kernel: hooks, links, maps. Fine
+// if there is nothing; an error while that daemon is alive.
+Result<> remove_pinned_datapath(const BpfSettings& settings);
 
 }  // namespace spidd

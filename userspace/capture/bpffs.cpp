@@ -63,7 +63,7 @@ Result<std::string> directory_on_own_mount(const BpfSettings& settings, std::vec
   }
   warnings.push_back(
       fmt::format("{} cannot be used as a BPF file system; what is pinned lives in {}", kDefaultMount, mount_point));
-  return mount_point + "/" + fs::path(settings.pin_directory).filename().string();
+  return own_mount_directory(settings);
 }
 
 Result<std::string> choose_directory(const BpfSettings& settings, std::vector<std::string>& warnings) {
@@ -85,6 +85,10 @@ Result<std::string> choose_directory(const BpfSettings& settings, std::vector<st
 bool is_on_bpffs(const std::string& path) {
   struct statfs info {};
   return ::statfs(path.c_str(), &info) == 0 && static_cast<unsigned long>(info.f_type) == BPF_FS_MAGIC;
+}
+
+std::string own_mount_directory(const BpfSettings& settings) {
+  return settings.state_directory + "/bpf/" + fs::path(settings.pin_directory).filename().string();
 }
 
 Result<std::string> prepare_pin_directory(const BpfSettings& settings, std::vector<std::string>& warnings) {

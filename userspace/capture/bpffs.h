@@ -19,6 +19,9 @@ bool is_on_bpffs(const std::string& path);
 // /sys/fs/bpf is also where libxdp keeps its dispatchers.
 Result<std::string> prepare_pin_directory(const BpfSettings& settings, std::vector<std::string>& warnings);
 
+// The pin directory on the file system mounted in STATE/bpf.
+std::string own_mount_directory(const BpfSettings& settings);
+
 // Exclusive use of the directory until the descriptor is closed; an error if another process holds it.
 Result<UniqueFd> lock_directory(const std::string& path);
 

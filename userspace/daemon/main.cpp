@@ -25,6 +25,7 @@ CommandLine make_command_line() {
   line.value("pin-dir", "DIR", "where the kernel side is pinned (/sys/fs/bpf/spidd)");
   line.value("log", "FILE", "event log, JSON lines (DIR of --state/events.jsonl)");
   line.value("workers", "N", "threads that identify flows (1)");
+  line.flag("detach", "take what an earlier spidd left in the kernel out of it, and exit");
   line.flag("v,verbose", "say more on standard error");
   line.flag("version", "print the version");
   line.positional("interface", 0, 64);
@@ -52,11 +53,9 @@ Result<DaemonConfig> read_settings(const CommandLine& line) {
   take("models", config.models_directory);
   take("pin-dir", config.datapath.pin_directory);
   take("log", config.event_log_path);
-  if (line.has("workers")) {
-    const auto workers = line.number("workers", 1, 64);
-    if (!workers) return tl::unexpected<Error>(workers.error());
-    config.datapath.workers = static_cast<std::uint32_t>(*workers);
-  }
+  if (line.has("workers"))
+    if (const auto workers = line.number("workers", 1, kMaxWorkers))
+      config.datapath.workers = static_cast<std::uint32_t>(*workers);
   complete_config(config);
   if (auto checked = check_config(config); !checked) return tl::unexpected<Error>(std::move(checked.error()));
   return config;
@@ -89,6 +88,25 @@ int run_daemon(DaemonConfig config) {
   return kExitDone;
 }
 
+int detach(const CommandLine& line) {
+  BpfSettings settings;
+  if (line.has("config")) {
+    const auto config = load_config(line.text("config"));
+    if (!config) {
+      log_mistakes("", config.error());
+      return kExitFailed;
+    }
+    settings = config->datapath;
+  }
+  if (line.has("pin-dir")) settings.pin_directory = line.text("pin-dir");
+  if (line.has("state")) settings.state_directory = line.text("state");
+  if (auto removed = remove_pinned_datapath(settings); !removed) {
+    log_error("{}", removed.error().message);
+    return kExitFailed;
+  }
+  return kExitDone;
+}
+
 int run(const std::vector<std::string>& words) {
   CommandLine line = make_command_line();
   if (const auto exit_code = line.parse(words)) return *exit_code;
@@ -96,10 +114,13 @@ int run(const std::vector<std::string>& words) {
     fmt::print("spidd {}\n{}", SPIDD_VERSION, kAttribution);
     return kExitDone;
   }
+  if (line.has("detach")) return detach(line);
   if (!line.has("config") && !line.has("interface"))
     return line.usage_error("name the interfaces to watch with -i, or a file of settings with --config");
   if (!line.positionals().empty() && !line.has("interface"))
     return line.usage_error(fmt::format("unexpected '{}'", line.positionals().front()));
+  if (const auto workers = line.number("workers", 1, kMaxWorkers); line.has("workers") && !workers)
+    return line.usage_error(workers.error().message);
   if (line.has("verbose")) set_log_level(LogLevel::debug);
   auto config = read_settings(line);
   if (!config) {
