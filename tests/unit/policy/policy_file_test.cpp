@@ -293,15 +293,51 @@ TEST(PolicyFile, TheShippedDefaultIsTheBuiltInPolicy) {
   }
 }
 
-TEST(PolicyFile, TheExampleOfTheReadmeIsAPolicy) {
-  std::ifstream file(SPIDD_POLICY_DIR "/README.md");
-  const std::string readme{std::istreambuf_iterator<char>(file), {}};
-  const std::string_view fence = "```toml\n";
-  const std::size_t begin = readme.find(fence);
-  ASSERT_NE(begin, std::string::npos);
-  const std::size_t end = readme.find("```", begin + fence.size());
-  const Policy policy = good(readme.substr(begin + fence.size(), end - begin - fence.size()));
-  EXPECT_EQ(policy.rules.size(), 4U);
+std::string contents(const std::string& path) {
+  std::ifstream file(path);
+  EXPECT_TRUE(file) << path;
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+std::string between(const std::string& text, std::string_view begin, std::string_view end) {
+  const std::size_t first = text.find(begin);
+  if (first == std::string::npos) return "";
+  return text.substr(first + begin.size(), text.find(end, first + begin.size()) - first - begin.size());
+}
+
+TEST(PolicyFile, TheExamplesOfTheDocumentsArePolicies) {
+  EXPECT_EQ(good(between(contents(SPIDD_POLICY_DIR "/README.md"), "```toml\n", "```")).rules.size(), 4U);
+  const std::string manual = contents(SPIDD_POLICY_DIR "/../packaging/man/spid-policy.5");
+  EXPECT_EQ(good(between(manual, ".Bd -literal -offset indent\n", ".Ed")).rules.size(), 3U);
+}
+
+TEST(PolicyFile, TheDocumentsExplainEveryKey) {
+  const std::string readme = contents(SPIDD_POLICY_DIR "/README.md");
+  const std::string manual = contents(SPIDD_POLICY_DIR "/../packaging/man/spid-policy.5");
+  for (const std::string_view key : {"version",
+                                     "mode",
+                                     "on_daemon_death",
+                                     "never_block",
+                                     "identification.label_threshold",
+                                     "limits.max_block",
+                                     "limits.max_blocks",
+                                     "name",
+                                     "action",
+                                     "labels",
+                                     "categories",
+                                     "states",
+                                     "transports",
+                                     "clients",
+                                     "servers",
+                                     "server_ports",
+                                     "min_score",
+                                     "min_margin",
+                                     "min_payload_packets",
+                                     "scope",
+                                     "for"}) {
+    EXPECT_NE(readme.find(fmt::format("`{}`", key)), std::string::npos) << key;
+    EXPECT_NE(manual.find(fmt::format(".It Cm {} No = ", key)), std::string::npos) << key;
+  }
 }
 
 TEST(PolicyFile, TheShippedGatewayPolicyEnforcesAndBlocksForAnHour) {
