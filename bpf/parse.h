@@ -109,31 +109,32 @@ struct spidd_inner {
 	__u8 protocol;
 };
 
+/*
+ * What is said only of some packets is undefined for the others; see each field. Kept small and written once: this is
+ * the hottest memory of the datapath.
+ */
 struct spidd_packet {
-	/* Set if ip_version is not 0; ports are 0 unless the status is SPIDD_PARSE_FLOW. */
-	struct spidd_flow_key key;
-	struct spidd_number source;
-	struct spidd_number destination;
-	__u32 wire_bytes;     /* IP bytes on the wire, headers included; the frame's length where IP did not parse. For
-	                         a segmented packet the bytes of all its segments. */
-	__u32 payload_length; /* transport payload bytes on the wire, of all segments together */
-	__u32 segments;       /* wire packets: 1, or more after spidd_packet_segment() */
-	__u32 segment_size;   /* payload bytes of every segment but the last, if segments > 1; else payload_length */
-	__u32 tcp_seq;        /* host order */
-	__u16 l3_offset;      /* of the IP header in the frame */
-	__u16 payload_offset; /* of the transport payload in the frame */
-	__u16 source_port;    /* host order; ICMP echo: the identifier, both of them */
-	__u16 destination_port; /* host order */
-	__u8 ip_version;        /* 4 or 6; 0: no complete and truthful IP header, addresses are not set */
-	__u8 protocol;          /* IP protocol number after extension headers */
-	__u8 source_is_lo;      /* the sender is the key's `lo` endpoint */
-	__u8 tcp_flags;         /* as on the wire: CWR ECE URG ACK PSH RST SYN FIN */
-	__u8 icmp_type;
+	struct spidd_flow_key key; /* if ip_version is not 0; ports are 0 unless the status is SPIDD_PARSE_FLOW */
+	__u32 wire_bytes;          /* IP bytes on the wire, headers included; the frame's length where IP did not parse.
+	                              Of a segmented packet the bytes of all its segments. */
+	__u32 payload_length;      /* transport payload bytes on the wire, of all segments together */
+	__u32 segments;            /* wire packets: 1, or more after spidd_packet_segment() */
+	__u32 segment_size;        /* payload bytes of every segment but the last */
+	__u32 tcp_seq;             /* host order; 0 unless TCP. If SPIDD_PARSE_FLOW */
+	__u16 l3_offset;           /* of the IP header in the frame */
+	__u16 payload_offset;      /* of the transport payload in the frame. If SPIDD_PARSE_FLOW */
+	__u16 source_port;         /* host order; ICMP echo: the identifier, both of them. If ip_version is not 0 */
+	__u16 destination_port;    /* host order. If ip_version is not 0 */
+	__u8 ip_version;           /* 4 or 6; 0: no complete and truthful IP header */
+	__u8 protocol;             /* IP protocol number after extension headers. If ip_version is not 0 */
+	__u8 source_is_lo;         /* the sender is the key's `lo` endpoint. If ip_version is not 0 */
+	__u8 tcp_flags; /* as on the wire: CWR ECE URG ACK PSH RST SYN FIN; 0 unless TCP. If SPIDD_PARSE_FLOW */
+	__u8 icmp_type; /* if ICMP, with status FLOW, ICMP_OTHER or ICMP_ERROR */
 	__u8 icmp_code;
-	__u8 status;       /* enum spidd_parse_status */
-	__u8 absent_bytes; /* of link header that an Ethernet wire has and the frame's bytes here have not: a tag beside
-	                      the packet, or all of it */
-	struct spidd_inner inner; /* only if the status is SPIDD_PARSE_ICMP_ERROR */
+	__u8 status;              /* enum spidd_parse_status */
+	__u8 absent_bytes;        /* of link header that an Ethernet wire has and the frame's bytes here have not: a tag
+	                             beside the packet, or all of it */
+	struct spidd_inner inner; /* if SPIDD_PARSE_ICMP_ERROR */
 };
 
 struct spidd_wire_ethernet {
@@ -218,6 +219,12 @@ SPIDD_INLINE struct spidd_number spidd_number_ipv6(__be64 first, __be64 second)
 	return number;
 }
 
+/* Sender and receiver. */
+struct spidd_ends {
+	struct spidd_number source;
+	struct spidd_number destination;
+};
+
 SPIDD_INLINE void spidd_number_store(struct spidd_addr *addr, struct spidd_number number)
 {
 	__be64 words[2] = {SPIDD_SWAP64(number.high), SPIDD_SWAP64(number.low)};
@@ -225,26 +232,55 @@ SPIDD_INLINE void spidd_number_store(struct spidd_addr *addr, struct spidd_numbe
 	__builtin_memcpy(addr, words, sizeof(*addr));
 }
 
-/* Fills key and source_is_lo from addresses, ports and protocol. */
-SPIDD_INLINE void spidd_packet_set_key(struct spidd_packet *packet, __u16 domain)
+/*
+ * The last 8 bytes of a key in one store: a map lookup reads them in larger pieces than their fields, and the processor
+ * cannot forward several small stores to one large load.
+ */
+SPIDD_INLINE __be64 spidd_key_tail(__u16 port_lo, __u16 port_hi, __u8 protocol, __u16 domain)
 {
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return (__u64)SPIDD_SWAP16(port_lo) | (__u64)SPIDD_SWAP16(port_hi) << 16 | (__u64)protocol << 32 |
+	       (__u64)domain << 48;
+#else
+	return (__u64)port_lo << 48 | (__u64)port_hi << 32 | (__u64)protocol << 24 | domain;
+#endif
+}
+
+/* The same of an endpoint key. */
+SPIDD_INLINE __be64 spidd_endpoint_tail(__u16 port, __u8 protocol)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return (__u64)SPIDD_SWAP16(port) | (__u64)protocol << 16;
+#else
+	return (__u64)port << 48 | (__u64)protocol << 40;
+#endif
+}
+
+/* Fills key and source_is_lo from the ends, ports and protocol. */
+SPIDD_INLINE void spidd_packet_set_key(struct spidd_packet *packet, const struct spidd_ends *ends, __u16 domain)
+{
+	__u16 source_port = packet->source_port, destination_port = packet->destination_port;
+	__be64 tail;
 	__u8 is_lo;
 
-	if (packet->source.high != packet->destination.high)
-		is_lo = packet->source.high < packet->destination.high;
-	else if (packet->source.low != packet->destination.low)
-		is_lo = packet->source.low < packet->destination.low;
+	if (ends->source.high != ends->destination.high)
+		is_lo = ends->source.high < ends->destination.high;
+	else if (ends->source.low != ends->destination.low)
+		is_lo = ends->source.low < ends->destination.low;
 	else
-		is_lo = packet->source_port <= packet->destination_port;
+		is_lo = source_port <= destination_port;
 
 	packet->source_is_lo = is_lo;
-	spidd_number_store(&packet->key.lo, is_lo ? packet->source : packet->destination);
-	spidd_number_store(&packet->key.hi, is_lo ? packet->destination : packet->source);
-	packet->key.port_lo = SPIDD_SWAP16(is_lo ? packet->source_port : packet->destination_port);
-	packet->key.port_hi = SPIDD_SWAP16(is_lo ? packet->destination_port : packet->source_port);
-	packet->key.protocol = packet->protocol;
-	packet->key.zero = 0;
-	packet->key.domain = domain;
+	if (is_lo) {
+		spidd_number_store(&packet->key.lo, ends->source);
+		spidd_number_store(&packet->key.hi, ends->destination);
+		tail = spidd_key_tail(source_port, destination_port, packet->protocol, domain);
+	} else {
+		spidd_number_store(&packet->key.lo, ends->destination);
+		spidd_number_store(&packet->key.hi, ends->source);
+		tail = spidd_key_tail(destination_port, source_port, packet->protocol, domain);
+	}
+	__builtin_memcpy(&packet->key.port_lo, &tail, sizeof(tail));
 }
 
 /* The packet quoted by an ICMP error: at least its IP header and, for TCP and UDP, its ports. */
@@ -285,6 +321,9 @@ SPIDD_INLINE int spidd_parse_inner(const __u8 *pos, const __u8 *data_end, __u32 
 			return SPIDD_PARSE_ICMP_OTHER;
 		packet->inner.source_port = SPIDD_SWAP16(udp->source);
 		packet->inner.destination_port = SPIDD_SWAP16(udp->destination);
+	} else {
+		packet->inner.source_port = 0;
+		packet->inner.destination_port = 0;
 	}
 	return SPIDD_PARSE_ICMP_ERROR;
 }
@@ -310,6 +349,8 @@ SPIDD_INLINE int spidd_parse_icmp(const __u8 *pos, const __u8 *data_end, __u32 r
 		error = icmp->type >= 1 && icmp->type <= 4;
 	}
 	if (echo) {
+		packet->tcp_seq = 0;
+		packet->tcp_flags = 0;
 		packet->source_port = SPIDD_SWAP16(icmp->identifier);
 		packet->destination_port = packet->source_port;
 		packet->payload_length = rest - (__u32)sizeof(*icmp);
@@ -355,6 +396,8 @@ SPIDD_INLINE int spidd_parse_transport(const __u8 *pos, const __u8 *data_end, __
 			return SPIDD_PARSE_TRUNCATED;
 		if (length != 0 && length < rest)
 			rest = length;
+		packet->tcp_seq = 0;
+		packet->tcp_flags = 0;
 		packet->source_port = SPIDD_SWAP16(udp->source);
 		packet->destination_port = SPIDD_SWAP16(udp->destination);
 	} else if (packet->protocol == SPIDD_PROTOCOL_ICMP || packet->protocol == SPIDD_PROTOCOL_ICMP6) {
@@ -376,7 +419,7 @@ struct spidd_rest {
 
 /* Returns SPIDD_PARSE_FLOW with *rest set if a transport header follows. */
 SPIDD_INLINE int spidd_parse_ipv4(const __u8 *data_end, const __u8 *pos, __u32 wire_rest, struct spidd_packet *packet,
-                                  struct spidd_rest *rest)
+                                  struct spidd_ends *ends, struct spidd_rest *rest)
 {
 	const struct spidd_wire_ipv4 *ip = (const struct spidd_wire_ipv4 *)pos;
 	__u32 header_length, total_length, fragment;
@@ -395,8 +438,8 @@ SPIDD_INLINE int spidd_parse_ipv4(const __u8 *data_end, const __u8 *pos, __u32 w
 	packet->ip_version = 4;
 	packet->wire_bytes = total_length;
 	packet->protocol = ip->protocol;
-	packet->source = spidd_number_ipv4(ip->source);
-	packet->destination = spidd_number_ipv4(ip->destination);
+	ends->source = spidd_number_ipv4(ip->source);
+	ends->destination = spidd_number_ipv4(ip->destination);
 	fragment = SPIDD_SWAP16(ip->fragment);
 	if ((fragment & 0x1fff) != 0)
 		return SPIDD_PARSE_FRAGMENT;
@@ -416,7 +459,7 @@ SPIDD_INLINE int spidd_is_extension(__u8 protocol)
 
 /* Returns SPIDD_PARSE_FLOW with *rest set if a transport header follows. */
 SPIDD_INLINE int spidd_parse_ipv6(const __u8 *data, const __u8 *data_end, const __u8 *pos, __u32 wire_rest,
-                                  struct spidd_packet *packet, struct spidd_rest *rest)
+                                  struct spidd_packet *packet, struct spidd_ends *ends, struct spidd_rest *rest)
 {
 	const struct spidd_wire_ipv6 *ip = (const struct spidd_wire_ipv6 *)pos;
 	/* Kept in memory that the verifier does not follow: it would tell apart every sequence of header lengths. */
@@ -438,8 +481,8 @@ SPIDD_INLINE int spidd_parse_ipv6(const __u8 *data, const __u8 *data_end, const 
 
 	packet->ip_version = 6;
 	packet->wire_bytes = left + (__u32)sizeof(*ip);
-	packet->source = spidd_number_ipv6(ip->source[0], ip->source[1]);
-	packet->destination = spidd_number_ipv6(ip->destination[0], ip->destination[1]);
+	ends->source = spidd_number_ipv6(ip->source[0], ip->source[1]);
+	ends->destination = spidd_number_ipv6(ip->destination[0], ip->destination[1]);
 	next = ip->next;
 	*offset = (__u16)(pos - data + (long)sizeof(*ip));
 	rest->fragmented = 0;
@@ -487,18 +530,8 @@ SPIDD_INLINE void spidd_packet_reset(struct spidd_packet *packet, __u32 wire_len
 	packet->wire_bytes = wire_length;
 	packet->payload_length = 0;
 	packet->segments = 1;
-	packet->segment_size = 0;
-	packet->tcp_seq = 0;
 	packet->l3_offset = 0;
-	packet->payload_offset = 0;
-	packet->source_port = 0;
-	packet->destination_port = 0;
 	packet->ip_version = 0;
-	packet->protocol = 0;
-	packet->source_is_lo = 0;
-	packet->tcp_flags = 0;
-	packet->icmp_type = 0;
-	packet->icmp_code = 0;
 	packet->absent_bytes = 0;
 }
 
@@ -506,12 +539,13 @@ SPIDD_INLINE void spidd_packet_reset(struct spidd_packet *packet, __u32 wire_len
  * From an IP header at `pos` on. `ether_type` says which IP it must be; other types give SPIDD_PARSE_NOT_IP.
  * `wire_length` is the frame's length on the wire from `data` on. For link layers this file does not know (Linux cooked
  * captures): `data` is the frame, `pos` where its payload starts, so that offsets are the frame's. Requires
- * data <= pos. Returns packet->status; what *packet says of itself is set, whatever it was before.
+ * data <= pos. Returns packet->status.
  */
 SPIDD_INLINE int spidd_parse_network(const __u8 *data, const __u8 *data_end, const __u8 *pos, __u32 wire_length,
                                      __u16 ether_type, __u16 domain, struct spidd_packet *packet)
 {
 	__u32 offset = (__u32)(pos - data);
+	struct spidd_ends ends = {{0, 0}, {0, 0}};
 	struct spidd_rest rest = {pos, 0, 0};
 	int status = SPIDD_PARSE_NOT_IP;
 
@@ -520,17 +554,22 @@ SPIDD_INLINE int spidd_parse_network(const __u8 *data, const __u8 *data_end, con
 	if (offset > wire_length)
 		status = SPIDD_PARSE_TRUNCATED;
 	else if (ether_type == SPIDD_ETHER_IPV4)
-		status = spidd_parse_ipv4(data_end, pos, wire_length - offset, packet, &rest);
+		status = spidd_parse_ipv4(data_end, pos, wire_length - offset, packet, &ends, &rest);
 	else if (ether_type == SPIDD_ETHER_IPV6)
-		status = spidd_parse_ipv6(data, data_end, pos, wire_length - offset, packet, &rest);
+		status = spidd_parse_ipv6(data, data_end, pos, wire_length - offset, packet, &ends, &rest);
 	if (status == SPIDD_PARSE_FLOW) {
 		packet->payload_offset = (__u16)(rest.pos - data);
 		status = spidd_parse_transport(rest.pos, data_end, rest.length, rest.fragmented != 0, packet);
 	}
 	packet->status = (__u8)status;
 	packet->segment_size = packet->payload_length;
-	if (packet->ip_version != 0)
-		spidd_packet_set_key(packet, domain);
+	if (packet->ip_version != 0) {
+		if (status != SPIDD_PARSE_FLOW) {
+			packet->source_port = 0;
+			packet->destination_port = 0;
+		}
+		spidd_packet_set_key(packet, &ends, domain);
+	}
 	return status;
 }
 
@@ -578,7 +617,7 @@ SPIDD_INLINE int spidd_parse_link(const __u8 *data, const __u8 *data_end, __u32 
 
 /*
  * A whole frame; `link` is enum spidd_link, `wire_length` the frame's length on the wire (at least data_end - data).
- * Returns packet->status; what *packet says of itself is set, whatever it was before.
+ * Returns packet->status.
  */
 SPIDD_INLINE int spidd_parse(const __u8 *data, const __u8 *data_end, __u32 wire_length, __u32 link, __u16 domain,
                              struct spidd_packet *packet)

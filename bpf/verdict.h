@@ -39,6 +39,36 @@ SPIDD_INLINE int spidd_lookup_take(struct spidd_lookup *lookup, const struct spi
 	return 1;
 }
 
+/* Keys of packets are aligned, which their type does not say: without it clang copies them byte by byte. */
+SPIDD_INLINE void spidd_copy_address(struct spidd_addr *to, const struct spidd_packet *packet, int lo)
+{
+	const struct spidd_addr *from = lo ? &packet->key.lo : &packet->key.hi;
+	const __u32 *words = (const __u32 *)(const void *)from;
+	__u32 *out = (__u32 *)(void *)to;
+
+	out[0] = words[0];
+	out[1] = words[1];
+	out[2] = words[2];
+	out[3] = words[3];
+}
+
+SPIDD_INLINE void spidd_copy_source(struct spidd_addr *to, const struct spidd_packet *packet)
+{
+	spidd_copy_address(to, packet, packet->source_is_lo);
+}
+
+SPIDD_INLINE void spidd_copy_destination(struct spidd_addr *to, const struct spidd_packet *packet)
+{
+	spidd_copy_address(to, packet, !packet->source_is_lo);
+}
+
+SPIDD_INLINE void spidd_endpoint_set(struct spidd_endpoint_key *endpoint, __u16 port, __u8 protocol)
+{
+	__be64 tail = spidd_endpoint_tail(port, protocol);
+
+	__builtin_memcpy(&endpoint->port, &tail, sizeof(tail));
+}
+
 /*
  * Looks for an entry that drops the packet: five-tuple, then server endpoint, host and prefix, each for the destination
  * before the source. Packets without a flow key (fragments, other protocols) are matched by host and prefix.
@@ -53,41 +83,36 @@ SPIDD_INLINE int spidd_lookup_match(struct spidd_lookup *lookup, const struct sp
 		return 1;
 
 	if (settings->endpoint_drops | settings->host_drops) {
-		struct spidd_endpoint_key destination = {}, source = {};
+		struct spidd_endpoint_key destination __attribute__((aligned(8)));
+		struct spidd_endpoint_key source __attribute__((aligned(8)));
 
-		spidd_number_store(&destination.addr, packet->destination);
-		spidd_number_store(&source.addr, packet->source);
+		spidd_copy_destination(&destination.addr, packet);
+		spidd_copy_source(&source.addr, packet);
 		if (has_key && settings->endpoint_drops) {
-			/* The "ports" of ICMP echo name one run of a program, not the service: its endpoint has port 0.
-			 */
-			if (packet->protocol == SPIDD_PROTOCOL_TCP || packet->protocol == SPIDD_PROTOCOL_UDP) {
-				destination.port = SPIDD_SWAP16(packet->destination_port);
-				source.port = SPIDD_SWAP16(packet->source_port);
-			}
-			destination.protocol = packet->protocol;
-			source.protocol = packet->protocol;
+			spidd_endpoint_set(&destination, packet->destination_port, packet->protocol);
+			spidd_endpoint_set(&source, packet->source_port, packet->protocol);
 			if (spidd_lookup_take(lookup, bpf_map_lookup_elem(&drop_endpoint, &destination), now_ns,
 			                      count) ||
 			    spidd_lookup_take(lookup, bpf_map_lookup_elem(&drop_endpoint, &source), now_ns, count))
 				return 1;
-			destination.port = 0;
-			destination.protocol = 0;
-			source.port = 0;
-			source.protocol = 0;
 		}
-		if (settings->host_drops &&
-		    (spidd_lookup_take(lookup, bpf_map_lookup_elem(&drop_endpoint, &destination), now_ns, count) ||
-		     spidd_lookup_take(lookup, bpf_map_lookup_elem(&drop_endpoint, &source), now_ns, count)))
-			return 1;
+		if (settings->host_drops) {
+			spidd_endpoint_set(&destination, 0, 0);
+			spidd_endpoint_set(&source, 0, 0);
+			if (spidd_lookup_take(lookup, bpf_map_lookup_elem(&drop_endpoint, &destination), now_ns,
+			                      count) ||
+			    spidd_lookup_take(lookup, bpf_map_lookup_elem(&drop_endpoint, &source), now_ns, count))
+				return 1;
+		}
 	}
 
 	if (settings->prefix_drops) {
 		struct spidd_prefix_key prefix = {.length = 128};
 
-		spidd_number_store(&prefix.addr, packet->destination);
+		spidd_copy_destination(&prefix.addr, packet);
 		if (spidd_lookup_take(lookup, bpf_map_lookup_elem(&drop_prefix, &prefix), now_ns, count))
 			return 1;
-		spidd_number_store(&prefix.addr, packet->source);
+		spidd_copy_source(&prefix.addr, packet);
 		if (spidd_lookup_take(lookup, bpf_map_lookup_elem(&drop_prefix, &prefix), now_ns, count))
 			return 1;
 	}
@@ -98,10 +123,10 @@ SPIDD_INLINE int spidd_never_blocked(const struct spidd_packet *packet)
 {
 	struct spidd_prefix_key prefix = {.length = 128};
 
-	spidd_number_store(&prefix.addr, packet->destination);
+	spidd_copy_destination(&prefix.addr, packet);
 	if (bpf_map_lookup_elem(&never_block, &prefix))
 		return 1;
-	spidd_number_store(&prefix.addr, packet->source);
+	spidd_copy_source(&prefix.addr, packet);
 	return bpf_map_lookup_elem(&never_block, &prefix) != NULL;
 }
 

@@ -8,7 +8,8 @@
 
 #include "bpf/parse.h"
 
-const volatile __u32 flow_mask = 0; /* flows - 1, a power of two less one */
+__u32 flow_mask = 0; /* flows - 1, a power of two less one; set between runs */
+__u64 runs = 0;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
@@ -17,7 +18,6 @@ struct {
 	__type(value, __u32);
 } subject SEC(".maps");
 
-__u64 runs = 0;
 
 struct varied_frame {
 	struct spidd_wire_ethernet ethernet;
