@@ -147,6 +147,10 @@ add_file() {
   mkdir -p "$(dirname "$path")"
   rm -f "$path"
   cp -L "$1" "$path"
+  # Debugging information is most of a build and would have to be unpacked by an emulated processor.
+  if [[ $1 == "$build_dir"/* ]]; then
+    strip --strip-debug "$path"
+  fi
 }
 
 add_program() {
@@ -183,7 +187,7 @@ add_tests() {
     add_program "$build_dir/bin/$program"
   done
   mkdir -p "$guest$project_dir"
-  cp -r "$project_dir/tests" "$project_dir/policy" "$guest$project_dir/"
+  cp -r "$project_dir/tests" "$project_dir/policy" "$project_dir/packaging" "$guest$project_dir/"
 
   : >"$guest/vmtests/tests"
   local bpf_tests=()

@@ -71,6 +71,7 @@ fail() {
 
 show_logs() {
   local log
+  show_spidd
   for log in "$work"/*.log; do
     [ -s "$log" ] || continue
     printf '\n-- the end of %s\n' "$(basename "$log")"

@@ -24,6 +24,18 @@ spidd_is_ready_or_gone() { log_says spidd ready || is_gone spidd; }
 
 spidctl() { in_ns gateway "$build_dir/bin/spidctl" --socket "$spidd_socket" "$@"; }
 
+# What it says about itself, for the end of a failed test.
+show_spidd() {
+  [ -S "$spidd_socket" ] || return 0
+  local command
+  for command in status drops flows; do
+    printf '\n-- spidctl %s\n' "$command"
+    spidctl "$command" || true
+  done >&2
+  printf '\n-- the end of the event log\n' >&2
+  tail -n 12 "$event_log" >&2 || true
+}
+
 # The shipped gateway policy, with this network's VPN server as the authorised one and OPTION=VALUE keys changed:
 # write_gateway_policy FILE [for=5s] [mode=observe]
 write_gateway_policy() {

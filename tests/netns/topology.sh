@@ -59,6 +59,8 @@ make_topology() {
   done
   default_routes client 192.0.2.1 2001:db8:1::1
   default_routes server 198.51.100.1 2001:db8:2::1
+  own_source 53 40
+  own_source 51820 60
   in_ns gateway sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding'
 }
 
@@ -92,6 +94,15 @@ join() {
 default_routes() {
   ip -n "$1" route add default via "$2"
   ip -n "$1" -6 route add default via "$3"
+}
+
+# own_source PORT LAST: what the server sends from a UDP port has the address that ends in LAST. A WireGuard server that calls
+# its client from another address makes the client roam there, away from the endpoint that was blocked.
+own_source() {
+  ip -n server rule add ipproto udp sport "$1" lookup "$1"
+  ip -n server -6 rule add ipproto udp sport "$1" lookup "$1"
+  ip -n server route add default via 198.51.100.1 src "198.51.100.$2" table "$1"
+  ip -n server -6 route add default via 2001:db8:2::1 src "2001:db8:2::$2" table "$1"
 }
 
 # What passed the gateway, seen where dropped packets no longer appear: the capture taps of Linux lie behind XDP ingress
