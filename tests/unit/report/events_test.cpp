@@ -161,6 +161,19 @@ TEST(Events, AnAlertInPlaceOfABlockIsMoreSevere) {
   EXPECT_EQ(alert.at("severity"), 1);
 }
 
+TEST(Events, AnAlertOfARuleThatBlockedSaysSo) {
+  AlertEvent event;
+  event.flow = some_flow();
+  event.spid = some_spid();
+  event.rule = "tunnels";
+  event.blocked = true;
+  const ordered_json json = json_of(event);
+  EXPECT_EQ(json.at("alert").at("action"), "blocked");
+  EXPECT_EQ(json.at("alert").at("severity"), 1);
+  EXPECT_EQ(json.at("alert").at("would_block"), false);
+  EXPECT_EQ(json.at("action"), "drop");
+}
+
 TEST(Events, AnAlertOnAnUnknownFlow) {
   AlertEvent event;
   event.flow = some_flow();
