@@ -80,12 +80,6 @@ int run(std::vector<std::string> words) {
 
 }  // namespace
 
-int report_failure(std::string_view command, const Error& error) {
-  std::fflush(stdout);
-  fmt::print(stderr, "spidctl {}: {}\n", command, error.message);
-  return kExitFailed;
-}
-
 }  // namespace spidd
 
 int main(int argc, char** argv) {

@@ -20,7 +20,6 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr std::uint32_t kMaxInterfaces = 64;
-constexpr std::uint32_t kMaxWorkers = 64;
 constexpr std::uint32_t kMostFlows = 16U << 20U;
 constexpr std::size_t kBlockBytes = sizeof(PayloadPacket) * PacketStore::kBlockPackets + 8;
 constexpr std::array<std::string_view, 4> kIngressWords = {"auto", "dispatcher", "native", "tc"};

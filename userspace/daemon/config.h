@@ -12,6 +12,8 @@
 
 namespace spidd {
 
+inline constexpr std::uint32_t kMaxWorkers = 64;
+
 struct ControlSettings {
   std::string socket_path = kDefaultSocketPath;
   std::string group;          // that owns the socket; "" = spidd if there is such a group, else the daemon's own

@@ -75,7 +75,8 @@ class ControlLoop {
     if (auto reopened = daemon_.output->log().reopen(); !reopened)
       log_error("reopen the event log: {}", reopened.error().message);
     if (auto loaded = reload(daemon_))
-      log_info("reloaded: {} rules, {} models", daemon_.policy->rules.size(), daemon_.matcher->models().size());
+      log_info("reloaded: {} mode, {} rules, {} models", mode_name(daemon_.policy->mode), daemon_.policy->rules.size(),
+               daemon_.matcher->models().size());
     else
       log_mistakes("reload", loaded.error());
     daemon_.notify.ready(describe(daemon_));

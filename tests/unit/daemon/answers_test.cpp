@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// What requests do, as far as no kernel is needed for it; the rest is in tests/netns.
+#include "userspace/daemon/answers.h"
+
+#include <gmock/gmock.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+namespace spidd {
+namespace {
+
+using nlohmann::json;
+using testing::HasSubstr;
+
+class AnswersTest : public testing::Test {
+ protected:
+  AnswersTest() : directory_(make_directory()), daemon_(make_config()) {
+    auto policy = std::make_shared<Policy>();
+    policy->mode = Mode::enforce;
+    policy->never_block = {*IpPrefix::parse("192.0.2.0/24")};
+    set_policy(policy);
+    daemon_.output = std::make_unique<EventOutput>(*EventLog::open(directory_ + "/events.jsonl"), 10, 10);
+  }
+  ~AnswersTest() override { std::filesystem::remove_all(directory_); }
+
+  static std::string make_directory() {
+    std::string pattern = testing::TempDir() + "spidd-answers-XXXXXX";
+    return ::mkdtemp(pattern.data());
+  }
+  DaemonConfig make_config() const {
+    DaemonConfig config;
+    config.policy_path = directory_ + "/policy.toml";
+    return config;
+  }
+  void set_policy(std::shared_ptr<const Policy> policy) {
+    daemon_.policy = std::move(policy);
+    daemon_.enforcer = std::make_unique<Enforcer>(*daemon_.policy, std::nullopt, "");
+  }
+
+  json ask(std::string_view line) { return json::parse(answer(daemon_, line).line); }
+  std::string log() {
+    daemon_.output->log().flush();
+    std::ifstream file(directory_ + "/events.jsonl");
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+
+  std::string directory_;
+  Daemon daemon_;
+};
+
+TEST_F(AnswersTest, BlocksShowsAndUnblocks) {
+  const json blocked = ask(R"({"version":1,"command":"block","target":"tcp/198.51.100.7:443","for":"10m"})");
+  EXPECT_EQ(blocked["version"], 1);
+  EXPECT_EQ(blocked["ok"], true) << blocked;
+  EXPECT_EQ(blocked["result"]["target"], "tcp 198.51.100.7:443");
+  EXPECT_EQ(blocked["result"]["rule"], "manual");
+  EXPECT_NEAR(blocked["result"]["remaining_seconds"].get<double>(), 600, 1);
+
+  const json drops = ask(R"({"version":1,"command":"drops"})");
+  EXPECT_EQ(drops["result"]["active"], 1);
+  EXPECT_EQ(drops["result"]["enforced"], true);
+  EXPECT_EQ(drops["result"]["drops"][0]["target"], "tcp 198.51.100.7:443");
+
+  EXPECT_EQ(ask(R"({"version":1,"command":"unblock","target":"tcp/198.51.100.7:443"})")["ok"], true);
+  const json again = ask(R"({"version":1,"command":"unblock","target":"tcp/198.51.100.7:443"})");
+  EXPECT_EQ(again["error"], "tcp 198.51.100.7:443 is not blocked");
+  EXPECT_EQ(daemon_.requests_refused, 1U);
+  EXPECT_THAT(log(), HasSubstr(R"("event_type":"drop","drop":{"change":"added")"));
+  EXPECT_THAT(log(), HasSubstr(R"("event_type":"drop_end","drop":{"change":"removed")"));
+}
+
+TEST_F(AnswersTest, ExplainWhyABlockIsRefused) {
+  const json refused = ask(R"({"version":1,"command":"block","target":"192.0.2.7","for":"10m"})");
+  EXPECT_EQ(refused["ok"], false);
+  EXPECT_THAT(refused["error"].get<std::string>(), HasSubstr("never_block"));
+}
+
+TEST_F(AnswersTest, RefuseToBlockWhileObservingAndSayHowToEnforce) {
+  auto policy = std::make_shared<Policy>();
+  policy->path = "/etc/spidd/policy.toml";
+  set_policy(policy);
+  const json refused = ask(R"({"version":1,"command":"block","target":"198.51.100.7","for":"10m"})");
+  EXPECT_THAT(refused["error"].get<std::string>(), HasSubstr("mode = \"enforce\" into /etc/spidd/policy.toml"));
+  EXPECT_EQ(daemon_.enforcer->size(), 0U);
+}
+
+TEST_F(AnswersTest, GiveTheAlertsThatTheClientDoesNotKnow) {
+  for (const char* const rule : {"first", "second", "third"}) {
+    AlertEvent event;
+    event.rule = rule;
+    daemon_.output->write(event);
+  }
+  const json all = ask(R"({"version":1,"command":"alerts"})");
+  EXPECT_EQ(all["result"]["last"], 3);
+  EXPECT_EQ(all["result"]["alerts"].size(), 3U);
+  const json rest = ask(R"({"version":1,"command":"alerts","since":2})");
+  ASSERT_EQ(rest["result"]["alerts"].size(), 1U);
+  EXPECT_EQ(rest["result"]["alerts"][0]["alert"]["rule"], "third");
+}
+
+TEST_F(AnswersTest, Subscribe) {
+  EXPECT_TRUE(answer(daemon_, R"({"version":1,"command":"subscribe"})").subscribe);
+  EXPECT_FALSE(answer(daemon_, R"({"version":2,"command":"subscribe"})").subscribe);
+}
+
+TEST_F(AnswersTest, KeepTheOldPolicyWhenTheNewOneIsWrong) {
+  std::ofstream(directory_ + "/policy.toml") << "version = 1\nmode = \"enforcing\"\n";
+  const auto before = daemon_.policy;
+  const json refused = ask(R"({"version":1,"command":"policy_reload"})");
+  EXPECT_EQ(refused["ok"], false);
+  EXPECT_THAT(refused["error"].get<std::string>(), HasSubstr("the old policy stays in force"));
+  EXPECT_THAT(refused["error"].get<std::string>(), HasSubstr("policy.toml:2:"));
+  EXPECT_EQ(daemon_.policy, before);
+}
+
+TEST_F(AnswersTest, CountWhatIsNotUnderstood) {
+  for (const char* const line : {"", "{}", "[]", R"({"version":1,"command":"reboot"})"})
+    EXPECT_EQ(ask(line)["ok"], false) << line;
+  EXPECT_EQ(daemon_.requests_refused, 4U);
+}
+
+}  // namespace
+}  // namespace spidd
