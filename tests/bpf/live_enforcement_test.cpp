@@ -13,7 +13,7 @@
 #include <functional>
 #include <thread>
 
-#include "live_network.h"
+#include "tests/bpf/live_network.h"
 #include "userspace/capture/bpf_datapath.h"
 #include "userspace/enforcement/drop_map.h"
 

@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "live_network.h"
+#include "tests/bpf/live_network.h"
 #include "userspace/capture/bpf_attach.h"
 #include "userspace/capture/bpf_datapath.h"
 

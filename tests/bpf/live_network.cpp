@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // Namespaces without names: they end with the last descriptor.
-#include "live_network.h"
+#include "tests/bpf/live_network.h"
 
 #include <arpa/inet.h>
 #include <bpf/bpf.h>

@@ -13,7 +13,7 @@
 #include <string>
 #include <thread>
 
-#include "live_network.h"
+#include "tests/bpf/live_network.h"
 #include "userspace/capture/bpf_datapath.h"
 
 namespace spidd {
