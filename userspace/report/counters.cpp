@@ -47,6 +47,8 @@ constexpr auto kCounters = std::to_array<CounterInfo>({
     {"matches", "times a flow was scored against the models"},
     {"alerts", "decisions to alert"},
     {"blocks", "decisions to block"},
+    {"records_undecodable", "records that could not be decoded"},
+    {"verdicts_missed", "verdicts that the kernel did not take: the flow was gone"},
     // enforcement
     {"blocks_made", "blocks begun or extended"},
     {"blocks_refused", "blocks refused: never-block prefix, guarded address, list full"},
@@ -58,6 +60,14 @@ constexpr auto kCounters = std::to_array<CounterInfo>({
     {"events_written", "events written to the log"},
     {"events_lost_full", "events lost because the disk was too slow"},
     {"events_lost_failed", "events lost because they could not be written"},
+    {"events_lost_feed", "events that subscribers missed because too many came at once"},
+    // control socket
+    {"clients", "clients that connected"},
+    {"clients_refused", "clients turned away because there were too many"},
+    {"requests", "requests received"},
+    {"requests_refused", "requests not understood or not possible"},
+    {"lines_too_long", "clients disconnected for a line that was too long"},
+    {"subscribers_cut_off", "subscribers disconnected for not keeping up"},
 });
 
 void append_sample(std::string& out, std::string_view name, std::string_view section, std::uint64_t value) {
