@@ -34,6 +34,7 @@ int ingress_xdp(struct xdp_md *ctx)
 		return XDP_PASS;
 	}
 	spidd_parse(data, data_end, (__u32)(data_end - data), interface->layer3, interface->domain, packet);
+	SPIDD_BARRIER();
 	return spidd_pipeline(ctx, settings, packet, count) ? XDP_DROP : XDP_PASS;
 }
 

@@ -26,10 +26,14 @@
 /* Keeps the compiler from reasoning across the point: clang 14 leaves registers unset on paths that it has proved
  * impossible, and the verifier, which has not, refuses to follow. */
 #define SPIDD_OPAQUE(x) asm volatile("" : "+r"(x))
+/* Keeps the compiler from carrying what it wrote to memory along in registers, of which BPF has few: it would copy all
+ * of it on the stack at every branch. */
+#define SPIDD_BARRIER() asm volatile("" ::: "memory")
 #else
 #define SPIDD_WIRE __attribute__((packed))
 #define SPIDD_NO_UNROLL
 #define SPIDD_OPAQUE(x)
+#define SPIDD_BARRIER()
 #endif
 
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
@@ -219,12 +223,6 @@ SPIDD_INLINE struct spidd_number spidd_number_ipv6(__be64 first, __be64 second)
 	return number;
 }
 
-/* Sender and receiver. */
-struct spidd_ends {
-	struct spidd_number source;
-	struct spidd_number destination;
-};
-
 SPIDD_INLINE void spidd_number_store(struct spidd_addr *addr, struct spidd_number number)
 {
 	__be64 words[2] = {SPIDD_SWAP64(number.high), SPIDD_SWAP64(number.low)};
@@ -256,30 +254,37 @@ SPIDD_INLINE __be64 spidd_endpoint_tail(__u16 port, __u8 protocol)
 #endif
 }
 
-/* Fills key and source_is_lo from the ends, ports and protocol. */
-SPIDD_INLINE void spidd_packet_set_key(struct spidd_packet *packet, const struct spidd_ends *ends, __u16 domain)
+/* While a packet is parsed, source_is_lo: the addresses are equal, the ports decide. */
+#define SPIDD_SAME_ADDRESS 2
+
+/* The first half of the key: its addresses. */
+SPIDD_INLINE void spidd_packet_set_addresses(struct spidd_packet *packet, struct spidd_number source,
+                                             struct spidd_number destination)
+{
+	int is_lo = source.high != destination.high ? source.high < destination.high : source.low <= destination.low;
+
+	if (is_lo) {
+		spidd_number_store(&packet->key.lo, source);
+		spidd_number_store(&packet->key.hi, destination);
+	} else {
+		spidd_number_store(&packet->key.lo, destination);
+		spidd_number_store(&packet->key.hi, source);
+	}
+	packet->source_is_lo = (__u8)is_lo;
+	if (source.low == destination.low && source.high == destination.high)
+		packet->source_is_lo = SPIDD_SAME_ADDRESS;
+}
+
+/* The second half: ports, which must be set, and protocol. */
+SPIDD_INLINE void spidd_packet_set_tail(struct spidd_packet *packet, __u16 domain)
 {
 	__u16 source_port = packet->source_port, destination_port = packet->destination_port;
 	__be64 tail;
-	__u8 is_lo;
 
-	if (ends->source.high != ends->destination.high)
-		is_lo = ends->source.high < ends->destination.high;
-	else if (ends->source.low != ends->destination.low)
-		is_lo = ends->source.low < ends->destination.low;
-	else
-		is_lo = source_port <= destination_port;
-
-	packet->source_is_lo = is_lo;
-	if (is_lo) {
-		spidd_number_store(&packet->key.lo, ends->source);
-		spidd_number_store(&packet->key.hi, ends->destination);
-		tail = spidd_key_tail(source_port, destination_port, packet->protocol, domain);
-	} else {
-		spidd_number_store(&packet->key.lo, ends->destination);
-		spidd_number_store(&packet->key.hi, ends->source);
-		tail = spidd_key_tail(destination_port, source_port, packet->protocol, domain);
-	}
+	if (packet->source_is_lo == SPIDD_SAME_ADDRESS)
+		packet->source_is_lo = source_port <= destination_port;
+	tail = packet->source_is_lo ? spidd_key_tail(source_port, destination_port, packet->protocol, domain)
+	                            : spidd_key_tail(destination_port, source_port, packet->protocol, domain);
 	__builtin_memcpy(&packet->key.port_lo, &tail, sizeof(tail));
 }
 
@@ -419,7 +424,7 @@ struct spidd_rest {
 
 /* Returns SPIDD_PARSE_FLOW with *rest set if a transport header follows. */
 SPIDD_INLINE int spidd_parse_ipv4(const __u8 *data_end, const __u8 *pos, __u32 wire_rest, struct spidd_packet *packet,
-                                  struct spidd_ends *ends, struct spidd_rest *rest)
+                                  struct spidd_rest *rest)
 {
 	const struct spidd_wire_ipv4 *ip = (const struct spidd_wire_ipv4 *)pos;
 	__u32 header_length, total_length, fragment;
@@ -438,8 +443,7 @@ SPIDD_INLINE int spidd_parse_ipv4(const __u8 *data_end, const __u8 *pos, __u32 w
 	packet->ip_version = 4;
 	packet->wire_bytes = total_length;
 	packet->protocol = ip->protocol;
-	ends->source = spidd_number_ipv4(ip->source);
-	ends->destination = spidd_number_ipv4(ip->destination);
+	spidd_packet_set_addresses(packet, spidd_number_ipv4(ip->source), spidd_number_ipv4(ip->destination));
 	fragment = SPIDD_SWAP16(ip->fragment);
 	if ((fragment & 0x1fff) != 0)
 		return SPIDD_PARSE_FRAGMENT;
@@ -459,7 +463,7 @@ SPIDD_INLINE int spidd_is_extension(__u8 protocol)
 
 /* Returns SPIDD_PARSE_FLOW with *rest set if a transport header follows. */
 SPIDD_INLINE int spidd_parse_ipv6(const __u8 *data, const __u8 *data_end, const __u8 *pos, __u32 wire_rest,
-                                  struct spidd_packet *packet, struct spidd_ends *ends, struct spidd_rest *rest)
+                                  struct spidd_packet *packet, struct spidd_rest *rest)
 {
 	const struct spidd_wire_ipv6 *ip = (const struct spidd_wire_ipv6 *)pos;
 	/* Kept in memory that the verifier does not follow: it would tell apart every sequence of header lengths. */
@@ -481,8 +485,8 @@ SPIDD_INLINE int spidd_parse_ipv6(const __u8 *data, const __u8 *data_end, const 
 
 	packet->ip_version = 6;
 	packet->wire_bytes = left + (__u32)sizeof(*ip);
-	ends->source = spidd_number_ipv6(ip->source[0], ip->source[1]);
-	ends->destination = spidd_number_ipv6(ip->destination[0], ip->destination[1]);
+	spidd_packet_set_addresses(packet, spidd_number_ipv6(ip->source[0], ip->source[1]),
+	                           spidd_number_ipv6(ip->destination[0], ip->destination[1]));
 	next = ip->next;
 	*offset = (__u16)(pos - data + (long)sizeof(*ip));
 	rest->fragmented = 0;
@@ -545,7 +549,6 @@ SPIDD_INLINE int spidd_parse_network(const __u8 *data, const __u8 *data_end, con
                                      __u16 ether_type, __u16 domain, struct spidd_packet *packet)
 {
 	__u32 offset = (__u32)(pos - data);
-	struct spidd_ends ends = {{0, 0}, {0, 0}};
 	struct spidd_rest rest = {pos, 0, 0};
 	int status = SPIDD_PARSE_NOT_IP;
 
@@ -554,13 +557,15 @@ SPIDD_INLINE int spidd_parse_network(const __u8 *data, const __u8 *data_end, con
 	if (offset > wire_length)
 		status = SPIDD_PARSE_TRUNCATED;
 	else if (ether_type == SPIDD_ETHER_IPV4)
-		status = spidd_parse_ipv4(data_end, pos, wire_length - offset, packet, &ends, &rest);
+		status = spidd_parse_ipv4(data_end, pos, wire_length - offset, packet, &rest);
 	else if (ether_type == SPIDD_ETHER_IPV6)
-		status = spidd_parse_ipv6(data, data_end, pos, wire_length - offset, packet, &ends, &rest);
+		status = spidd_parse_ipv6(data, data_end, pos, wire_length - offset, packet, &rest);
+	SPIDD_BARRIER();
 	if (status == SPIDD_PARSE_FLOW) {
 		packet->payload_offset = (__u16)(rest.pos - data);
 		status = spidd_parse_transport(rest.pos, data_end, rest.length, rest.fragmented != 0, packet);
 	}
+	SPIDD_BARRIER();
 	packet->status = (__u8)status;
 	packet->segment_size = packet->payload_length;
 	if (packet->ip_version != 0) {
@@ -568,7 +573,7 @@ SPIDD_INLINE int spidd_parse_network(const __u8 *data, const __u8 *data_end, con
 			packet->source_port = 0;
 			packet->destination_port = 0;
 		}
-		spidd_packet_set_key(packet, &ends, domain);
+		spidd_packet_set_tail(packet, domain);
 	}
 	return status;
 }

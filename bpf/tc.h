@@ -15,26 +15,21 @@
 /* Headers that the linear part does not hold are pulled into it, so many bytes at once. */
 #define SPIDD_PULL 512
 
-/* Parses into the packet in work; pulls once if headers are missing. */
+/* Parses into the packet in work. Returns how many bytes to pull into the linear part before trying again, 0: none. */
 SPIDD_CHECKED_APART int spidd_parse_skb(struct __sk_buff *skb, __u32 link, __u16 domain)
 {
+	const __u8 *data = (const __u8 *)(long)skb->data;
+	const __u8 *data_end = (const __u8 *)(long)skb->data_end;
 	struct spidd_packet *packet = spidd_packet_in_work();
 	__u32 wire_length = skb->len;
 
 	if (!packet)
-		return SPIDD_PARSE_TRUNCATED;
-	SPIDD_NO_UNROLL
-	for (int attempt = 0; attempt < 2; attempt++) {
-		const __u8 *data = (const __u8 *)(long)skb->data;
-		const __u8 *data_end = (const __u8 *)(long)skb->data_end;
-
-		spidd_parse(data, data_end, wire_length, link, domain, packet);
-		if ((packet->status != SPIDD_PARSE_TRUNCATED && packet->status != SPIDD_PARSE_ICMP_OTHER) ||
-		    data_end - data >= wire_length ||
-		    bpf_skb_pull_data(skb, wire_length < SPIDD_PULL ? wire_length : SPIDD_PULL))
-			break;
-	}
-	return packet->status;
+		return 0;
+	spidd_parse(data, data_end, wire_length, link, domain, packet);
+	if ((packet->status != SPIDD_PARSE_TRUNCATED && packet->status != SPIDD_PARSE_ICMP_OTHER) ||
+	    data_end - data >= wire_length)
+		return 0;
+	return wire_length < SPIDD_PULL ? wire_length : SPIDD_PULL;
 }
 
 SPIDD_INLINE int spidd_tc(struct __sk_buff *skb)
@@ -44,6 +39,7 @@ SPIDD_INLINE int spidd_tc(struct __sk_buff *skb)
 	struct spidd_counters *count = spidd_hook_counters();
 	const struct spidd_interface *interface;
 	struct spidd_packet *packet = spidd_packet_in_work();
+	__u32 pull;
 
 	if (!settings || !count || !packet)
 		return TC_ACT_UNSPEC;
@@ -52,7 +48,9 @@ SPIDD_INLINE int spidd_tc(struct __sk_buff *skb)
 		spidd_count_unknown(count, skb->len);
 		return TC_ACT_UNSPEC;
 	}
-	spidd_parse_skb(skb, interface->layer3, interface->domain);
+	pull = spidd_parse_skb(skb, interface->layer3, interface->domain);
+	if (pull && bpf_skb_pull_data(skb, pull) == 0)
+		spidd_parse_skb(skb, interface->layer3, interface->domain);
 	spidd_packet_segment(packet, skb->gso_size);
 	if (skb->vlan_present)
 		packet->absent_bytes += sizeof(struct spidd_wire_vlan);

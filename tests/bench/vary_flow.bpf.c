@@ -18,23 +18,18 @@ struct {
 	__type(value, __u32);
 } subject SEC(".maps");
 
-
-struct varied_frame {
-	struct spidd_wire_ethernet ethernet;
-	struct spidd_wire_ipv4 ip;
-	struct spidd_wire_tcp tcp;
-} __attribute__((packed));
-
 SEC("xdp")
 int vary_flow(struct xdp_md *ctx)
 {
-	struct varied_frame *frame = (void *)(long)ctx->data;
+	__u8 *data = (__u8 *)(long)ctx->data;
+	struct spidd_wire_tcp *tcp =
+		(void *)(data + sizeof(struct spidd_wire_ethernet) + sizeof(struct spidd_wire_ipv4));
 	__u64 run = runs++;
 
-	if ((void *)(frame + 1) > (void *)(long)ctx->data_end)
+	if ((void *)(tcp + 1) > (void *)(long)ctx->data_end)
 		return XDP_ABORTED;
-	frame->tcp.source = SPIDD_SWAP16(40000 + (run & flow_mask));
-	frame->tcp.seq = SPIDD_SWAP32((__u32)run * 500);
+	tcp->source = SPIDD_SWAP16(40000 + (run & flow_mask));
+	tcp->seq = SPIDD_SWAP32((__u32)run * 500);
 	bpf_tail_call(ctx, &subject, 0);
 	return XDP_ABORTED;
 }
