@@ -204,7 +204,7 @@ add_tests() {
   cat >"$guest/vmtests/environment" <<ENVIRONMENT
 export REQUIRE_PRIVILEGED_TESTS=1
 export SPIDD_BUILD_DIR=$build_dir
-export SPIDD_TEST_PATIENCE=8
+export SPIDD_TEST_PATIENCE=5
 export SPIDD_REQUIRE_VLAN=1
 export SPIDD_TEST_DOWNLOAD_BYTES=2097152
 ENVIRONMENT

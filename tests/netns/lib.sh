@@ -157,4 +157,17 @@ refuse() {
   note "ok: $what"
 }
 
+# never SECONDS WHAT COMMAND...: the command must go on failing for that time, however slow the machine.
+never() {
+  local deadline=$((SECONDS + $1)) what=$2
+  shift 2
+  while ((SECONDS < deadline)); do
+    if "$@" >/dev/null 2>&1; then
+      fail "$what"
+    fi
+    sleep 0.05
+  done
+  note "ok: $what"
+}
+
 log_says() { grep -q -- "$2" "$work/$1.log"; }

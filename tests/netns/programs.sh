@@ -194,6 +194,6 @@ authorised_connect() {
 
 # tunnel_works INNER_ADDRESS: a page comes through the tunnel. A stuck connection is given up soon and tried anew.
 tunnel_works() {
-  in_ns client curl -sf --max-time $((2 * patience)) -o "$work/page" "http://$1/hello" &&
+  in_ns client curl -sf --max-time 3 -o "$work/page" "http://$1/hello" &&
     grep -q "hello through the tunnel" "$work/page"
 }

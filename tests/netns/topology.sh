@@ -99,8 +99,8 @@ default_routes() {
 # own_source PORT LAST: what the server sends from a UDP port has the address that ends in LAST. A WireGuard server that calls
 # its client from another address makes the client roam there, away from the endpoint that was blocked.
 own_source() {
-  ip -n server rule add ipproto udp sport "$1" lookup "$1"
-  ip -n server -6 rule add ipproto udp sport "$1" lookup "$1"
+  ip -n server rule add ipproto 17 sport "$1" lookup "$1"
+  ip -n server -6 rule add ipproto 17 sport "$1" lookup "$1"
   ip -n server route add default via 198.51.100.1 src "198.51.100.$2" table "$1"
   ip -n server -6 route add default via 2001:db8:2::1 src "2001:db8:2::$2" table "$1"
 }
