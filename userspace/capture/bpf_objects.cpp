@@ -148,7 +148,7 @@ Result<> BpfObjects::adopt_pinned_maps(const std::string& directory, std::vector
   bpf_object__for_each_map(map, object->get()) {
     if (bpf_map__is_internal(map)) continue;
     const std::string name = bpf_map__name(map);
-    UniqueFd pinned(bpf_obj_get((directory + "/" + name).c_str()));
+    UniqueFd pinned(bpf_obj_get(fmt::format("{}/{}", directory, name).c_str()));
     if (!pinned && errno == ENOENT) continue;
     if (!pinned) return fail_errno(errno, "open the pinned map {}/{}", directory, name);
     // The version first: it is the reason for every other difference, and the one that people can act on.
@@ -177,7 +177,7 @@ Result<> BpfObjects::create_maps() {
 Result<> BpfObjects::pin_maps(const std::string& directory) {
   if (auto made = make_directories(directory); !made) return made;
   for (const auto& [name, fd] : maps_) {
-    if (bpf_obj_pin(fd.get(), (directory + "/" + name).c_str()) != 0 && errno != EEXIST) {
+    if (bpf_obj_pin(fd.get(), fmt::format("{}/{}", directory, name).c_str()) != 0 && errno != EEXIST) {
       return fail_errno(errno, "pin the map {} in {}", name, directory);
     }
   }
