@@ -118,22 +118,26 @@ struct spidd_inner {
  * the hottest memory of the datapath.
  */
 struct spidd_packet {
-	struct spidd_flow_key key; /* if ip_version is not 0; ports are 0 unless the status is SPIDD_PARSE_FLOW */
-	__u32 wire_bytes;          /* IP bytes on the wire, headers included; the frame's length where IP did not parse.
-	                              Of a segmented packet the bytes of all its segments. */
-	__u32 payload_length;      /* transport payload bytes on the wire, of all segments together */
-	__u32 segments;            /* wire packets: 1, or more after spidd_packet_segment() */
-	__u32 segment_size;        /* payload bytes of every segment but the last */
-	__u32 tcp_seq;             /* host order; 0 unless TCP. If SPIDD_PARSE_FLOW */
-	__u16 l3_offset;           /* of the IP header in the frame */
-	__u16 payload_offset;      /* of the transport payload in the frame. If SPIDD_PARSE_FLOW */
-	__u16 source_port;         /* host order; ICMP echo: the identifier, both of them. If ip_version is not 0 */
-	__u16 destination_port;    /* host order. If ip_version is not 0 */
-	__u8 ip_version;           /* 4 or 6; 0: no complete and truthful IP header */
-	__u8 protocol;             /* IP protocol number after extension headers. If ip_version is not 0 */
-	__u8 source_is_lo;         /* the sender is the key's `lo` endpoint. If ip_version is not 0 */
-	__u8 tcp_flags; /* as on the wire: CWR ECE URG ACK PSH RST SYN FIN; 0 unless TCP. If SPIDD_PARSE_FLOW */
-	__u8 icmp_type; /* if ICMP, with status FLOW, ICMP_OTHER or ICMP_ERROR */
+	union {
+		struct spidd_flow_key
+			key;         /* if ip_version is not 0; ports are 0 unless the status is SPIDD_PARSE_FLOW */
+		__be64 key_words[5]; /* the same: lo, hi, then ports, protocol and domain */
+	};
+	__u32 wire_bytes;       /* IP bytes on the wire, headers included; the frame's length where IP did not parse.
+	                           Of a segmented packet the bytes of all its segments. */
+	__u32 payload_length;   /* transport payload bytes on the wire, of all segments together */
+	__u32 segments;         /* wire packets: 1, or more after spidd_packet_segment() */
+	__u32 segment_size;     /* payload bytes of every segment but the last */
+	__u32 tcp_seq;          /* host order; 0 unless TCP. If SPIDD_PARSE_FLOW */
+	__u16 l3_offset;        /* of the IP header in the frame */
+	__u16 payload_offset;   /* of the transport payload in the frame. If SPIDD_PARSE_FLOW */
+	__u16 source_port;      /* host order; ICMP echo: the identifier, both of them. If ip_version is not 0 */
+	__u16 destination_port; /* host order. If ip_version is not 0 */
+	__u8 ip_version;        /* 4 or 6; 0: no complete and truthful IP header */
+	__u8 protocol;          /* IP protocol number after extension headers. If ip_version is not 0 */
+	__u8 source_is_lo;      /* the sender is the key's `lo` endpoint. If ip_version is not 0 */
+	__u8 tcp_flags;         /* as on the wire: CWR ECE URG ACK PSH RST SYN FIN; 0 unless TCP. If SPIDD_PARSE_FLOW */
+	__u8 icmp_type;         /* if ICMP, with status FLOW, ICMP_OTHER or ICMP_ERROR */
 	__u8 icmp_code;
 	__u8 status;              /* enum spidd_parse_status */
 	__u8 absent_bytes;        /* of link header that an Ethernet wire has and the frame's bytes here have not: a tag
@@ -223,16 +227,9 @@ SPIDD_INLINE struct spidd_number spidd_number_ipv6(__be64 first, __be64 second)
 	return number;
 }
 
-SPIDD_INLINE void spidd_number_store(struct spidd_addr *addr, struct spidd_number number)
-{
-	__be64 words[2] = {SPIDD_SWAP64(number.high), SPIDD_SWAP64(number.low)};
-
-	__builtin_memcpy(addr, words, sizeof(*addr));
-}
-
 /*
- * The last 8 bytes of a key in one store: a map lookup reads them in larger pieces than their fields, and the processor
- * cannot forward several small stores to one large load.
+ * The last 8 bytes of a flow key. Keys are written in words because clang, going by the alignment of their type, would
+ * write bytes, and a processor cannot forward several small stores to the large load of a map lookup.
  */
 SPIDD_INLINE __be64 spidd_key_tail(__u16 port_lo, __u16 port_hi, __u8 protocol, __u16 domain)
 {
@@ -241,16 +238,6 @@ SPIDD_INLINE __be64 spidd_key_tail(__u16 port_lo, __u16 port_hi, __u8 protocol, 
 	       (__u64)domain << 48;
 #else
 	return (__u64)port_lo << 48 | (__u64)port_hi << 32 | (__u64)protocol << 24 | domain;
-#endif
-}
-
-/* The same of an endpoint key. */
-SPIDD_INLINE __be64 spidd_endpoint_tail(__u16 port, __u8 protocol)
-{
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-	return (__u64)SPIDD_SWAP16(port) | (__u64)protocol << 16;
-#else
-	return (__u64)port << 48 | (__u64)protocol << 40;
 #endif
 }
 
@@ -263,13 +250,10 @@ SPIDD_INLINE void spidd_packet_set_addresses(struct spidd_packet *packet, struct
 {
 	int is_lo = source.high != destination.high ? source.high < destination.high : source.low <= destination.low;
 
-	if (is_lo) {
-		spidd_number_store(&packet->key.lo, source);
-		spidd_number_store(&packet->key.hi, destination);
-	} else {
-		spidd_number_store(&packet->key.lo, destination);
-		spidd_number_store(&packet->key.hi, source);
-	}
+	packet->key_words[is_lo ? 0 : 2] = SPIDD_SWAP64(source.high);
+	packet->key_words[is_lo ? 1 : 3] = SPIDD_SWAP64(source.low);
+	packet->key_words[is_lo ? 2 : 0] = SPIDD_SWAP64(destination.high);
+	packet->key_words[is_lo ? 3 : 1] = SPIDD_SWAP64(destination.low);
 	packet->source_is_lo = (__u8)is_lo;
 	if (source.low == destination.low && source.high == destination.high)
 		packet->source_is_lo = SPIDD_SAME_ADDRESS;
@@ -279,13 +263,12 @@ SPIDD_INLINE void spidd_packet_set_addresses(struct spidd_packet *packet, struct
 SPIDD_INLINE void spidd_packet_set_tail(struct spidd_packet *packet, __u16 domain)
 {
 	__u16 source_port = packet->source_port, destination_port = packet->destination_port;
-	__be64 tail;
 
 	if (packet->source_is_lo == SPIDD_SAME_ADDRESS)
 		packet->source_is_lo = source_port <= destination_port;
-	tail = packet->source_is_lo ? spidd_key_tail(source_port, destination_port, packet->protocol, domain)
-	                            : spidd_key_tail(destination_port, source_port, packet->protocol, domain);
-	__builtin_memcpy(&packet->key.port_lo, &tail, sizeof(tail));
+	packet->key_words[4] = packet->source_is_lo
+	                               ? spidd_key_tail(source_port, destination_port, packet->protocol, domain)
+	                               : spidd_key_tail(destination_port, source_port, packet->protocol, domain);
 }
 
 /* The packet quoted by an ICMP error: at least its IP header and, for TCP and UDP, its ports. */

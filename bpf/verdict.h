@@ -39,34 +39,73 @@ SPIDD_INLINE int spidd_lookup_take(struct spidd_lookup *lookup, const struct spi
 	return 1;
 }
 
-/* Keys of packets are aligned, which their type does not say: without it clang copies them byte by byte. */
-SPIDD_INLINE void spidd_copy_address(struct spidd_addr *to, const struct spidd_packet *packet, int lo)
-{
-	const struct spidd_addr *from = lo ? &packet->key.lo : &packet->key.hi;
-	const __u32 *words = (const __u32 *)(const void *)from;
-	__u32 *out = (__u32 *)(void *)to;
+/* Keys that are written in words, see spidd_key_tail(). */
+union spidd_endpoint_words {
+	struct spidd_endpoint_key key;
+	__be64 words[3];
+};
 
-	out[0] = words[0];
-	out[1] = words[1];
-	out[2] = words[2];
-	out[3] = words[3];
+union spidd_prefix_words {
+	struct spidd_prefix_key key;
+	__be32 words[5];
+};
+
+/* Index of an end's address in packet->key_words. */
+SPIDD_INLINE __u32 spidd_source_word(const struct spidd_packet *packet)
+{
+	return packet->source_is_lo ? 0 : 2;
 }
 
-SPIDD_INLINE void spidd_copy_source(struct spidd_addr *to, const struct spidd_packet *packet)
+SPIDD_INLINE __u32 spidd_destination_word(const struct spidd_packet *packet)
 {
-	spidd_copy_address(to, packet, packet->source_is_lo);
+	return packet->source_is_lo ? 2 : 0;
 }
 
-SPIDD_INLINE void spidd_copy_destination(struct spidd_addr *to, const struct spidd_packet *packet)
+SPIDD_INLINE __be64 spidd_endpoint_tail(__u16 port, __u8 protocol)
 {
-	spidd_copy_address(to, packet, !packet->source_is_lo);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return (__u64)SPIDD_SWAP16(port) | (__u64)protocol << 16;
+#else
+	return (__u64)port << 48 | (__u64)protocol << 40;
+#endif
 }
 
-SPIDD_INLINE void spidd_endpoint_set(struct spidd_endpoint_key *endpoint, __u16 port, __u8 protocol)
+SPIDD_INLINE const struct spidd_drop_entry *spidd_find_endpoint(const struct spidd_packet *packet, __u32 word,
+                                                                __u16 port, __u8 protocol)
 {
-	__be64 tail = spidd_endpoint_tail(port, protocol);
+	union spidd_endpoint_words search;
 
-	__builtin_memcpy(&endpoint->port, &tail, sizeof(tail));
+	search.words[0] = packet->key_words[word];
+	search.words[1] = packet->key_words[word + 1];
+	search.words[2] = spidd_endpoint_tail(port, protocol);
+	return bpf_map_lookup_elem(&drop_endpoint, &search);
+}
+
+SPIDD_INLINE void spidd_prefix_set(union spidd_prefix_words *search, const struct spidd_packet *packet, __u32 word)
+{
+	const __be32 *address = (const __be32 *)&packet->key_words[word];
+
+	search->key.length = 128;
+	search->words[1] = address[0];
+	search->words[2] = address[1];
+	search->words[3] = address[2];
+	search->words[4] = address[3];
+}
+
+SPIDD_INLINE const struct spidd_drop_entry *spidd_find_prefix(const struct spidd_packet *packet, __u32 word)
+{
+	union spidd_prefix_words search;
+
+	spidd_prefix_set(&search, packet, word);
+	return bpf_map_lookup_elem(&drop_prefix, &search);
+}
+
+SPIDD_INLINE int spidd_in_never_block(const struct spidd_packet *packet, __u32 word)
+{
+	union spidd_prefix_words search;
+
+	spidd_prefix_set(&search, packet, word);
+	return bpf_map_lookup_elem(&never_block, &search) != NULL;
 }
 
 /*
@@ -76,58 +115,27 @@ SPIDD_INLINE void spidd_endpoint_set(struct spidd_endpoint_key *endpoint, __u16 
 SPIDD_INLINE int spidd_lookup_match(struct spidd_lookup *lookup, const struct spidd_config *settings,
                                     const struct spidd_packet *packet, __u64 now_ns, struct spidd_counters *count)
 {
+	__u32 source = spidd_source_word(packet), destination = spidd_destination_word(packet);
 	int has_key = packet->status == SPIDD_PARSE_FLOW;
 
 	if (has_key && settings->flow_drops &&
 	    spidd_lookup_take(lookup, bpf_map_lookup_elem(&drop_flow, &packet->key), now_ns, count))
 		return 1;
 
-	if (settings->endpoint_drops | settings->host_drops) {
-		struct spidd_endpoint_key destination __attribute__((aligned(8)));
-		struct spidd_endpoint_key source __attribute__((aligned(8)));
-
-		spidd_copy_destination(&destination.addr, packet);
-		spidd_copy_source(&source.addr, packet);
-		if (has_key && settings->endpoint_drops) {
-			spidd_endpoint_set(&destination, packet->destination_port, packet->protocol);
-			spidd_endpoint_set(&source, packet->source_port, packet->protocol);
-			if (spidd_lookup_take(lookup, bpf_map_lookup_elem(&drop_endpoint, &destination), now_ns,
-			                      count) ||
-			    spidd_lookup_take(lookup, bpf_map_lookup_elem(&drop_endpoint, &source), now_ns, count))
-				return 1;
-		}
-		if (settings->host_drops) {
-			spidd_endpoint_set(&destination, 0, 0);
-			spidd_endpoint_set(&source, 0, 0);
-			if (spidd_lookup_take(lookup, bpf_map_lookup_elem(&drop_endpoint, &destination), now_ns,
-			                      count) ||
-			    spidd_lookup_take(lookup, bpf_map_lookup_elem(&drop_endpoint, &source), now_ns, count))
-				return 1;
-		}
-	}
-
-	if (settings->prefix_drops) {
-		struct spidd_prefix_key prefix = {.length = 128};
-
-		spidd_copy_destination(&prefix.addr, packet);
-		if (spidd_lookup_take(lookup, bpf_map_lookup_elem(&drop_prefix, &prefix), now_ns, count))
-			return 1;
-		spidd_copy_source(&prefix.addr, packet);
-		if (spidd_lookup_take(lookup, bpf_map_lookup_elem(&drop_prefix, &prefix), now_ns, count))
-			return 1;
-	}
-	return 0;
-}
-
-SPIDD_INLINE int spidd_never_blocked(const struct spidd_packet *packet)
-{
-	struct spidd_prefix_key prefix = {.length = 128};
-
-	spidd_copy_destination(&prefix.addr, packet);
-	if (bpf_map_lookup_elem(&never_block, &prefix))
+	if (has_key && settings->endpoint_drops &&
+	    (spidd_lookup_take(lookup,
+	                       spidd_find_endpoint(packet, destination, packet->destination_port, packet->protocol),
+	                       now_ns, count) ||
+	     spidd_lookup_take(lookup, spidd_find_endpoint(packet, source, packet->source_port, packet->protocol),
+	                       now_ns, count)))
 		return 1;
-	spidd_copy_source(&prefix.addr, packet);
-	return bpf_map_lookup_elem(&never_block, &prefix) != NULL;
+	if (settings->host_drops &&
+	    (spidd_lookup_take(lookup, spidd_find_endpoint(packet, destination, 0, 0), now_ns, count) ||
+	     spidd_lookup_take(lookup, spidd_find_endpoint(packet, source, 0, 0), now_ns, count)))
+		return 1;
+	return settings->prefix_drops &&
+	       (spidd_lookup_take(lookup, spidd_find_prefix(packet, destination), now_ns, count) ||
+	        spidd_lookup_take(lookup, spidd_find_prefix(packet, source), now_ns, count));
 }
 
 /* Fills slot and until_ns of *lookup from the drop tables and the never-block prefixes. */
@@ -140,7 +148,9 @@ SPIDD_CHECKED_APART int spidd_look_up(struct spidd_lookup *lookup, const struct 
 		return 0;
 	lookup->slot = 0;
 	lookup->until_ns = 0;
-	if (spidd_lookup_match(lookup, settings, packet, now_ns, count) && spidd_never_blocked(packet)) {
+	if (spidd_lookup_match(lookup, settings, packet, now_ns, count) &&
+	    (spidd_in_never_block(packet, spidd_destination_word(packet)) ||
+	     spidd_in_never_block(packet, spidd_source_word(packet)))) {
 		count->value[SPIDD_NEVER_BLOCKED]++;
 		lookup->slot = 0;
 	}
