@@ -120,8 +120,8 @@ Result<> BlockJournal::read() {
       const Json json = Json::parse(line);
       if (json.contains("block")) {
         Block block = block_of(json.at("block"));
-        BlockTarget target = block.target;
-        blocks_.insert_or_assign(std::move(target), std::move(block));
+        const BlockTarget target = block.target;
+        blocks_.insert_or_assign(target, std::move(block));
       } else {
         blocks_.erase(target_of(json.at("unblock")));
       }
