@@ -47,6 +47,8 @@ constexpr auto kCounters = std::to_array<CounterInfo>({
     {"matches", "times a flow was scored against the models"},
     {"alerts", "decisions to alert"},
     {"blocks", "decisions to block"},
+    {"records_undecodable", "records of the kernel that could not be read"},
+    {"verdicts_missed", "flows the kernel could not be told to stop recording, because it no longer knew them"},
     {"records_undecodable", "records that could not be decoded"},
     {"verdicts_missed", "verdicts that the kernel did not take: the flow was gone"},
     // enforcement
@@ -60,6 +62,14 @@ constexpr auto kCounters = std::to_array<CounterInfo>({
     {"events_written", "events written to the log"},
     {"events_lost_full", "events lost because the disk was too slow"},
     {"events_lost_failed", "events lost because they could not be written"},
+    {"events_lost_feed", "events that subscribers missed because too many came at once"},
+    // control socket
+    {"clients", "clients of the control socket"},
+    {"clients_refused", "clients sent away because there were too many"},
+    {"requests", "requests received"},
+    {"requests_refused", "requests not understood, or not possible"},
+    {"lines_too_long", "clients disconnected because of a request that was too long"},
+    {"subscribers_cut_off", "subscribers disconnected because they read too slowly"},
     {"events_lost_feed", "events that subscribers missed because too many came at once"},
     // control socket
     {"clients", "clients that connected"},
