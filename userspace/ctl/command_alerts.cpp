@@ -19,7 +19,7 @@ void print_alert(const json& alert) {
              text_at(alert, "/spid/category"), real_at(alert, "/spid/score"), real_at(alert, "/spid/margin"),
              number_at(alert, "/spid/payload_packets"));
   fmt::print("         {} {} -> {}, rule {}\n", text_at(alert, "/proto"), endpoint_text(alert, "src"),
-             endpoint_text(alert, "dest"), text_at(alert, "/alert/signature"));
+             endpoint_text(alert, "dest"), text_at(alert, "/alert/rule"));
 }
 
 void print(const json& alert, bool as_json) {
