@@ -49,8 +49,6 @@ constexpr auto kCounters = std::to_array<CounterInfo>({
     {"blocks", "decisions to block"},
     {"records_undecodable", "records of the kernel that could not be read"},
     {"verdicts_missed", "flows the kernel could not be told to stop recording, because it no longer knew them"},
-    {"records_undecodable", "records that could not be decoded"},
-    {"verdicts_missed", "verdicts that the kernel did not take: the flow was gone"},
     // enforcement
     {"blocks_made", "blocks begun or extended"},
     {"blocks_refused", "blocks refused: never-block prefix, guarded address, list full"},
@@ -70,14 +68,6 @@ constexpr auto kCounters = std::to_array<CounterInfo>({
     {"requests_refused", "requests not understood, or not possible"},
     {"lines_too_long", "clients disconnected because of a request that was too long"},
     {"subscribers_cut_off", "subscribers disconnected because they read too slowly"},
-    {"events_lost_feed", "events that subscribers missed because too many came at once"},
-    // control socket
-    {"clients", "clients that connected"},
-    {"clients_refused", "clients turned away because there were too many"},
-    {"requests", "requests received"},
-    {"requests_refused", "requests not understood or not possible"},
-    {"lines_too_long", "clients disconnected for a line that was too long"},
-    {"subscribers_cut_off", "subscribers disconnected for not keeping up"},
 });
 
 void append_sample(std::string& out, std::string_view name, std::string_view section, std::uint64_t value) {
