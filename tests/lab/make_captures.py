@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Run the variants of more_variants.py in a copy of the laboratory and keep one labels.tsv of all good captures.
+"""Run the added variants in a copy of the laboratory and keep one labels.tsv of all good captures.
 
 make_captures.py LAB OUT TAXONOMY [-j N] [--minutes M] [--rounds K] [--only GLOB]
 
-LAB is the laboratory's folder with more_variants.py copied into its scenarios/ as zz_more_variants.py; TAXONOMY
-gives every label its category. A round runs every variant once, with seeds from 11 up. labels.tsv is replaced as a
-whole every minute; a capture with a flow that nothing explains, or that the dissector contradicts, goes to rejected/.
+LAB is a copy of the laboratory with overlay/ copied over it; TAXONOMY gives every label its category. A round runs
+every variant once, with seeds from 11 up. labels.tsv is replaced as a whole every minute; a capture with a flow that
+nothing explains, or that the dissector contradicts, goes to rejected/.
 """
 import argparse
 import concurrent.futures
@@ -19,8 +19,10 @@ import sys
 import threading
 import time
 
-COLUMNS = ("pcap scenario variant seed proto client_ip client_port server_ip server_port label category tool version inner "
-           "pkts_c2s pkts_s2c payload_c2s payload_s2c t_first t_last start_seen check params note").split()
+COLUMNS = (
+    "pcap scenario variant seed proto client_ip client_port server_ip server_port label category tool version inner "
+    "pkts_c2s pkts_s2c payload_c2s payload_s2c t_first t_last start_seen check params note"
+).split()
 
 
 def rows_of(path):
@@ -45,7 +47,7 @@ def collect(out, taxonomy):
                 status = json.load(f)
             except ValueError:
                 continue
-        base = os.path.basename(part)[:-len(".status.json")]
+        base = os.path.basename(part)[: -len(".status.json")]
         for pcap in glob.glob("%s/%s*.pcap" % (out, base)):
             labels = "%s/parts/%s.labels.tsv" % (out, os.path.basename(pcap)[:-5])
             rows = rows_of(labels) if os.path.exists(labels) else []
@@ -84,6 +86,7 @@ def main():
     os.makedirs(o.out + "/parts", exist_ok=True)
     sys.path.insert(0, lab)
     from labkit import registry
+
     scenarios = registry.load()
     names = [n for n in scenarios if getattr(scenarios[n], "more", 0) and fnmatch.fnmatch(n, o.only)]
     names.sort(key=lambda n: scenarios[n].more)
@@ -104,7 +107,9 @@ def main():
             return
         cmd = [sys.executable, lab + "/lab.py", "run", name, "--seed", str(seed), "--out", o.out, "--nomerge"]
         try:
-            r = subprocess.run(cmd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL, timeout=280)
+            r = subprocess.run(
+                cmd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL, timeout=280
+            )
             print(time.strftime("%H:%M:%S"), r.stdout.strip().split("\n")[-1][:420], flush=True)
         except subprocess.TimeoutExpired:
             print(base, "took too long", flush=True)
@@ -114,6 +119,7 @@ def main():
     def collector():
         while not done.wait(60):
             print("collected: captures %d, flows %d, rejected now %d" % collect(o.out, o.taxonomy), flush=True)
+
     t = threading.Thread(target=collector)
     t.start()
     with concurrent.futures.ThreadPoolExecutor(o.j) as pool:
