@@ -130,8 +130,9 @@ demonstrate() {
   touch "$work/tunnels-are-over"
   show "the SSH session that has been open all the time" wait "$session"
 
-  step "What was seen: spidctl flows"
+  step "What was seen: spidctl flows, and flows --ended"
   spidctl flows | indented
+  spidctl flows --ended | indented
   step "What is blocked: spidctl drops"
   spidctl drops | indented
   step "In sum: spidctl status"

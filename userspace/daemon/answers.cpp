@@ -37,6 +37,9 @@ class Answering {
   Result<std::string> operator()(const FlowsRequest& request) {
     return text_line(flows_report(daemon_, request.limit, now_));
   }
+  Result<std::string> operator()(const EndedFlowsRequest& request) {
+    return text_line(ended_flows_report(daemon_, request.limit));
+  }
   Result<std::string> operator()(const AlertsRequest& request) {
     return text_line(alerts_report(daemon_, request.since, request.limit));
   }

@@ -12,7 +12,7 @@ RecentEvents::Limits limits_of(std::size_t events) { return {events, events * kA
 }  // namespace
 
 EventOutput::EventOutput(std::unique_ptr<EventLog> log, std::size_t recent, std::size_t feed)
-    : log_(std::move(log)), alerts_(limits_of(recent)), feed_(limits_of(feed)) {}
+    : log_(std::move(log)), alerts_(limits_of(recent)), ended_flows_(limits_of(recent)), feed_(limits_of(feed)) {}
 
 // What the log cannot take it counts.
 template <class Event>
@@ -24,7 +24,7 @@ std::string EventOutput::write_line(const Event& event) {
   return line;
 }
 
-void EventOutput::write(const FlowEvent& event) { write_line(event); }
+void EventOutput::write(const FlowEvent& event) { ended_flows_.push(write_line(event)); }
 
 void EventOutput::write(const AlertEvent& event) { alerts_.push(write_line(event)); }
 

@@ -211,14 +211,30 @@ Result<std::string> flows_report(Daemon& daemon, std::size_t limit, Timestamp no
   return text + "]}";
 }
 
-Result<std::string> alerts_report(const Daemon& daemon, std::uint64_t since, std::size_t limit) {
-  const std::vector<RecentEvents::Event> events = daemon.output->alerts().after(since, limit);
-  std::string text = fmt::format("{{\"last\":{},\"alerts\":[", daemon.output->alerts().last_number());
+namespace {
+
+// {"last":NUMBER,"NAME":[EVENT,...]}
+std::string recent_report(const char* name, const RecentEvents& ring, const std::vector<RecentEvents::Event>& events) {
+  std::string text = fmt::format("{{\"last\":{},\"{}\":[", ring.last_number(), name);
   for (const RecentEvents::Event& event : events) {
     if (&event != &events.front()) text += ',';
     text += event.json;
   }
   return text + "]}";
+}
+
+}  // namespace
+
+Result<std::string> ended_flows_report(const Daemon& daemon, std::size_t limit) {
+  const RecentEvents& ring = daemon.output->ended_flows();
+  std::vector<RecentEvents::Event> events = ring.after(0, limit);
+  std::ranges::reverse(events);
+  return recent_report("flows", ring, events);
+}
+
+Result<std::string> alerts_report(const Daemon& daemon, std::uint64_t since, std::size_t limit) {
+  const RecentEvents& ring = daemon.output->alerts();
+  return recent_report("alerts", ring, ring.after(since, limit));
 }
 
 Result<ordered_json> ports_report(const Daemon& daemon, std::size_t limit) {

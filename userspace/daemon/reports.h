@@ -15,6 +15,8 @@ namespace spidd {
 Result<nlohmann::ordered_json> status_report(Daemon& daemon, Timestamp now);
 // JSON text: the flows are written as the events they are.
 Result<std::string> flows_report(Daemon& daemon, std::size_t limit, Timestamp now);
+// The newest flows that ended, newest first.
+Result<std::string> ended_flows_report(const Daemon& daemon, std::size_t limit);
 Result<std::string> alerts_report(const Daemon& daemon, std::uint64_t since, std::size_t limit);
 Result<nlohmann::ordered_json> ports_report(const Daemon& daemon, std::size_t limit);
 Result<nlohmann::ordered_json> drops_report(const Daemon& daemon, std::size_t limit, Timestamp now);

@@ -106,9 +106,10 @@ struct Command {
   std::string_view name;
   Result<Request> (*read)(Arguments&);
 };
-constexpr std::array<Command, 11> kCommands = {{
+constexpr std::array<Command, 12> kCommands = {{
     {"status", read_plain<StatusRequest>},
     {"flows", read_limit<FlowsRequest>},
+    {"ended_flows", read_limit<EndedFlowsRequest>},
     {"alerts", read_alerts},
     {"ports", read_limit<PortsRequest>},
     {"drops", read_limit<DropsRequest>},

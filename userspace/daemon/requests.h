@@ -20,6 +20,9 @@ struct StatusRequest {};
 struct FlowsRequest {
   std::size_t limit = 100;
 };
+struct EndedFlowsRequest {
+  std::size_t limit = 100;
+};
 struct AlertsRequest {
   std::uint64_t since = 0;  // number of the last event already known
   std::size_t limit = 100;
@@ -42,8 +45,9 @@ struct CountersRequest {};
 struct MetricsRequest {};
 struct SubscribeRequest {};
 
-using Request = std::variant<StatusRequest, FlowsRequest, AlertsRequest, PortsRequest, DropsRequest, BlockRequest,
-                             UnblockRequest, PolicyReloadRequest, CountersRequest, MetricsRequest, SubscribeRequest>;
+using Request =
+    std::variant<StatusRequest, FlowsRequest, EndedFlowsRequest, AlertsRequest, PortsRequest, DropsRequest,
+                 BlockRequest, UnblockRequest, PolicyReloadRequest, CountersRequest, MetricsRequest, SubscribeRequest>;
 
 // Reads one line, however hostile. Unknown commands, unknown or missing keys and another protocol version are errors.
 Result<Request> parse_request(std::string_view line);
