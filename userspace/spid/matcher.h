@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// Scores a fingerprint against every model of its transport (SPID with a background: profile bg44), and the divergence
+// Scores a fingerprint against every model of its transport (SPID with a background: profile bg42), and the divergence
 // of the original for comparison (classic34).
 //
 //   score_m = 1/|A| * sum over meters a in A of 1/n_a * sum over bins i of c_ai * R_mai
 //   R_mai   = log2((C_mai + alpha * B_ai) / (N_ma + alpha)) - log2 B_ai,  alpha = 64
 //
-// A: meters with measurements in the flow and in the model; B: background, the mean of the distributions of all
-// models that have the meter, of any transport, mixed with 2 % uniform. Unit: bits per measurement above the
+// A: scored meters with measurements in the flow and in the model; B: background, the mean of the distributions of all
+// models that have the meter, of any transport, mixed with 10 % uniform. Unit: bits per measurement above the
 // background; 0 = no better than average traffic.
 //
 // Tunnel tools that share a carrier resemble one another more than they resemble the carrier's plain use. So the models

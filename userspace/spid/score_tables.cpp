@@ -8,8 +8,8 @@
 namespace spidd {
 namespace {
 
-constexpr double kSmoothing = 64;       // alpha: so many measurements of the background are mixed into a model
-constexpr double kUniformShare = 0.02;  // of the background; no bin is impossible
+constexpr double kSmoothing = 64;      // alpha: so many measurements of the background are mixed into a model
+constexpr double kUniformShare = 0.1;  // of the background; no bin is impossible
 
 std::int16_t to_table_value(double bits) {
   return static_cast<std::int16_t>(
@@ -42,7 +42,7 @@ ScoreBlock::ScoreBlock(std::span<const ProtocolModel* const> models, const Backg
     const unsigned first_row = meter * kBinsPerMeter;
     for (std::size_t column = 0; column < models.size(); ++column) {
       const ProtocolModel& model = *models[column];
-      if (model.measurements[meter] == 0) continue;
+      if (model.measurements[meter] == 0 || !is_scored(meter)) continue;
       const double total = static_cast<double>(model.measurements[meter]) + kSmoothing;
       const std::int16_t never_seen = to_table_value(std::log2(kSmoothing / total));
       for (unsigned row = first_row; row < first_row + kBinsPerMeter; ++row) {
@@ -74,7 +74,7 @@ FlowWeights::FlowWeights(const Fingerprint& flow) {
 MeterMask measured_meters(const ProtocolModel& model) {
   MeterMask mask = 0;
   for (unsigned meter = 0; meter < kMeterCount; ++meter) {
-    if (model.measurements[meter] != 0) mask |= MeterMask{1} << meter;
+    if (model.measurements[meter] != 0 && is_scored(meter)) mask |= MeterMask{1} << meter;
   }
   return mask;
 }

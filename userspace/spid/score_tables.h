@@ -65,7 +65,7 @@ class FlowWeights {
   std::array<WeightedRow, kRowCount> rows_;
 };
 
-MeterMask measured_meters(const ProtocolModel& model);
+MeterMask measured_meters(const ProtocolModel& model);  // of those scored
 
 // A sum of the kernel as a score: bits per measurement, mean over `meters` meters.
 float to_score(std::int32_t sum, unsigned meters);

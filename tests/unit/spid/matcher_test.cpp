@@ -39,7 +39,7 @@ double exact_score(const Fingerprint& flow, const ModelDatabase& database, const
   double score = 0;
   unsigned shared = 0;
   for (unsigned meter = 0; meter < kMeterCount; ++meter) {
-    if (flow.measurements[meter] == 0 || model.measurements[meter] == 0) continue;
+    if (flow.measurements[meter] == 0 || model.measurements[meter] == 0 || !is_scored(meter)) continue;
     ++shared;
     for (const RowCount& row : flow.rows) {
       if (row.row / kBinsPerMeter != meter) continue;
@@ -50,7 +50,7 @@ double exact_score(const Fingerprint& flow, const ModelDatabase& database, const
         background += other.counters[row.row] / static_cast<double>(other.measurements[meter]);
         ++with_meter;
       }
-      background = 0.98 * background / with_meter + 0.02 / 256;
+      background = 0.9 * background / with_meter + 0.1 / 256;
       const double ratio = std::log2((model.counters[row.row] + kAlpha * background) /
                                      (static_cast<double>(model.measurements[meter]) + kAlpha)) -
                            std::log2(background);

@@ -89,6 +89,23 @@ TEST(ModelFile, IsReadAsItWasWritten) {
   expect_same(parsed->model, model);
 }
 
+TEST(ModelFile, LooksAsItsDescriptionSays) {
+  std::ifstream file(SPIDD_POLICY_DIR "/models/README.md");
+  const std::string page((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  const std::size_t begin = page.find("```json\n") + 8;
+  const Result<ModelFile> parsed = parse_model(page.substr(begin, page.find("```", begin) - begin), "README.md");
+  ASSERT_TRUE(parsed) << parsed.error().message;
+  EXPECT_EQ(parsed->model.label, "wireguard");
+  EXPECT_EQ(parsed->model.counters[65], 57U);
+}
+
+TEST(ModelDirectory, ThatIsShippedLoads) {
+  const Result<ModelDatabase> shipped = load_models(SPIDD_POLICY_DIR "/models");
+  ASSERT_TRUE(shipped) << shipped.error().message;
+  EXPECT_NE(shipped->find("wireguard", Transport::udp), nullptr);
+  EXPECT_NE(shipped->find("https", Transport::tcp), nullptr);
+}
+
 TEST(ModelFile, NamesFileAndLineOfAnError) {
   EXPECT_EQ(error_of(with(model_text(), "\"snap\": 64", "\"snap\": 65")),
             "x.json:5: snap is 65, not 1 to 64 (byte 77)");

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "tests/unit/spid/test_flows.h"
 #include "userspace/spid/matcher.h"
 
@@ -71,6 +73,61 @@ TEST(Trainer, MakesModelsThatRecogniseTheirProtocol) {
     EXPECT_EQ(matcher.models()[match.best].label, fmt::format("proto{}", protocol));
     EXPECT_EQ(match.tunnel_margin() > 0, protocol < 3);
   }
+}
+
+TEST(Trainer, SpreadsWhatItLearnsOverAGroup) {
+  std::mt19937 random(5);
+  TrainingSet set;
+  for (unsigned i = 0; i < 10; ++i) {
+    set.flows.push_back(make_flow("dns", i, random_flow(random, 3)));
+    set.flows.back().group = i < 8 ? 0 : 1;
+  }
+  const std::vector<bool> all(set.flows.size(), true);
+  const std::vector<bool> spread = spread_flows(set, all, {.flows_per_group = 4});
+  EXPECT_EQ(spread, (std::vector<bool>{true, false, true, false, true, false, true, false, true, true}));
+}
+
+TEST(Trainer, PutsTheGroupsOfALabelIntoDifferentFolds) {
+  TrainingSet set;
+  for (std::uint32_t group = 0; group < 12; ++group) {
+    set.groups.push_back(fmt::format("group{}", group));
+    set.flows.push_back(make_flow(fmt::format("proto{}", group / 3), group, {}));
+    set.flows.back().group = group;
+  }
+  const std::vector<unsigned> folds = folds_of_groups(set, std::vector<bool>(set.flows.size(), true), 3);
+  for (unsigned label = 0; label < 4; ++label) {
+    const std::set<unsigned> of_label(folds.begin() + 3 * label, folds.begin() + 3 * label + 3);
+    EXPECT_EQ(of_label, (std::set<unsigned>{0, 1, 2}));
+  }
+}
+
+TEST(Trainer, CalibratesOnlyLabelsThatAreNoTunnels) {
+  std::mt19937 random(6);
+  TrainingSet set;
+  for (std::uint32_t group = 0; group < 4; ++group) {
+    set.groups.push_back(fmt::format("group{}", group));
+    for (unsigned protocol = 0; protocol < 5; ++protocol) {
+      for (unsigned i = 0; i < 8; ++i) {
+        set.flows.push_back(make_flow(fmt::format("proto{}", protocol), group, protocol_flow(random, protocol),
+                                      protocol == 0 ? Category::tunnel : Category::plain));
+        set.flows.back().group = group;
+      }
+    }
+  }
+  // Flows of random bytes under a label of their own: nothing they have in common carries over to another group.
+  for (unsigned i = 0; i < 16; ++i) {
+    set.flows.push_back(make_flow("noise", i % 4, random_flow(random, 4)));
+    set.flows.back().group = i % 4;
+  }
+  const TrainingRules rules;
+  const std::vector<bool> use(set.flows.size(), true);
+  const auto fingerprints = measure_flows(set, use, rules.payload_packets);
+  ModelDatabase database = train_models(set, fingerprints, use);
+  calibrate_thresholds(set, fingerprints, use, rules, database);
+  EXPECT_EQ(database.find("proto0", Transport::tcp)->threshold, 0);
+  EXPECT_GT(database.find("proto1", Transport::tcp)->threshold, 0.2F);
+  EXPECT_LE(database.find("proto1", Transport::tcp)->threshold, 0.6F);
+  EXPECT_LT(database.find("noise", Transport::tcp)->threshold, 0.2F);
 }
 
 }  // namespace
