@@ -14,6 +14,7 @@ import fnmatch
 import glob
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -98,12 +99,13 @@ def main():
                 if i < count:
                     # the laboratory picks variant (seed - 1) % count
                     first = next(s for s in range(11, 11 + count) if (s - 1) % count == i)
-                    jobs.append((n, first + k * count))
+                    jobs.append((k, n, first + k * count))
 
     def one(job):
-        name, seed = job
-        base = "%s-%s-%d" % (name, scenarios[name].pick("dev", seed)[0], seed)
-        if time.time() > end or os.path.exists("%s/parts/%s.status.json" % (o.out, base)):
+        k, name, seed = job
+        base = "%s-%s" % (name, scenarios[name].pick("dev", seed)[0])
+        runs = [f for f in os.listdir(o.out + "/parts") if re.fullmatch(re.escape(base) + r"-\d+\.status\.json", f)]
+        if time.time() > end or len(runs) > k:
             return
         cmd = [sys.executable, lab + "/lab.py", "run", name, "--seed", str(seed), "--out", o.out, "--nomerge"]
         try:

@@ -7,7 +7,8 @@ other files must have been loaded. Programs and options are those that the labor
 in other combinations, with OpenSSL's system-wide settings for the rest.
 
 Two keys work in every variant: `wire` is the MTU of the wire; `tls_s` and `tls_c` are lines of OpenSSL's
-system_default section on the server and on the client (protocol, ciphers, groups).
+system_default section on the server and on the client (protocol, ciphers, groups). Not every program heeds them:
+trojan, stunnel, nginx and Apache have settings of their own, and curl ignores the protocol but not the ciphers.
 """
 from labkit.registry import SCENARIOS, V
 
@@ -15,9 +16,10 @@ TLS12 = "MaxProtocol = TLSv1.2\n"
 CHACHA = "Ciphersuites = TLS_CHACHA20_POLY1305_SHA256\n"
 AES128 = "Ciphersuites = TLS_AES_128_GCM_SHA256\n"
 P384 = "Groups = P-384\n"
-P256 = "Groups = P-256\n"
 TLS12_CBC = TLS12 + "CipherString = ECDHE+AES256:!AESGCM:!AESCCM:!ARIA:!CAMELLIA:@SECLEVEL=1\n"
-TLS12_CHACHA = TLS12 + "CipherString = ECDHE+CHACHA20\n"
+# stunnel has settings of its own for these
+STUNNEL_CHACHA = "ciphersuites = TLS_CHACHA20_POLY1305_SHA256"
+STUNNEL_AES128_P384 = "ciphersuites = TLS_AES_128_GCM_SHA256\ncurves = secp384r1"
 
 
 def with_wire(func):
@@ -67,10 +69,10 @@ for _scenario, _list, _items in (
 # --- proxies -------------------------------------------------------------------------------
 more(
     "trojan",
-    V(name="443-tls13-chacha", port=443, tls_s=CHACHA),
+    V(name="443-b", port=443),
     V(name="2083-tls12", port=2083, tls_s=TLS12),
     V(name="8443-tls13-aes128-p384", port=8443, tls_s=AES128 + P384),
-    V(name="443-tls12-chacha-mtu1400", port=443, tls_s=TLS12_CHACHA, wire=1400),
+    V(name="443-tls12-mtu1400", port=443, tls_s=TLS12, wire=1400),
 )
 more(
     "shadowsocks",
@@ -130,13 +132,15 @@ more(
     "http-connect",
     V(name="squid-8080", port=8080, proxy="squid"),
     V(name="tinyproxy-3128", port=3128, proxy="tinyproxy"),
-    V(name="squid-8000-tls12", port=8000, proxy="squid", tls_s=TLS12),
+    V(name="squid-8000", port=8000, proxy="squid"),
 )
 more(
     "https-proxy",
     V(name="8443-tls12", port=8443, tls12=1),
-    V(name="443-chacha", port=443, tls_s=CHACHA),
-    V(name="3129-aes128-p384", port=3129, tls_s=AES128 + P384),
+    V(name="443-b", port=443),
+    V(name="3129", port=3129),
+    V(name="443-chacha", port=443, tls_c=CHACHA),
+    V(name="4443-aes128-p384", port=4443, tls_c=AES128 + P384),
 )
 more(
     "tor",
@@ -170,9 +174,10 @@ more(
 )
 more(
     "openvpn-stunnel",
-    V(name="993-chacha", port=993, tls_s=CHACHA),
+    V(name="993", port=993),
+    V(name="443-chacha", port=443, opt=STUNNEL_CHACHA),
     V(name="443-tls12", port=443, opt="sslVersionMax = TLSv1.2"),
-    V(name="8443-aes128-p384", port=8443, tls_s=AES128 + P384, wrap="tls-auth"),
+    V(name="8443-aes128-p384", port=8443, opt=STUNNEL_AES128_P384, wrap="tls-auth"),
     V(name="443-mtu1400-tlscrypt", port=443, wire=1400, wrap="tls-crypt"),
 )
 more(
@@ -296,9 +301,10 @@ more(
 )
 more(
     "ssh-in-tls",
-    V(name="8443-chacha", port=8443, tls_s=CHACHA),
-    V(name="443-tls12-chacha", port=443, tls_s=TLS12_CHACHA),
-    V(name="993-aes128-p384", port=993, tls_s=AES128 + P384),
+    V(name="8443", port=8443),
+    V(name="443-tls13-chacha", port=443, opt=STUNNEL_CHACHA),
+    V(name="443-tls12", port=443, opt="sslVersionMax = TLSv1.2"),
+    V(name="993-aes128-p384", port=993, opt=STUNNEL_AES128_P384),
     V(name="443-mtu1400", port=443, wire=1400),
 )
 more(
@@ -310,11 +316,12 @@ more(
 # --- benign look-alikes --------------------------------------------------------------------
 more(
     "https",
-    V(name="apache-tls12-python", srv="apache", port=443, client="python", tls_s=TLS12),
+    V(name="apache-python", srv="apache", port=443, client="python"),
+    V(name="apache-tls12-python", srv="apache", port=443, client="python", max="1.2"),
     V(name="lighttpd-curl-chacha", srv="lighttpd", port=443, client="curl", tls_s=CHACHA),
     V(name="haproxy-tls13-wget", srv="haproxy", port=8443, client="wget"),
     V(name="nginx-tls12-openssl", srv="nginx", port=443, client="openssl", max="1.2"),
-    V(name="nginx-curl-p384-mtu1400", srv="nginx", port=443, client="curl", tls_s=P384 + AES128, wire=1400),
+    V(name="nginx-curl-p384-mtu1400", srv="nginx", port=443, client="curl", tls_c=P384 + AES128, wire=1400),
     V(name="apache-openssl", srv="apache", port=443, client="openssl"),
     V(name="lighttpd-tls12-curl", srv="lighttpd", port=4443, client="curl", max="1.2"),
     V(name="caddy-python", srv="caddy", port=443, client="python"),
@@ -351,7 +358,7 @@ more(
     "doh",
     V(name="dnsdist-kdig-8443", srv="dnsdist", client="kdig", port=8443),
     V(name="dnsdist-curl-mtu1400", srv="dnsdist", client="curl", port=443, wire=1400),
-    V(name="dnsdist-curl-tls12", srv="dnsdist", client="curl", port=443, tls_c=TLS12),
+    V(name="dnsdist-curl-tls12", srv="dnsdist", client="curl", port=443, tls_s=TLS12),
 )
 more(
     "mqtt-tls",
@@ -363,18 +370,21 @@ more("redis-tls", V(name="6379-tls12", port=6379, tls_s=TLS12), V(name="6380-cha
 more(
     "smtp-tls",
     V(name="postfix-smtps-swaks", srv="postfix", client="swaks", port=465, wrapped=1),
-    V(name="postfix-smtps-tls12", srv="postfix", client="curl", port=465, wrapped=1, tls_c=TLS12),
+    V(name="postfix-smtps-b", srv="postfix", client="curl", port=465, wrapped=1),
+    V(name="postfix-smtps-chacha", srv="postfix", client="curl", port=465, wrapped=1, tls_c=CHACHA),
     V(name="postfix-starttls-swaks-587", srv="postfix", client="swaks", port=587),
 )
 more(
     "imap-tls",
-    V(name="imaps-993-tls12", port=993, wrapped=1, tls_c=TLS12),
+    V(name="imaps-993-b", port=993, wrapped=1),
+    V(name="imaps-993-tls12", port=993, wrapped=1, tls_s=TLS12),
     V(name="imaps-9993-chacha", port=9993, wrapped=1, tls_c=CHACHA),
-    V(name="starttls-1143-tls12", port=1143, tls_c=TLS12),
+    V(name="starttls-1143", port=1143),
 )
 more(
     "pop3-tls",
-    V(name="pop3s-995-tls12", port=995, wrapped=1, tls_c=TLS12),
+    V(name="pop3s-995-b", port=995, wrapped=1),
+    V(name="pop3s-995-tls12", port=995, wrapped=1, tls_s=TLS12),
     V(name="pop3s-9995-aes128", port=9995, wrapped=1, tls_c=AES128),
 )
 more("rtmp", V(name="1936", port=1936), V(name="443", port=443), V(name="1935-mtu1400", port=1935, wire=1400))
