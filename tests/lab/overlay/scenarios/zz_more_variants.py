@@ -269,6 +269,8 @@ more(
     V(name="resolver-cname", type="CNAME", resolver="unbound"),
 )
 more("dns2tcp", V(name="txt-ssh-mtu1400", type="TXT", wire=1400), V(name="key-ssh-mtu1280", type="KEY", wire=1280))
+for _n in ("icmp-ptunnel", "icmp-ptunnel-ng"):
+    more(_n, V(name="ssh-mtu1280", wire=1280), V(name="web-mtu1400", web=1, wire=1400))
 more("httptunnel", V(name="8080-ssh", port=8080), V(name="3128-ssh", port=3128))
 
 # --- SSH -----------------------------------------------------------------------------------
