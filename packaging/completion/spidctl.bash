@@ -3,7 +3,7 @@
 # Completion of spidctl's commands and options for bash.
 _spidctl() {
   local word=${COMP_WORDS[COMP_CWORD]} command='' i
-  local commands="status flows alerts ports drops block unblock analyze policy models train"
+  local commands="status flows alerts ports drops block unblock metrics analyze policy models train version"
   for ((i = 1; i < COMP_CWORD; i++)); do
     case ${COMP_WORDS[i]} in
       --socket) ((i++)) ;;
@@ -22,12 +22,15 @@ _spidctl() {
       return
       ;;
     status) options+=" --json --watch" ;;
-    alerts) options+=" --json --follow" ;;
-    flows | ports | drops) options+=" --json" ;;
+    alerts) options+=" --json --follow --limit" ;;
+    flows) options+=" --json --limit --ended" ;;
+    ports | drops) options+=" --json --limit" ;;
+    metrics) options+=" --json" ;;
     block) options+=" --for --json" ;;
     unblock) options+=" --json" ;;
-    analyze) options+=" --json --policy --models" ;;
-    policy) [ "${COMP_WORDS[COMP_CWORD - 1]}" = policy ] && options+=" check" ;;
+    analyze) options+=" --json --policy --models --filter --threads --max-flows" ;;
+    policy) [ "${COMP_WORDS[COMP_CWORD - 1]}" = policy ] && options+=" check reload" ;;
+    train) options+=" --into --labels --taxonomy --manifest --same --category --min-flows --calibrate --provenance" ;;
     models) [ "${COMP_WORDS[COMP_CWORD - 1]}" = models ] && options+=" list show" ;;
   esac
   if [[ $word == -* ]] || [[ $command =~ ^(policy|models)$ && ${COMP_WORDS[COMP_CWORD - 1]} == "$command" ]]; then
