@@ -298,7 +298,7 @@ for _n in ("ssh-interactive", "ssh-transfer", "ssh-socks", "ssh-forward"):
 more("ssh-tun", *SSH[1:])
 more(
     "sshuttle",
-    V(name="2222-aes128gcm", port=22, copt=["-c", "aes128-gcm@openssh.com"]),
+    V(name="22-aes128gcm", port=22, copt=["-c", "aes128-gcm@openssh.com"]),
     V(name="22-compressed", port=22, copt=["-C"]),
 )
 more(
