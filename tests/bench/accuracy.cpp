@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // How right the names and the tunnel alerts are: cross-validation over labelled captures, folds by group (scenario
-// variant, source environment), verdicts by the engine's own rules. Prints tables; the figures of
-// policy/models/README.md.
+// variant, source environment), verdicts by the engine's own rules. Prints the figures of
+// userspace/spid/README.md.
 //
-//   accuracy --set lab:DIR:LABELS[:MANIFEST] --set public:DIR:LABELS:MANIFEST --taxonomy FILE [--folds 10] [--details]
+//   accuracy --set lab:DIR:LABELS[:MANIFEST] --set public:DIR:LABELS:MANIFEST --taxonomy FILE [--same LABEL=OTHER]...
+//            [--folds 10] [--jobs 2] [--details]
+//
+// All sets are trained together, each is judged for itself. Models are made and calibrated as `spidctl train` does it.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -60,21 +63,27 @@ bool meets(const Verdict& verdict, Rule rule) {
   return verdict.tunnel_score >= rule.score && verdict.tunnel_margin >= rule.margin;
 }
 
+// What a flow is, whatever label it is trained as.
+struct Truth {
+  std::string label;
+  bool is_tunnel;
+};
+
 struct Judged {
   std::size_t flow;  // index into the set
   Outcome outcome;
 };
 using OutcomesByMoment = std::map<unsigned, std::vector<Judged>>;
 
-OutcomesByMoment test_fold(const TrainingSet& set, const std::vector<Fingerprint>& fingerprints,
-                           const std::vector<bool>& use, const std::vector<unsigned>& folds, unsigned fold,
-                           const TrainingRules& rules, bool calibrate) {
+OutcomesByMoment test_fold(const TrainingSet& set, const std::vector<Truth>& truths,
+                           const std::vector<Fingerprint>& fingerprints, const std::vector<bool>& use,
+                           const std::vector<unsigned>& folds, unsigned fold, const TrainingRules& rules) {
   std::vector<bool> train = use;
   for (std::size_t i = 0; i < train.size(); ++i) {
     if (folds[set.flows[i].group] == fold) train[i] = false;
   }
   ModelDatabase database = train_models(set, fingerprints, spread_flows(set, train, rules));
-  if (calibrate) calibrate_thresholds(set, fingerprints, train, rules, database);
+  calibrate_thresholds(set, fingerprints, train, rules, database);
   const auto matcher = Matcher::build(database);
   OutcomesByMoment outcomes;
   if (!matcher) return outcomes;
@@ -86,9 +95,9 @@ OutcomesByMoment test_fold(const TrainingSet& set, const std::vector<Fingerprint
     for (const unsigned moment : kMoments) {
       const Verdict verdict = judge(flow, *matcher, moment, meters, fingerprint);
       Outcome outcome;
-      outcome.label = flow.label;
+      outcome.label = truths[i].label;
       outcome.family = flow.family;
-      outcome.is_tunnel = flow.category == Category::tunnel;
+      outcome.is_tunnel = truths[i].is_tunnel;
       outcome.known = database.find(flow.label, flow.transport) != nullptr;
       outcome.group = flow.group;
       if (verdict.state == IdentificationState::identified) outcome.named = matcher->models()[verdict.model].family;
@@ -162,7 +171,7 @@ int run(int argc, char** argv) {
                                                                     cxxopts::value<std::string>()->default_value(""))(
       "folds", "number of folds", cxxopts::value<unsigned>()->default_value("10"))(
       "same", "LABEL=OTHER: two names of one protocol; may be repeated",
-      cxxopts::value<std::vector<std::string>>()->default_value(""))("calibrate", "thresholds from training flows")(
+      cxxopts::value<std::vector<std::string>>()->default_value(""))(
       "jobs", "threads", cxxopts::value<unsigned>()->default_value("2"))("details", "a row a family and tunnel label")(
       "help", "this text");
   const auto arguments = options.parse(argc, argv);
@@ -189,13 +198,14 @@ int run(int argc, char** argv) {
     set.merge(std::move(*loaded));
     sets.emplace_back(name, set.flows.size());
   }
+  std::vector<Truth> truths;
+  for (const LabelledFlow& flow : set.flows) truths.push_back({flow.label, flow.category == Category::tunnel});
   for (const std::string& same : arguments["same"].as<std::vector<std::string>>()) {
     const std::size_t equals = same.find('=');
     if (equals != std::string::npos) set.merge_label(same.substr(0, equals), same.substr(equals + 1));
   }
   set.split_single_variants();
   const TrainingRules rules;
-  const bool calibrate = arguments.count("calibrate") != 0;
   const std::vector<bool> use = select_flows(set, rules);
   const auto fingerprints = measure_flows(set, use, rules.payload_packets);
   const unsigned folds = std::max(2U, arguments["folds"].as<unsigned>());
@@ -207,7 +217,7 @@ int run(int argc, char** argv) {
   for (unsigned job = 0; job < std::max(1U, arguments["jobs"].as<unsigned>()); ++job) {
     workers.push_back(std::async(std::launch::async, [&] {
       for (unsigned fold = next++; fold < folds; fold = next++) {
-        results[fold] = test_fold(set, fingerprints, use, fold_of_group, fold, rules, calibrate);
+        results[fold] = test_fold(set, truths, fingerprints, use, fold_of_group, fold, rules);
       }
     }));
   }

@@ -390,8 +390,6 @@ TEST(Decide, TheGatewayPolicyBlocksClearTunnelsAndLeavesTheRestAlone) {
       {"authorised but taken for another tunnel", mistaken, Action::pass, "authorised-vpn"},
       {"another port of the authorised server", other_port, Action::block, "clear-tunnels"},
       {"the administrator's own host", administrator, Action::alert, "clear-tunnels"},
-      {"ssh that looks like a tunnel", tunnel("ssh-tunnel", "ssh", 20, 3.0, 2.0), Action::alert,
-       "tunnels-alike-to-other-traffic"},
       {"tls that looks like a tunnel", tunnel("trojan", "tls-tunnel", 20, 3.0, 2.0), Action::alert,
        "tunnels-alike-to-other-traffic"},
       {"https", https_flow(), Action::pass, ""},
