@@ -112,6 +112,21 @@ struct {
 	__type(value, struct spidd_flow_budget);
 } new_flow_budget SEC(".maps");
 
+/* The pair of addresses that this CPU last found in no never-block prefix, and for which generation. A flood on what is
+ * blocked then costs no search of prefixes. Nobody outside the kernel reads it. */
+struct spidd_blockable {
+	__be64 addresses[4];
+	__u32 generation; /* 0: none */
+	__u32 zero;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct spidd_blockable);
+} blockable SEC(".maps");
+
 /*
  * The packet in work, one for each hook. Not on the stack: that is too small, and the verifier tells paths apart by
  * what it knows of the stack, so that it would follow the pipeline once for every way through the parser.

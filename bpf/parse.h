@@ -586,17 +586,19 @@ SPIDD_INLINE int spidd_parse_link(const __u8 *data, const __u8 *data_end, __u32 
 			return SPIDD_PARSE_TRUNCATED;
 		type = SPIDD_SWAP16(ethernet->type);
 		pos += sizeof(*ethernet);
-		for (int i = 0; i < SPIDD_VLAN_LIMIT && spidd_is_tag(type); i++) {
-			const struct spidd_wire_vlan *vlan = (const struct spidd_wire_vlan *)pos;
+		if (type != SPIDD_ETHER_IPV4) {
+			for (int i = 0; i < SPIDD_VLAN_LIMIT && spidd_is_tag(type); i++) {
+				const struct spidd_wire_vlan *vlan = (const struct spidd_wire_vlan *)pos;
 
-			if (pos + sizeof(*vlan) > data_end)
-				return SPIDD_PARSE_TRUNCATED;
-			type = SPIDD_SWAP16(vlan->type);
-			pos += sizeof(*vlan);
-			SPIDD_OPAQUE(type);
+				if (pos + sizeof(*vlan) > data_end)
+					return SPIDD_PARSE_TRUNCATED;
+				type = SPIDD_SWAP16(vlan->type);
+				pos += sizeof(*vlan);
+				SPIDD_OPAQUE(type);
+			}
+			if (spidd_is_tag(type))
+				return SPIDD_PARSE_TOO_DEEP;
 		}
-		if (spidd_is_tag(type))
-			return SPIDD_PARSE_TOO_DEEP;
 	}
 	*network = pos;
 	*ether_type = type;

@@ -108,6 +108,28 @@ SPIDD_INLINE int spidd_in_never_block(const struct spidd_packet *packet, __u32 w
 	return bpf_map_lookup_elem(&never_block, &search) != NULL;
 }
 
+SPIDD_INLINE int spidd_never_blocked(const struct spidd_packet *packet, __u32 generation)
+{
+	__u32 zero = 0;
+	struct spidd_blockable *memo = bpf_map_lookup_elem(&blockable, &zero);
+
+	if (!memo)
+		return 1;
+	if (memo->generation == generation && memo->addresses[0] == packet->key_words[0] &&
+	    memo->addresses[1] == packet->key_words[1] && memo->addresses[2] == packet->key_words[2] &&
+	    memo->addresses[3] == packet->key_words[3])
+		return 0;
+	if (spidd_in_never_block(packet, spidd_destination_word(packet)) ||
+	    spidd_in_never_block(packet, spidd_source_word(packet)))
+		return 1;
+	memo->addresses[0] = packet->key_words[0];
+	memo->addresses[1] = packet->key_words[1];
+	memo->addresses[2] = packet->key_words[2];
+	memo->addresses[3] = packet->key_words[3];
+	memo->generation = generation;
+	return 0;
+}
+
 /*
  * Looks for an entry that drops the packet: five-tuple, then server endpoint, host and prefix, each for the destination
  * before the source. Packets without a flow key (fragments, other protocols) are matched by host and prefix.
@@ -138,7 +160,7 @@ SPIDD_INLINE int spidd_lookup_match(struct spidd_lookup *lookup, const struct sp
 	        spidd_lookup_take(lookup, spidd_find_prefix(packet, source), now_ns, count));
 }
 
-/* Fills slot and until_ns of *lookup from the drop tables and the never-block prefixes. */
+/* Fills slot and until_ns of *lookup, whose generation is set, from the drop tables and the never-block prefixes. */
 SPIDD_CHECKED_APART int spidd_look_up(struct spidd_lookup *lookup, const struct spidd_config *settings, __u64 now_ns,
                                       struct spidd_counters *count)
 {
@@ -149,8 +171,7 @@ SPIDD_CHECKED_APART int spidd_look_up(struct spidd_lookup *lookup, const struct 
 	lookup->slot = 0;
 	lookup->until_ns = 0;
 	if (spidd_lookup_match(lookup, settings, packet, now_ns, count) &&
-	    (spidd_in_never_block(packet, spidd_destination_word(packet)) ||
-	     spidd_in_never_block(packet, spidd_source_word(packet)))) {
+	    spidd_never_blocked(packet, lookup->generation)) {
 		count->value[SPIDD_NEVER_BLOCKED]++;
 		lookup->slot = 0;
 	}

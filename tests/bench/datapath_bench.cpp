@@ -31,6 +31,7 @@ constexpr std::uint32_t kFlows = 1024;
 constexpr std::uint32_t kLoopback = 1;  // BPF_PROG_TEST_RUN says that packets come from there
 constexpr double kEstablishedTarget = 2.5;
 constexpr double kDropTarget = 1.3;
+constexpr std::uint8_t kNeverBlocked = 16;  // prefixes
 constexpr std::uint32_t kAny = BPF_ANY;
 
 [[noreturn]] void give_up(const std::string& reason) {
@@ -107,6 +108,11 @@ class Datapath {
     const spidd_interface interface = {kLoopback, 0, 0, 0};
     const std::uint32_t slot = spidd_interface_slot(kLoopback, 0);
     check(bpf_map_update_elem(fd(skeleton_->maps.interfaces), &slot, &interface, kAny) == 0, "set the interface");
+    for (std::uint8_t i = 0; i < kNeverBlocked; ++i) {
+      const spidd_prefix_key prefix{128, address(static_cast<std::uint8_t>(100 + i))};
+      const std::uint8_t yes = 1;
+      check(bpf_map_update_elem(fd(skeleton_->maps.never_block), &prefix, &yes, kAny) == 0, "set a prefix");
+    }
     settings_.abi_version = SPIDD_ABI_VERSION;
     settings_.drop_generation = 1;
     settings_.rings = 1;
@@ -289,8 +295,8 @@ int measure(int rounds, int runs) {
 }  // namespace spidd
 
 int main(int argc, char** argv) {
-  const int rounds = argc > 1 ? std::atoi(argv[1]) : 15;
-  const int runs = argc > 2 ? std::atoi(argv[2]) : 300000;
+  const int rounds = argc > 1 ? std::atoi(argv[1]) : 100;
+  const int runs = argc > 2 ? std::atoi(argv[2]) : 20000;
   if (rounds < 1 || runs < 1) spidd::give_up("ROUNDS and RUNS are numbers above 0");
   return spidd::measure(rounds, runs);
 }

@@ -126,6 +126,15 @@ TEST_F(VerdictTest, NeverBlocksWhatANeverBlockPrefixCovers) {
   EXPECT_EQ(datapath_.ingress(PacketBuilder().ipv4("10.0.0.9", kServer).tcp(1, 2).flags("S").build()), Verdict::drop);
 }
 
+TEST_F(VerdictTest, RemembersForOneGenerationOnlyThatAPairIsNotCovered) {
+  const Bytes frame = to_server().flags("S").build();
+  datapath_.drop(host(kServer), 1);
+  EXPECT_EQ(datapath_.ingress(frame), Verdict::drop);
+  EXPECT_EQ(datapath_.ingress(frame), Verdict::drop);
+  datapath_.never_block(prefix(kClient, 128));
+  EXPECT_EQ(datapath_.ingress(frame), Verdict::pass);
+}
+
 TEST_F(VerdictTest, AnEstablishedFlowIsLookedUpOnceAGeneration) {
   const Bytes frame = to_server().build();
   datapath_.ingress(frame);
