@@ -13,8 +13,9 @@ function join(one, other) {
   other.pipe(one);
   one.on('error', () => other.destroy());
   other.on('error', () => one.destroy());
-  one.on('close', () => other.destroy());
-  other.on('close', () => one.destroy());
+  // end, not destroy: what has not been written yet must still go out
+  one.on('close', () => other.end());
+  other.on('close', () => one.end());
 }
 
 if (mode === 'server') {
