@@ -258,6 +258,20 @@ SPIDD_INLINE __u32 spidd_segment_length(const struct spidd_packet *packet, __u32
 	                                      : packet->payload_length - segment * packet->segment_size;
 }
 
+/* In words in the kernel, see spidd_key_tail(): keys of packets and records are aligned there. */
+SPIDD_INLINE void spidd_copy_key(struct spidd_flow_key *to, const struct spidd_flow_key *from)
+{
+#ifdef __bpf__
+	const __u64 *words = (const __u64 *)(const void *)from;
+	__u64 *out = (__u64 *)(void *)to;
+
+	for (__u32 i = 0; i < sizeof(*to) / sizeof(*out); i++)
+		out[i] = words[i];
+#else
+	*to = *from;
+#endif
+}
+
 SPIDD_INLINE void spidd_record_common(struct spidd_record *record, const struct spidd_flow_key *key,
                                       const struct spidd_flow *flow, __u64 time_ns, int egress)
 {
@@ -272,7 +286,7 @@ SPIDD_INLINE void spidd_record_common(struct spidd_record *record, const struct 
 	__builtin_memset(record, 0, sizeof(*record));
 	record->time_ns = time_ns;
 	record->flow_start_ns = flow->start_ns;
-	record->key = *key;
+	spidd_copy_key(&record->key, key);
 	record->flags = flags;
 	record->abi_version = SPIDD_ABI_VERSION;
 }
