@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "userspace/ctl/text.h"
 #include "userspace/daemon/protocol.h"
 
 namespace spidd {
@@ -66,7 +67,7 @@ Result<json> Client::request(const std::string& command, json arguments) {
   if (!answer) return tl::unexpected<Error>(std::move(answer.error()));
   json parsed = json::parse(*answer, nullptr, false);
   if (!parsed.is_object() || !parsed.contains("ok")) return fail("spidd gave an answer that is not understood");
-  if (parsed["ok"] != true) return fail("{}", parsed.value("error", "spidd refused without a reason"));
+  if (parsed["ok"] != true) return fail("{}", text_at(parsed, "/error"));
   return std::move(parsed["result"]);
 }
 

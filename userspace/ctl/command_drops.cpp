@@ -27,7 +27,8 @@ void print_drops(const json& result) {
                grouped(number_at(drop, "/packets")), byte_text(number_at(drop, "/bytes"))});
   }
   fmt::print("{}", table.text());
-  if (result.value("enforced", true) == false) fmt::print("Not enforced at the moment: the policy observes.\n");
+  if (result.contains("enforced") && result["enforced"] == false)
+    fmt::print("Not enforced at the moment: the policy observes.\n");
 }
 
 }  // namespace

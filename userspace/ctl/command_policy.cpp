@@ -36,8 +36,8 @@ int check(const std::string& path, const std::string& models_directory) {
 int reload(const std::string& socket_path) {
   const auto result = ask_daemon(socket_path, "policy_reload");
   if (!result) return report_failure("policy reload", result.error());
-  fmt::print("the policy has {} rules, {} mode; {} models\n", number_at(*result, "/policy/rules"),
-             text_at(*result, "/mode"), number_at(*result, "/models/count"));
+  fmt::print("the policy has {} rules, {} mode; {} models\n", number_at(*result, "/rules"), text_at(*result, "/mode"),
+             number_at(*result, "/models/count"));
   return kExitDone;
 }
 

@@ -47,8 +47,9 @@ void print_status(const json& status) {
                                  text_at(status, "/mode")));
   std::string_view name = "interfaces";
   for (const json& interface : array_at(status, "/interfaces")) {
-    print_row(name, fmt::format("{} ({} in, {} out)", text_at(interface, "/name"), text_at(interface, "/ingress"),
-                                text_at(interface, "/egress")));
+    const bool gone = interface.contains("present") && interface["present"] == false;
+    print_row(name, fmt::format("{} ({} in, {} out){}", text_at(interface, "/name"), text_at(interface, "/ingress"),
+                                text_at(interface, "/egress"), gone ? ": gone, not watched any more" : ""));
     name = "";
   }
   const auto counted = [&](const char* what, auto text) {

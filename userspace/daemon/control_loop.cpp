@@ -8,9 +8,12 @@
 #include <algorithm>
 #include <array>
 #include <csignal>
+#include <set>
+#include <string>
 
 #include "userspace/base/log.h"
 #include "userspace/daemon/answers.h"
+#include "userspace/daemon/reports.h"
 #include "userspace/daemon/requests.h"
 #include "userspace/daemon/startup.h"
 
@@ -23,7 +26,9 @@ using Clock = std::chrono::steady_clock;
 constexpr auto kTick = std::chrono::seconds(1);
 constexpr auto kFeedInterval = std::chrono::milliseconds(50);  // while somebody subscribes
 constexpr auto kHung = std::chrono::seconds(10);               // a worker without a round for this long
-constexpr unsigned kAddressTicks = 10;                         // between two looks at this host's addresses
+constexpr unsigned kInterfaceTicks = 10;                       // between two looks at this host's interfaces
+
+constexpr std::size_t kMostComplaints = 1000;  // then silence
 
 class ControlLoop {
  public:
@@ -107,10 +112,16 @@ class ControlLoop {
       report_ended_blocks(daemon_, *ended, BlockChange::expired, wall);
     else
       complain(ended.error().message);
-    if (++ticks_ % kAddressTicks == 0) {
-      if (auto addresses = addresses_of_this_host()) daemon_.enforcer->set_own_addresses(std::move(*addresses));
-    }
+    if (++ticks_ % kInterfaceTicks == 0) look_at_interfaces();
     if (workers_alive(now) && daemon_.notify.watchdog_interval()) daemon_.notify.alive();
+  }
+
+  void look_at_interfaces() {
+    if (auto addresses = addresses_of_this_host()) daemon_.enforcer->set_own_addresses(std::move(*addresses));
+    for (const WatchedInterface& interface : daemon_.datapath->interfaces())
+      if (!is_present(interface))
+        complain(fmt::format("interface {} is gone and is not watched any more: restart spidd when it is back",
+                             interface.name));
   }
 
   bool workers_alive(Clock::time_point now) {
@@ -126,8 +137,7 @@ class ControlLoop {
 
   // A lasting trouble is told once, not every second.
   void complain(const std::string& message) {
-    if (message == last_complaint_) return;
-    last_complaint_ = message;
+    if (complaints_.size() >= kMostComplaints || !complaints_.insert(message).second) return;
     log_error("{}", message);
   }
 
@@ -137,7 +147,7 @@ class ControlLoop {
   std::uint64_t fed_ = 0;  // number of the last event that subscribers got
   unsigned ticks_ = 0;
   std::vector<Progress> progress_;
-  std::string last_complaint_;
+  std::set<std::string> complaints_;
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "userspace/daemon/reports.h"
 
+#include <net/if.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -36,6 +37,7 @@ ordered_json interfaces_json(const BpfDatapath& datapath) {
   for (const WatchedInterface& interface : datapath.interfaces())
     interfaces.push_back({{"name", interface.name},
                           {"ifindex", interface.ifindex},
+                          {"present", is_present(interface)},
                           {"ingress", hook_kind_name(interface.ingress)},
                           {"egress", hook_kind_name(interface.egress)}});
   return interfaces;
@@ -151,6 +153,10 @@ StatsSection control_section(const ControlSocket::Counters& counters, std::uint6
 }
 
 }  // namespace
+
+bool is_present(const WatchedInterface& interface) {
+  return ::if_nametoindex(interface.name.c_str()) == interface.ifindex;
+}
 
 Result<ordered_json> status_report(Daemon& daemon, Timestamp now) {
   auto counters = daemon.datapath->counters();

@@ -22,6 +22,9 @@ Result<nlohmann::ordered_json> ports_report(const Daemon& daemon, std::size_t li
 Result<nlohmann::ordered_json> drops_report(const Daemon& daemon, std::size_t limit, Timestamp now);
 nlohmann::ordered_json block_report(const ActiveBlock& active, Timestamp now);
 
+// Whether the interface is still the one that was attached to: hooks go when an interface goes.
+bool is_present(const WatchedInterface& interface);
+
 // Every counter there is.
 Result<std::vector<StatsSection>> counter_sections(Daemon& daemon);
 

@@ -58,7 +58,6 @@ class Worker {
   // Raised with every round: a worker whose number stands still for seconds hangs.
   std::uint64_t rounds() const { return rounds_.load(std::memory_order_relaxed); }
   unsigned number() const { return number_; }
-  const BpfSource& source() const { return *source_; }
 
  private:
   void run();

@@ -96,8 +96,14 @@ TEST_F(ClientTest, ReceivesEventsUntilTheDaemonEnds) {
 }
 
 TEST_F(ClientTest, SurvivesAnswersThatAreNone) {
-  serve([](std::string_view) { return ControlSocket::Reply{"[1,2", false}; });
-  EXPECT_FALSE(ask_daemon(settings_.socket_path, "status"));
+  std::vector<std::string> answers = {"[1,2", "", "7", R"({"ok":1})", R"({"ok":false,"error":[]})", R"({"ok":"true"})"};
+  const std::size_t count = answers.size();
+  serve([&answers](std::string_view) {
+    const std::string next = answers.back();
+    answers.pop_back();
+    return ControlSocket::Reply{next, false};
+  });
+  for (std::size_t i = 0; i < count; ++i) EXPECT_FALSE(ask_daemon(settings_.socket_path, "status"));
 }
 
 TEST_F(ClientTest, SaysWhetherSpiddRuns) {
