@@ -10,7 +10,7 @@
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
-#include "bpf/parse.h"
+#include "bpf/packet.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
