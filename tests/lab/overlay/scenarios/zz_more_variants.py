@@ -144,7 +144,6 @@ more(
 )
 more(
     "tor",
-    V(name="orport-8443-rel5", port=8443, relays=5),
     V(name="orport-9030", port=9030),
     V(name="orport-443-mtu1400", port=443, wire=1400),
 )
@@ -371,10 +370,8 @@ more(
 more("redis-tls", V(name="6379-tls12", port=6379, tls_s=TLS12), V(name="6380-chacha", port=6380, tls_s=CHACHA))
 more(
     "smtp-tls",
-    V(name="postfix-smtps-swaks", srv="postfix", client="swaks", port=465, wrapped=1),
     V(name="postfix-smtps-b", srv="postfix", client="curl", port=465, wrapped=1),
     V(name="postfix-smtps-chacha", srv="postfix", client="curl", port=465, wrapped=1, tls_c=CHACHA),
-    V(name="postfix-starttls-swaks-587", srv="postfix", client="swaks", port=587),
 )
 more(
     "imap-tls",
