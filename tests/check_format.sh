@@ -9,5 +9,6 @@ mode=(--dry-run --Werror)
 if [ "${1:-}" = --fix ]; then
   mode=(-i)
 fi
-find userspace tests bpf \( -name '*.h' -o -name '*.cpp' -o -name '*.c' \) -print0 |
-  xargs -0 clang-format "${mode[@]}"
+find userspace tests \( -name '*.h' -o -name '*.cpp' \) -print0 | xargs -0 clang-format "${mode[@]}"
+find bpf tests \( -path 'bpf/*.h' -o -name '*.c' \) -print0 |
+  xargs -0 clang-format --style=file:bpf/.clang-format "${mode[@]}"

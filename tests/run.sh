@@ -68,7 +68,9 @@ fi
 mkdir -p build
 build release -DCMAKE_BUILD_TYPE=Release
 test_build release --label-exclude "$exclude_label"
-build asan -DCMAKE_BUILD_TYPE=RelWithDebInfo -DSPIDD_SANITIZE=address,undefined
+# -O1: half the time of -O2 to compile.
+build asan -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_CXX_FLAGS_RELWITHDEBINFO="-O1 -g1" \
+  -DSPIDD_SANITIZE=address,undefined
 test_build asan --label-regex '^(unit|replay)$'
 
 echo "== results"
