@@ -67,8 +67,11 @@ void print_status(const json& status) {
   if (status.contains("flows") && status["flows"].contains("labels")) print_labels(status["flows"]["labels"]);
   print_row("records", fmt::format("{} sent, {} lost", grouped(number_at(status, "/records/sent")),
                                    grouped(number_at(status, "/records/lost"))));
-  print_row("events", fmt::format("{} written, {} lost", grouped(number_at(status, "/events/written")),
-                                  grouped(number_at(status, "/events/lost"))));
+  const std::uint64_t over_limit = number_at(status, "/events/over_limit");
+  print_row("events",
+            fmt::format("{} written, {} lost{}", grouped(number_at(status, "/events/written")),
+                        grouped(number_at(status, "/events/lost")),
+                        over_limit > 0 ? fmt::format(", {} ends of flows over the limit", grouped(over_limit)) : ""));
   const std::uint64_t blocks = number_at(status, "/blocks/active");
   print_row("blocks", fmt::format("{} active{}", grouped(blocks),
                                   blocks > 0 && text_at(status, "/mode") == "observe" ? ", not enforced now" : ""));

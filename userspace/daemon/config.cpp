@@ -99,6 +99,7 @@ void read_events(ConfigTable table, DaemonConfig& config) {
   read_path(table, "log", config.event_log_path);
   read(table, "recent", config.recent_events, 1, 1000000);
   read(table, "queue", config.event_queue, 64, 1000000);
+  read(table, "flows_per_second", config.flow_events, 0, 100000000);
   table.refuse_unknown_keys();
 }
 

@@ -31,6 +31,7 @@ struct DaemonConfig {
   std::string event_log_path;          // "" = events.jsonl in the state directory
   std::uint32_t recent_events = 1000;  // kept in memory for spidctl alerts
   std::uint32_t event_queue = 8192;    // events between the workers and the log
+  std::uint32_t flow_events = 5000;    // flow events a second; 0 = no limit
   bool keep_on_stop = false;           // a clean stop leaves hooks and drop entries in the kernel
 
   const std::string& state_directory() const { return datapath.state_directory; }

@@ -15,10 +15,17 @@ namespace spidd {
 
 class EventOutput {
  public:
-  // `recent`: alerts kept, and ended flows; `feed`: events that may wait for subscribers.
-  EventOutput(std::unique_ptr<EventLog> log, std::size_t recent, std::size_t feed);
+  struct Limits {
+    std::size_t recent = 1000;         // alerts kept, and ended flows
+    std::size_t feed = 8192;           // events that may wait for subscribers
+    std::uint64_t flows_a_second = 0;  // flow events; 0 = no limit. A flood of short flows must not fill the disk.
+  };
+  EventOutput(std::unique_ptr<EventLog> log, const Limits& limits);
 
+  // What is over the limit is counted only.
   void write(const FlowEvent& event);
+  // Not limited: for the end, when every flow is reported at once.
+  void write_unlimited(const FlowEvent& event);
   void write(const AlertEvent& event);
   void write(const DropEvent& event);
 
@@ -31,7 +38,11 @@ class EventOutput {
   void set_feed_wanted(bool wanted) { feed_wanted_.store(wanted, std::memory_order_relaxed); }
   const RecentEvents& feed() const { return feed_; }
 
+  std::uint64_t flows_over_limit() const { return flows_over_limit_.load(std::memory_order_relaxed); }
+
  private:
+  bool flow_admitted();
+
   template <class Event>
   std::string write_line(const Event& event);
 
@@ -40,6 +51,10 @@ class EventOutput {
   RecentEvents ended_flows_;
   RecentEvents feed_;
   std::atomic<bool> feed_wanted_ = false;
+  const std::uint64_t flows_a_second_;
+  std::atomic<std::int64_t> second_ = 0;  // of the steady clock
+  std::atomic<std::uint64_t> flows_in_second_ = 0;
+  std::atomic<std::uint64_t> flows_over_limit_ = 0;
 };
 
 }  // namespace spidd

@@ -77,9 +77,14 @@ bool EventSink::block(const FlowView& view, const Decision& decision, Block& mad
 }
 
 void EventSink::flow_ended(const FlowView& view, const FlowTotals& totals, EndReason reason) {
-  output_.write(flow_event(view, totals, reason, *policy_, interface_of(view.flow)));
+  const FlowEvent event = flow_event(view, totals, reason, *policy_, interface_of(view.flow));
+  if (reason != EndReason::shutdown) {
+    output_.write(event);
+    return;
+  }
+  output_.write_unlimited(event);
   // At the end every flow is reported at once, and there is no traffic any more that a wait could harm.
-  if (reason == EndReason::shutdown && ++ended_at_shutdown_ % kFlushEvery == 0) output_.log().flush();
+  if (++ended_at_shutdown_ % kFlushEvery == 0) output_.log().flush();
 }
 
 }  // namespace spidd

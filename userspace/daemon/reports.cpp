@@ -134,12 +134,14 @@ StatsSection blocks_section(const EnforcerCounters& counters) {
            {"journal_failures", counters.journal_failures}}};
 }
 
-StatsSection events_section(const EventLog::Counters& counters, std::uint64_t feed_lost) {
+StatsSection events_section(const EventOutput& output, std::uint64_t feed_lost) {
+  const EventLog::Counters counters = output.log().counters();
   return {"events",
           {{"events_written", counters.written},
            {"events_lost_full", counters.lost_full},
            {"events_lost_failed", counters.lost_failed},
-           {"events_lost_feed", feed_lost}}};
+           {"events_lost_feed", feed_lost},
+           {"flow_events_over_limit", output.flows_over_limit()}}};
 }
 
 StatsSection control_section(const ControlSocket::Counters& counters, std::uint64_t requests_refused) {
@@ -177,7 +179,9 @@ Result<ordered_json> status_report(Daemon& daemon, Timestamp now) {
   status["bytes"] = traffic_json(*counters, seen_bytes, passed_bytes, dropped_bytes);
   status["flows"] = std::move(*flows);
   status["records"] = {{"sent", counters->sum(records_sent)}, {"lost", counters->sum(records_lost)}};
-  status["events"] = {{"written", events.written}, {"lost", events.lost_full + events.lost_failed}};
+  status["events"] = {{"written", events.written},
+                      {"lost", events.lost_full + events.lost_failed},
+                      {"over_limit", daemon.output->flows_over_limit()}};
   status["blocks"] = {{"active", daemon.enforcer->size()}, {"enforced", daemon.enforcer->enforcing()}};
   status["decision_latency_us"] = {{"count", latencies.count()},
                                    {"p50", latencies.percentile(0.5)},
@@ -304,7 +308,7 @@ Result<std::vector<StatsSection>> counter_sections(Daemon& daemon) {
       });
   if (!asked) return error_of(asked);
   sections.push_back(blocks_section(daemon.enforcer->counters()));
-  sections.push_back(events_section(daemon.output->log().counters(), daemon.feed_lost));
+  sections.push_back(events_section(*daemon.output, daemon.feed_lost));
   sections.push_back(control_section(daemon.control->counters(), daemon.requests_refused));
   return sections;
 }

@@ -120,8 +120,9 @@ Result<> drop_privileges(Daemon& daemon) {
 Result<> open_event_log(Daemon& daemon) {
   auto log = EventLog::open(daemon.config.event_log_path);
   if (!log) return error_of(log);
-  daemon.output =
-      std::make_unique<EventOutput>(std::move(*log), daemon.config.recent_events, daemon.config.event_queue);
+  const EventOutput::Limits limits = {daemon.config.recent_events, daemon.config.event_queue,
+                                      daemon.config.flow_events};
+  daemon.output = std::make_unique<EventOutput>(std::move(*log), limits);
   return {};
 }
 

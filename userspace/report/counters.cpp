@@ -61,6 +61,7 @@ constexpr auto kCounters = std::to_array<CounterInfo>({
     {"events_lost_full", "events lost because the disk was too slow"},
     {"events_lost_failed", "events lost because they could not be written"},
     {"events_lost_feed", "events that subscribers missed because too many came at once"},
+    {"flow_events_over_limit", "flow events not written because of flows_per_second"},
     // control socket
     {"clients", "clients of the control socket"},
     {"clients_refused", "clients sent away because there were too many"},

@@ -21,7 +21,8 @@ class AnswersTest : public testing::Test {
     policy->mode = Mode::enforce;
     policy->never_block = {*IpPrefix::parse("192.0.2.0/24")};
     set_policy(policy);
-    daemon_.output = std::make_unique<EventOutput>(*EventLog::open(directory_ + "/events.jsonl"), 10, 10);
+    daemon_.output =
+        std::make_unique<EventOutput>(*EventLog::open(directory_ + "/events.jsonl"), EventOutput::Limits{10, 10, 0});
   }
   ~AnswersTest() override { std::filesystem::remove_all(directory_); }
 

@@ -164,6 +164,7 @@ TEST(Config, OfTheExampleIsTheDefault) {
   EXPECT_EQ(config->control.max_queued_bytes, standard.control.max_queued_bytes);
   EXPECT_EQ(config->recent_events, standard.recent_events);
   EXPECT_EQ(config->event_queue, standard.event_queue);
+  EXPECT_EQ(config->flow_events, standard.flow_events);
   EXPECT_EQ(config->keep_on_stop, standard.keep_on_stop);
 }
 

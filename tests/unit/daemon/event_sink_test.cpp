@@ -22,7 +22,8 @@ class EventSinkTest : public testing::Test {
   EventSinkTest() {
     std::string pattern = testing::TempDir() + "spidd-events-XXXXXX";
     directory_ = ::mkdtemp(pattern.data());
-    output_ = std::make_unique<EventOutput>(*EventLog::open(directory_ + "/events.jsonl"), 10, 10);
+    output_ =
+        std::make_unique<EventOutput>(*EventLog::open(directory_ + "/events.jsonl"), EventOutput::Limits{10, 10, 100});
     auto policy = std::make_shared<Policy>();
     policy->mode = Mode::enforce;
     policy->never_block = {*IpPrefix::parse("192.0.2.0/24")};
@@ -154,6 +155,16 @@ TEST_F(EventSinkTest, FeedsSubscribersOnlyWhenThereAreSome) {
   output_->set_feed_wanted(true);
   sink_->decision(view(), block_decision());
   EXPECT_EQ(output_->feed().last_number(), 2U);
+}
+
+TEST_F(EventSinkTest, WritesNoMoreFlowsASecondThanAllowed) {
+  for (int i = 0; i < 1000; ++i) sink_->flow_ended(view(), FlowTotals{}, EndReason::evicted);
+  sink_->decision(view(), block_decision());
+  output_->log().flush();
+  const std::uint64_t flows = output_->log().counters().written - 2;
+  EXPECT_GE(flows, 100U);
+  EXPECT_LE(flows, 200U);  // the second may have turned meanwhile
+  EXPECT_EQ(output_->flows_over_limit(), 1000 - flows);
 }
 
 // All flows end at once when the daemon stops: more than the log's buffer holds must not be lost.
