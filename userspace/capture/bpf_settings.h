@@ -38,7 +38,7 @@ struct BpfSettings {
   std::uint32_t max_drops = 16384;       // entries of each drop table
   std::uint32_t max_never_block = 1024;  // never-block prefixes
   bool port_counters = true;             // 8 MiB of kernel memory per possible CPU
-  std::uint32_t new_flow_limit = 0;      // new flows a second and CPU that get an entry; 0 = no limit
+  std::uint32_t new_flow_limit = 20000;  // new flows a second and CPU that get an entry; 0 = no limit
   Duration udp_idle = std::chrono::seconds(60);
   Duration tcp_idle = std::chrono::minutes(60);
 
