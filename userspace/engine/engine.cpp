@@ -38,6 +38,12 @@ std::uint16_t find_model(std::span<const ModelSummary> models, const ModelSummar
   return kNoModel;
 }
 
+std::uint16_t find_rule(const Policy& policy, const std::string& name) {
+  for (std::size_t i = 0; i < policy.rules.size(); ++i)
+    if (policy.rules[i].name == name) return static_cast<std::uint16_t>(i);
+  return kNoRule;
+}
+
 }  // namespace
 
 std::string_view end_reason_name(EndReason reason) {
@@ -142,18 +148,19 @@ FlowTable::Slot Engine::open_flow(const PacketRecord& record) {
 // Scores the flow on what is stored of it, and lets the policy act on the verdict.
 void Engine::judge(FlowTable::Slot slot, Progress progress) {
   Flow& flow = flows_[slot];
-  const bool judged_at_pause =
+  const bool scored =
       flow.verdict.payload_packets == flow.stored_packets && flow.verdict.state != IdentificationState::undecided;
-  if (progress == Progress::ended && judged_at_pause) {
-    flow.verdict.final = true;
-  } else if (flow.stored_packets > 0) {
+  if (!scored && flow.stored_packets > 0) {
     std::array<PayloadPacket, kRecordLimit> buffer;
     meters_.measure(packets_.collect(flow.packet_store, flow.stored_packets, buffer), fingerprint_);
     const Match match = matcher_->match(flow.key.transport, fingerprint_);
     ++counters_.matches;
     flow.verdict = classify(match, matcher_->models(), flow.stored_packets, progress, flow.verdict, rules_);
-    if (flow.verdict.state != IdentificationState::undecided) apply_policy(flow, progress);
   }
+  if (progress != Progress::more_to_come) flow.settled_packets = flow.stored_packets;
+  // Also on a score that is there already: an alert may have waited for more packets, which did not come.
+  if (flow.verdict.state != IdentificationState::undecided) apply_policy(flow, progress);
+  if (scored && progress == Progress::ended) flow.verdict.final = true;
   if (flow.verdict.final && progress != Progress::ended) {
     packets_.release(flow.packet_store);
     flows_.touch(slot, FlowTable::decided);
@@ -208,8 +215,7 @@ void Engine::advance(Timestamp now) {
       const FlowTable::Slot next = flows_.newer(slot);
       const Flow& flow = flows_[slot];
       if (distance(now, flow.last) < settings_.pause) break;
-      if (flow.verdict.payload_packets != flow.stored_packets || flow.verdict.state == IdentificationState::undecided)
-        judge(slot, Progress::paused);
+      if (flow.settled_packets != flow.stored_packets) judge(slot, Progress::paused);
       slot = next;
     }
   }
@@ -246,6 +252,12 @@ void Engine::finish(EndReason reason) {
 }
 
 void Engine::set_policy(std::shared_ptr<const Policy> policy) {
+  std::vector<std::uint16_t> renumbered;
+  renumbered.reserve(policy_->rules.size());
+  for (const Rule& rule : policy_->rules) renumbered.push_back(find_rule(*policy, rule.name));
+  for (const FlowTable::List list : {FlowTable::embryonic, FlowTable::undecided, FlowTable::decided})
+    for (FlowTable::Slot slot = flows_.oldest(list); slot != FlowTable::kNone; slot = flows_.newer(slot))
+      if (std::uint16_t& rule = flows_[slot].verdict.rule; rule != kNoRule) rule = renumbered[rule];
   policy_ = std::move(policy);
   apply_rules();
 }

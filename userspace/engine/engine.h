@@ -75,7 +75,7 @@ class Engine {
   // Ends every flow.
   void finish(EndReason reason);
 
-  // Takes effect with the next verdict; labels of live flows are kept by name.
+  // Takes effect with the next verdict; rules and labels of live flows are kept by name.
   void set_policy(std::shared_ptr<const Policy> policy);
   void set_models(std::shared_ptr<const Matcher> matcher);
 

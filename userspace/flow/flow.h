@@ -18,11 +18,13 @@ std::string_view state_name(IdentificationState state);
 enum class Action : std::uint8_t { pass, alert, block };
 std::string_view action_name(Action action);  // "pass", "alert", "drop"
 
+inline constexpr std::uint16_t kNoRule = 0xffff;
+
 // Conclusion about a flow; small, because it is all that stays of a decided flow beside its key.
 struct Verdict {
   std::uint16_t model = 0xffff;         // index into Matcher::models(): the label; 0xffff = none
   std::uint16_t tunnel_model = 0xffff;  // best tunnel model
-  std::uint16_t rule = 0xffff;          // index of the policy rule that decided, 0xffff = none
+  std::uint16_t rule = kNoRule;         // index of the policy rule that decided
   IdentificationState state = IdentificationState::undecided;
   Action action = Action::pass;
   std::uint8_t payload_packets = 0;  // on which this is based
@@ -43,6 +45,7 @@ struct Flow {
   bool start_seen = false;
   std::uint8_t directions_seen = 0;             // bit per Direction in which payload was seen
   std::uint8_t stored_packets = 0;              // in the packet store
+  std::uint8_t settled_packets = 0;             // stored ones at the last pause: nothing is new until there are more
   std::uint32_t packet_store = kNoPacketStore;  // slot of PacketStore; none once decided
   Verdict verdict;
 

@@ -163,6 +163,24 @@ TEST_F(EngineTest, AlertsOnceOnATunnel) {
   EXPECT_EQ(sink.actions, std::vector<Action>{Action::alert});
 }
 
+// Three packets name the flow, an alert waits for more: a block does not, which shows that the name is there.
+TEST_F(EngineTest, AlertsOnAFlowThatPausesOrEndsAtTheCheckpointThatNamedIt) {
+  Engine blocking = make({}, blocking_policy());
+  for (unsigned order = 0; order < 3; ++order) blocking.on_record(record(1, true, order));
+  ASSERT_EQ(std::exchange(sink.actions, {}), std::vector<Action>{Action::block});
+
+  Engine engine = make();
+  for (unsigned order = 0; order < 3; ++order) engine.on_record(record(1, true, order));
+  for (unsigned order = 0; order < 3; ++order) engine.on_record(record(2, true, order));
+  EXPECT_TRUE(sink.actions.empty());
+  engine.on_record(end(1));
+  EXPECT_EQ(sink.actions, std::vector<Action>{Action::alert});
+  EXPECT_EQ(sink.ended.at(0).action, Action::alert);
+  engine.advance(kStart + seconds(10));
+  engine.advance(kStart + seconds(11));
+  EXPECT_EQ(sink.actions, (std::vector<Action>{Action::alert, Action::alert}));
+}
+
 TEST_F(EngineTest, BlocksWithinTheFirstPacketsAndTellsTheSourceThatItIsDecided) {
   Engine engine = make({}, blocking_policy());
   for (unsigned order = 0; order < 20; ++order) engine.on_record(record(1, true, order));
@@ -250,6 +268,25 @@ TEST_F(EngineTest, AFlowWithoutPayloadIsReportedUndecided) {
   engine.on_record(end(1));
   ASSERT_EQ(sink.ended.size(), 1U);
   EXPECT_EQ(sink.ended[0].state, IdentificationState::undecided);
+}
+
+TEST_F(EngineTest, ANewPolicyKeepsTheRulesOfLiveFlowsByName) {
+  Engine engine = make({}, blocking_policy());
+  for (std::uint16_t port = 1; port <= 2; ++port)
+    for (unsigned order = 0; order < 8; ++order) engine.on_record(record(port, true, order));
+  const auto rule_of_flows = [&engine] {
+    std::vector<std::uint16_t> rules;
+    engine.visit_flows(10, [&](const FlowView& view) { rules.push_back(view.flow.verdict.rule); });
+    return rules;
+  };
+  ASSERT_EQ(rule_of_flows(), (std::vector<std::uint16_t>{0, 0}));
+  Policy longer = blocking_policy();
+  longer.rules.insert(longer.rules.begin(), Rule{})->name = "another";
+  engine.set_policy(std::make_shared<const Policy>(longer));
+  EXPECT_EQ(rule_of_flows(), (std::vector<std::uint16_t>{1, 1}));
+  longer.rules.pop_back();
+  engine.set_policy(std::make_shared<const Policy>(longer));
+  EXPECT_EQ(rule_of_flows(), (std::vector<std::uint16_t>{kNoRule, kNoRule}));
 }
 
 TEST_F(EngineTest, NewModelsKeepTheNamesOfLiveFlows) {
