@@ -3,8 +3,8 @@
  * For datapath_bench: BPF_PROG_TEST_RUN repeats one packet, so this program makes every run another one, then
  * tail-calls the program under test. Source ports go round robin through the flows, TCP sequence numbers go on.
  */
-#include <bpf/bpf_helpers.h>
 #include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
 
 #include "bpf/parse.h"
 
