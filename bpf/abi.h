@@ -105,8 +105,8 @@ struct spidd_config {
 	__u32 drop_generation; /* raised after every change of mode, drop tables or never_block; flows cache the result
 	                          of the drop lookups for one generation. Never 0. */
 	__u32 flow_drops;      /* entries in drop_flow; 0 lets the kernel skip the lookup */
-	__u32 endpoint_drops;  /* entries of drop_endpoint with a port */
-	__u32 host_drops;      /* entries of drop_endpoint without a port */
+	__u32 endpoint_drops;  /* entries of drop_endpoint with a protocol */
+	__u32 host_drops;      /* entries of drop_endpoint without one: whole hosts */
 	__u32 prefix_drops;    /* entries in drop_prefix */
 	__u32 rings;           /* rings in use, 1..SPIDD_MAX_RINGS */
 	__u32 fail_policy;     /* enum spidd_fail_policy */

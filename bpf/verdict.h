@@ -138,19 +138,24 @@ SPIDD_INLINE int spidd_lookup_match(struct spidd_lookup *lookup, const struct sp
                                     const struct spidd_packet *packet, __u64 now_ns, struct spidd_counters *count)
 {
 	__u32 source = spidd_source_word(packet), destination = spidd_destination_word(packet);
-	int has_key = packet->status == SPIDD_PARSE_FLOW;
+	int has_key = packet->status == SPIDD_PARSE_FLOW, has_ports = spidd_has_ports(packet->protocol);
 
 	if (has_key && settings->flow_drops &&
 	    spidd_lookup_take(lookup, bpf_map_lookup_elem(&drop_flow, &packet->key), now_ns, count))
 		return 1;
 
-	if (has_key && settings->endpoint_drops &&
-	    (spidd_lookup_take(lookup,
-	                       spidd_find_endpoint(packet, destination, packet->destination_port, packet->protocol),
-	                       now_ns, count) ||
-	     spidd_lookup_take(lookup, spidd_find_endpoint(packet, source, packet->source_port, packet->protocol),
-	                       now_ns, count)))
-		return 1;
+	if (has_key && settings->endpoint_drops) {
+		/* An echo identifier names a run of a program, not a service. */
+		__u16 destination_port = has_ports ? packet->destination_port : 0;
+		__u16 source_port = has_ports ? packet->source_port : 0;
+
+		if (spidd_lookup_take(lookup,
+		                      spidd_find_endpoint(packet, destination, destination_port, packet->protocol),
+		                      now_ns, count) ||
+		    spidd_lookup_take(lookup, spidd_find_endpoint(packet, source, source_port, packet->protocol),
+		                      now_ns, count))
+			return 1;
+	}
 	if (settings->host_drops &&
 	    (spidd_lookup_take(lookup, spidd_find_endpoint(packet, destination, 0, 0), now_ns, count) ||
 	     spidd_lookup_take(lookup, spidd_find_endpoint(packet, source, 0, 0), now_ns, count)))
@@ -179,6 +184,35 @@ SPIDD_CHECKED_APART int spidd_look_up(struct spidd_lookup *lookup, const struct 
 }
 
 /*
+ * Generation and slot of a flow entry are read and written as one word: two CPUs with packets of one flow may work for
+ * two generations, and the slot of the older one must never stand beside the number of the newer.
+ */
+SPIDD_STATIC_ASSERT(offsetof(struct spidd_flow, drop_slot) == offsetof(struct spidd_flow, drop_generation) + 4 &&
+                            offsetof(struct spidd_flow, drop_generation) % 8 == 0,
+                    "drop_generation and drop_slot are one word");
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define SPIDD_CACHED_GENERATION(word) ((__u32)(word))
+#define SPIDD_CACHED_SLOT(word)       ((__u32)((word) >> 32))
+#else
+#define SPIDD_CACHED_GENERATION(word) ((__u32)((word) >> 32))
+#define SPIDD_CACHED_SLOT(word)       ((__u32)(word))
+#endif
+
+SPIDD_INLINE volatile __u64 *spidd_cached_lookup(struct spidd_flow *flow)
+{
+	return (volatile __u64 *)(void *)&flow->drop_generation;
+}
+
+SPIDD_INLINE __u64 spidd_cached_word(__u32 generation, __u32 slot)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return (__u64)slot << 32 | generation;
+#else
+	return (__u64)generation << 32 | slot;
+#endif
+}
+
+/*
  * Whether the packet is dropped; *lookup is what to cache in its flow. `flow` is its entry, NULL if it has none or it
  * is not known yet. Requires spidd_enforcing() and, of the packet in work, ip_version != 0.
  */
@@ -187,19 +221,19 @@ SPIDD_INLINE int spidd_drops(struct spidd_lookup *lookup, const struct spidd_con
 {
 	/* Before the lookups: a change of the tables in between must not be missed. */
 	__u32 generation = *(const volatile __u32 *)&settings->drop_generation;
+	__u64 cached;
 
 	lookup->generation = generation;
-	if (flow && flow->drop_generation == generation && (flow->drop_slot == 0 || flow->drop_until_ns > now_ns)) {
-		lookup->slot = flow->drop_slot;
+	cached = flow ? *spidd_cached_lookup(flow) : 0;
+	lookup->slot = SPIDD_CACHED_SLOT(cached);
+	if (flow && SPIDD_CACHED_GENERATION(cached) == generation &&
+	    (lookup->slot == 0 || flow->drop_until_ns > now_ns)) {
 		lookup->until_ns = flow->drop_until_ns;
 	} else {
 		spidd_look_up(lookup, settings, now_ns, count);
 		if (flow) {
-			/* In this order: another CPU may read the fields while they change. */
-			*(volatile __u32 *)&flow->drop_generation = 0;
-			*(volatile __u32 *)&flow->drop_slot = lookup->slot;
 			*(volatile __u64 *)&flow->drop_until_ns = lookup->until_ns;
-			*(volatile __u32 *)&flow->drop_generation = generation;
+			*spidd_cached_lookup(flow) = spidd_cached_word(generation, lookup->slot);
 		}
 	}
 	if (lookup->slot == 0)

@@ -228,7 +228,7 @@ void Datapath::drop(const spidd_flow_key& key, std::uint32_t slot, std::uint64_t
 void Datapath::drop(const spidd_endpoint_key& key, std::uint32_t slot, std::uint64_t expires_ns) {
   const spidd_drop_entry entry = {expires_ns, slot, 1};
   check(bpf_map_update_elem(map("drop_endpoint"), &key, &entry, BPF_ANY) == 0, "write a drop");
-  ++(key.port != 0 ? settings_.endpoint_drops : settings_.host_drops);
+  ++(key.protocol != 0 ? settings_.endpoint_drops : settings_.host_drops);
   enforce();
 }
 

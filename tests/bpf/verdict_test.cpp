@@ -45,6 +45,14 @@ TEST_F(VerdictTest, DropsAnEndpointInBothDirections) {
   EXPECT_EQ(datapath_.ingress(PacketBuilder().ipv4(kClient, kServer).udp(40000, 443).build()), Verdict::pass);
 }
 
+TEST_F(VerdictTest, DropsTheEchosOfAnEndpointWhateverTheirIdentifier) {
+  datapath_.drop(endpoint(kServer, 0, 1), 1);
+  EXPECT_EQ(datapath_.ingress(PacketBuilder().ipv4(kClient, kServer).icmp(8, 0, 7).build()), Verdict::drop);
+  EXPECT_EQ(datapath_.egress(PacketBuilder().ipv4(kServer, kClient).icmp(0, 0, 4711).build()), Verdict::drop);
+  EXPECT_EQ(datapath_.ingress(PacketBuilder().ipv4(kClient, "10.0.0.3").icmp(8, 0, 7).build()), Verdict::pass);
+  EXPECT_EQ(datapath_.ingress(to_server().build()), Verdict::pass);
+}
+
 TEST_F(VerdictTest, DropsAHostInBothDirectionsWithWhateverItSends) {
   datapath_.drop(host(kServer), 1);
   EXPECT_EQ(datapath_.ingress(to_server().flags("S").build()), Verdict::drop);
