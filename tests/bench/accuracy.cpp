@@ -4,9 +4,10 @@
 // userspace/spid/README.md.
 //
 //   accuracy --set lab:DIR:LABELS[:MANIFEST] --set public:DIR:LABELS:MANIFEST --taxonomy FILE [--same LABEL=OTHER]...
-//            [--folds 10] [--jobs 2] [--details]
+//            [--folds 10 | --hold-out more] [--jobs 2] [--details]
 //
-// All sets are trained together, each is judged for itself. Models are made and calibrated as `spidctl train` does it.
+// All sets are trained together, each is judged for itself. --hold-out judges one set by models of the others. Models
+// are made and calibrated as `spidctl train` does it.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -77,10 +78,10 @@ using OutcomesByMoment = std::map<unsigned, std::vector<Judged>>;
 
 OutcomesByMoment test_fold(const TrainingSet& set, const std::vector<Truth>& truths,
                            const std::vector<Fingerprint>& fingerprints, const std::vector<bool>& use,
-                           const std::vector<unsigned>& folds, unsigned fold, const TrainingRules& rules) {
+                           const std::vector<unsigned>& fold_of_flow, unsigned fold, const TrainingRules& rules) {
   std::vector<bool> train = use;
   for (std::size_t i = 0; i < train.size(); ++i) {
-    if (folds[set.flows[i].group] == fold) train[i] = false;
+    if (fold_of_flow[i] == fold) train[i] = false;
   }
   ModelDatabase database = train_models(set, fingerprints, spread_flows(set, train, rules));
   calibrate_thresholds(set, fingerprints, train, rules, database);
@@ -91,7 +92,7 @@ OutcomesByMoment test_fold(const TrainingSet& set, const std::vector<Truth>& tru
   Fingerprint fingerprint;
   for (std::size_t i = 0; i < set.flows.size(); ++i) {
     const LabelledFlow& flow = set.flows[i];
-    if (!use[i] || folds[flow.group] != fold) continue;
+    if (!use[i] || fold_of_flow[i] != fold) continue;
     for (const unsigned moment : kMoments) {
       const Verdict verdict = judge(flow, *matcher, moment, meters, fingerprint);
       Outcome outcome;
@@ -100,8 +101,11 @@ OutcomesByMoment test_fold(const TrainingSet& set, const std::vector<Truth>& tru
       outcome.is_tunnel = truths[i].is_tunnel;
       outcome.known = database.find(flow.label, flow.transport) != nullptr;
       outcome.group = flow.group;
-      if (verdict.state == IdentificationState::identified) outcome.named = matcher->models()[verdict.model].family;
-      outcome.alert = verdict.state == IdentificationState::identified && meets(verdict, kAlert);
+      if (verdict.state == IdentificationState::identified) {
+        const ModelSummary& model = matcher->models()[verdict.model];
+        outcome.named = model.family;
+        outcome.alert = model.category == Category::tunnel && meets(verdict, kAlert);
+      }
       outcome.block = outcome.alert && meets(verdict, kBlock);
       outcomes[moment].push_back({i, std::move(outcome)});
     }
@@ -164,14 +168,32 @@ Result<TrainingSet> load_set(const std::string& argument, const std::string& tax
   return load_labelled_captures(sources);
 }
 
+using Sets = std::vector<std::pair<std::string, std::size_t>>;  // name, number of flows up to its end
+
+std::vector<unsigned> folds_of_flows(const TrainingSet& set, const std::vector<bool>& use, unsigned folds) {
+  const auto fold_of_group = folds_of_groups(set, use, folds);
+  std::vector<unsigned> fold_of_flow;
+  for (const LabelledFlow& flow : set.flows) fold_of_flow.push_back(fold_of_group[flow.group]);
+  return fold_of_flow;
+}
+
+// Fold 0 is the set, fold 1 is the rest.
+std::vector<unsigned> hold_out(const Sets& sets, const std::string& name) {
+  std::vector<unsigned> fold_of_flow;
+  for (const auto& [set, flows_end] : sets) fold_of_flow.resize(flows_end, set == name ? 0 : 1);
+  return fold_of_flow;
+}
+
 int run(int argc, char** argv) {
   cxxopts::Options options("accuracy", "Cross-validates the identification of labelled captures.");
   options.add_options()("set", "NAME:DIR:LABELS[:MANIFEST], once for each set",
                         cxxopts::value<std::vector<std::string>>())("taxonomy", "family and category of labels",
                                                                     cxxopts::value<std::string>()->default_value(""))(
       "folds", "number of folds", cxxopts::value<unsigned>()->default_value("10"))(
-      "same", "LABEL=OTHER: two names of one protocol; may be repeated",
-      cxxopts::value<std::vector<std::string>>()->default_value(""))(
+      "hold-out", "NAME of the set that is judged by models of the others, in place of folds",
+      cxxopts::value<std::string>()->default_value(""))("same",
+                                                        "LABEL=OTHER: two names of one protocol; may be repeated",
+                                                        cxxopts::value<std::vector<std::string>>()->default_value(""))(
       "jobs", "threads", cxxopts::value<unsigned>()->default_value("2"))("details", "a row a family and tunnel label")(
       "help", "this text");
   const auto arguments = options.parse(argc, argv);
@@ -181,7 +203,7 @@ int run(int argc, char** argv) {
   }
   const auto begin = std::chrono::steady_clock::now();
   TrainingSet set;
-  std::vector<std::pair<std::string, std::size_t>> sets;  // name, number of flows up to its end
+  Sets sets;
   for (const std::string& argument : arguments["set"].as<std::vector<std::string>>()) {
     std::string name;
     auto loaded = load_set(argument, arguments["taxonomy"].as<std::string>(), name);
@@ -208,8 +230,9 @@ int run(int argc, char** argv) {
   const TrainingRules rules;
   const std::vector<bool> use = select_flows(set, rules);
   const auto fingerprints = measure_flows(set, use, rules.payload_packets);
-  const unsigned folds = std::max(2U, arguments["folds"].as<unsigned>());
-  const auto fold_of_group = folds_of_groups(set, use, folds);
+  const auto held_out = arguments["hold-out"].as<std::string>();
+  const unsigned folds = held_out.empty() ? std::max(2U, arguments["folds"].as<unsigned>()) : 1;
+  const auto fold_of_flow = held_out.empty() ? folds_of_flows(set, use, folds) : hold_out(sets, held_out);
 
   std::vector<OutcomesByMoment> results(folds);
   std::atomic<unsigned> next = 0;
@@ -217,17 +240,19 @@ int run(int argc, char** argv) {
   for (unsigned job = 0; job < std::max(1U, arguments["jobs"].as<unsigned>()); ++job) {
     workers.push_back(std::async(std::launch::async, [&] {
       for (unsigned fold = next++; fold < folds; fold = next++) {
-        results[fold] = test_fold(set, truths, fingerprints, use, fold_of_group, fold, rules);
+        results[fold] = test_fold(set, truths, fingerprints, use, fold_of_flow, fold, rules);
       }
     }));
   }
   for (auto& worker : workers) worker.get();
 
-  fmt::print("{} flows in use, {} folds by group; in brackets 95 % intervals, whole groups drawn again\n",
-             std::count(use.begin(), use.end(), true), folds);
+  fmt::print("{} flows in use, {}; in brackets 95 % intervals, whole groups drawn again\n",
+             std::count(use.begin(), use.end(), true),
+             held_out.empty() ? fmt::format("{} folds by group", folds) : held_out + " held out");
   std::size_t first_flow = 0;
   for (const auto& [name, flows_end] : sets) {
     for (const unsigned moment : kMoments) {
+      if (!held_out.empty() && name != held_out) continue;
       std::vector<Outcome> outcomes;
       for (const OutcomesByMoment& result : results) {
         const auto found = result.find(moment);
