@@ -23,8 +23,16 @@ struct Candidate {
   bool holds = false;
 };
 
-Candidate choose(const Match& match, std::span<const ModelSummary> models, bool scarce,
+// By how much the tunnel has to beat the best other model.
+float needed_lead(const ModelSummary& tunnel, unsigned payload_packets, const ClassificationRules& rules) {
+  if (std::ranges::find(kCamouflagedFamilies, tunnel.family) == kCamouflagedFamilies.end()) return rules.tunnel_margin;
+  const auto packets = static_cast<float>(std::max(1U, payload_packets));
+  return std::min(rules.tunnel_margin + rules.camouflage_margin / packets, rules.most_camouflage_margin);
+}
+
+Candidate choose(const Match& match, std::span<const ModelSummary> models, unsigned payload_packets,
                  const ClassificationRules& rules) {
+  const bool scarce = payload_packets <= rules.scarce_packets;
   const float least_score = std::max(rules.label_threshold, scarce ? rules.scarce_score : rules.label_threshold);
   const auto to_second = [&match](float score) {
     return match.second == kNoModel ? kNoRival : score - match.second_score;
@@ -32,8 +40,9 @@ Candidate choose(const Match& match, std::span<const ModelSummary> models, bool 
   Candidate tunnel{match.best_tunnel, match.tunnel_score, to_second(match.tunnel_score), least_score};
   if (match.best_tunnel != kNoModel) {
     const float lead = match.best_other == kNoModel ? kNoRival : match.tunnel_margin();
-    tunnel.holds = tunnel.score >= least_score && lead >= rules.tunnel_margin;
-    if (tunnel.holds || match.best_other == kNoModel) return tunnel;
+    const bool ahead = tunnel.score >= least_score && lead >= rules.tunnel_margin;
+    tunnel.holds = ahead && lead >= needed_lead(models[match.best_tunnel], payload_packets, rules);
+    if (ahead || match.best_other == kNoModel) return tunnel;
   }
   Candidate other{match.best_other, match.other_score, kNoRival, least_score};
   if (match.best_other == kNoModel) return other;
@@ -59,7 +68,7 @@ Verdict classify(const Match& match, std::span<const ModelSummary> models, unsig
       verdict.state = IdentificationState::unknown;
     return verdict;
   }
-  const Candidate candidate = choose(match, models, payload_packets <= rules.scarce_packets, rules);
+  const Candidate candidate = choose(match, models, payload_packets, rules);
   verdict.model = candidate.model;
   verdict.score = candidate.score;
   verdict.margin = candidate.margin;
@@ -71,7 +80,8 @@ Verdict classify(const Match& match, std::span<const ModelSummary> models, unsig
   }
 
   const bool early = progress == Progress::more_to_come && payload_packets < rules.settle_packets;
-  if (early && (verdict.score < rules.early_score || verdict.margin < rules.early_margin)) return verdict;
+  if (early && (!candidate.holds || verdict.score < rules.early_score || verdict.margin < rules.early_margin))
+    return verdict;
   verdict.state = candidate.holds ? IdentificationState::identified : IdentificationState::unknown;
   if (candidate.holds && previous.state == IdentificationState::identified &&
       same_family(previous.model, verdict.model, models) &&

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <string_view>
 
 #include "userspace/flow/flow.h"
 #include "userspace/spid/matcher.h"
@@ -18,11 +19,18 @@ constexpr bool is_checkpoint(unsigned payload_packets) {
   return false;
 }
 
+// Families of tunnels that look like plain traffic of their carrier: programs without a model are easily taken for
+// them.
+inline constexpr std::array<std::string_view, 3> kCamouflagedFamilies = {"tls-tunnel", "http-tunnel", "obfuscated"};
+
 // A flow is named after the best tunnel if that beats the best other model by tunnel_margin, else after the best other
-// model if that beats the next family. Scores and margins in bits per measurement.
+// model if that beats the next family. A camouflaged tunnel must lead by more, the fewer packets were seen; between the
+// two margins a flow has no name. Scores and margins in bits per measurement.
 struct ClassificationRules {
   float label_threshold = 0.0F;  // score below which no label is given; a model may ask for more
   float tunnel_margin = 0.1F;
+  float camouflage_margin = 3.0F;       // divided by the payload packets, on top of tunnel_margin; but not above ...
+  float most_camouflage_margin = 0.5F;  // ... this in sum
   float other_margin = 0.03F;
   unsigned scarce_packets = 2;  // up to so many, the next two hold besides
   float scarce_score = 0.2F;
@@ -42,9 +50,8 @@ enum class Progress {
 };
 
 // The verdict on a flow whose first `payload_packets` packets gave `match`. `previous` is the verdict of the checkpoint
-// before; action and rule are taken over from it. state is undecided until the verdict may be acted on. The verdict is
-// of category tunnel exactly if it is identified and its tunnel score and margin hold; score and margin are those of
-// the label.
+// before; action and rule are taken over from it. state is undecided until the verdict may be acted on. An identified
+// verdict is of category tunnel exactly if its tunnel score and margin hold; score and margin are those of the label.
 Verdict classify(const Match& match, std::span<const ModelSummary> models, unsigned payload_packets, Progress progress,
                  const Verdict& previous, const ClassificationRules& rules);
 

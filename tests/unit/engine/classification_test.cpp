@@ -6,7 +6,7 @@
 namespace spidd {
 namespace {
 
-enum : std::uint16_t { kHttps, kDot, kOpenvpn, kHttp };
+enum : std::uint16_t { kHttps, kDot, kOpenvpn, kHttp, kTlsTunnel };
 
 const std::vector<ModelSummary>& models() {
   static const std::vector<ModelSummary> models = {
@@ -14,6 +14,7 @@ const std::vector<ModelSummary>& models() {
       {"dot", "tls", Category::encrypted, Transport::tcp, 10, 3, 100},
       {"openvpn", "openvpn", Category::tunnel, Transport::tcp, 10, 3, 100},
       {"http", "http", Category::plain, Transport::tcp, 10, 3, 100, 0.5F},
+      {"https-proxy", "tls-tunnel", Category::tunnel, Transport::tcp, 10, 3, 100},
   };
   return models;
 }
@@ -27,6 +28,13 @@ Match tunnel(float score, float other) {
           .second_score = other,
           .tunnel_score = score,
           .other_score = other};
+}
+
+// A tunnel that looks like the HTTPS it is compared with.
+Match camouflaged(float score, float other) {
+  Match match = tunnel(score, other);
+  match.best = match.best_tunnel = kTlsTunnel;
+  return match;
 }
 
 // HTTP ahead of TLS, the best tunnel behind or ahead of both.
@@ -101,6 +109,24 @@ TEST(Classification, ATunnelMustLeadByTheMargin) {
   EXPECT_FLOAT_EQ(verdict.score, 0.8F);
   EXPECT_NEAR(verdict.margin, -0.05, 1e-6);
   EXPECT_EQ(judge(http(0.8F, 0.2F, 0.95F), 20).model, kOpenvpn);
+}
+
+TEST(Classification, ACamouflagedTunnelMustLeadByMoreTheFewerPacketsThereAre) {
+  EXPECT_EQ(judge(camouflaged(1.0F, 0.76F), 20).state, IdentificationState::unknown);
+  EXPECT_EQ(judge(camouflaged(1.0F, 0.74F), 20).state, IdentificationState::identified);
+  EXPECT_EQ(judge(camouflaged(1.0F, 0.66F), 12).state, IdentificationState::unknown);
+  EXPECT_EQ(judge(camouflaged(1.0F, 0.64F), 12).state, IdentificationState::identified);
+  EXPECT_EQ(judge(tunnel(1.0F, 0.74F), 12).state, IdentificationState::identified);
+}
+
+TEST(Classification, HalfABitIsEnoughLeadForACamouflagedTunnel) {
+  EXPECT_EQ(judge(camouflaged(1.0F, 0.51F), 1, Progress::ended).state, IdentificationState::unknown);
+  EXPECT_EQ(judge(camouflaged(1.0F, 0.49F), 1, Progress::ended).state, IdentificationState::identified);
+}
+
+TEST(Classification, ATunnelThatLeadsTooLittleGivesNoEarlyVerdict) {
+  EXPECT_EQ(judge(camouflaged(1.0F, 0.55F), 4).state, IdentificationState::undecided);
+  EXPECT_EQ(judge(camouflaged(1.0F, 0.45F), 4).state, IdentificationState::identified);
 }
 
 TEST(Classification, AModelMayAskForAHigherScore) {
