@@ -67,7 +67,13 @@ Result<std::size_t> Enforcer::restore(Timestamp now) {
   if (!drop_map_) return std::size_t{0};
   auto existing = drop_map_->load_existing(now);
   if (!existing) return tl::unexpected<Error>(std::move(existing.error()));
-  const std::vector<Block> refused = list_.restore(std::move(*existing));
+  std::vector<Block> refused = list_.restore(std::move(*existing));
+  // The SSH session or an address of this host may be newer than the block that stops it.
+  for (Block& block : list_.all()) {
+    if (check_guarded(block.target)) continue;
+    list_.remove(block.target);
+    refused.push_back(std::move(block));
+  }
   if (auto removed = remove_from_kernel(refused); !removed) return tl::unexpected<Error>(std::move(removed.error()));
   if (auto set = drop_map_->set_never_block(never_block_); !set) return tl::unexpected<Error>(std::move(set.error()));
   drop_map_->set_enforcing(enforcing_);
@@ -104,6 +110,8 @@ Result<Block> Enforcer::block(BlockOrder order) {
     if (auto put = drop_map_->put(*block, order.now); !put) {
       ++counters_.blocks_failed;
       list_.remove(order.target);
+      // An extension that failed: the entry of before must not outlive its place in the list.
+      static_cast<void>(drop_map_->remove(std::span(&*block, 1)));
       return tl::unexpected<Error>(std::move(put.error()));
     }
   }
@@ -127,11 +135,14 @@ Result<std::vector<ActiveBlock>> Enforcer::set_policy(const Policy& policy) {
   counters_.blocks_removed += ended.size();
   never_block_ = policy.never_block;
   enforcing_ = policy.mode == Mode::enforce;
+  // What is to pass passes before anything new is dropped, and even if the kernel refuses a prefix.
+  auto removed = remove_from_kernel(ended);
   if (drop_map_) {
-    drop_map_->set_enforcing(enforcing_);
+    if (!enforcing_) drop_map_->set_enforcing(false);
     if (auto set = drop_map_->set_never_block(never_block_); !set) return tl::unexpected<Error>(std::move(set.error()));
+    drop_map_->set_enforcing(enforcing_);
   }
-  return remove_from_kernel(ended);
+  return removed;
 }
 
 void Enforcer::set_own_addresses(std::vector<IpAddress> addresses) {
