@@ -30,7 +30,10 @@ _spidctl() {
     unblock) options+=" --json" ;;
     analyze) options+=" --json --policy --models --filter --threads --max-flows" ;;
     policy) [ "${COMP_WORDS[COMP_CWORD - 1]}" = policy ] && options+=" check reload" ;;
-    train) options+=" --into --labels --taxonomy --manifest --same --category --min-flows --calibrate --provenance" ;;
+    train)
+      options+=" --into --labels --taxonomy --manifest --same --category --flows-per-group"
+      options+=" --min-flows --calibrate --provenance --source"
+      ;;
     models) [ "${COMP_WORDS[COMP_CWORD - 1]}" = models ] && options+=" list show" ;;
   esac
   if [[ $word == -* ]] || [[ $command =~ ^(policy|models)$ && ${COMP_WORDS[COMP_CWORD - 1]} == "$command" ]]; then
