@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <limits>
 
 namespace spidd {
 namespace {
@@ -21,7 +20,7 @@ constexpr std::uint32_t kBlockFrame = 12;         // type, length, length again
 constexpr std::uint32_t kMostBlock = 512 * 1024;  // of the blocks that are looked into: a packet and its options
 constexpr std::size_t kMostInterfaces = 65536;
 constexpr std::uint64_t kSecond = 1'000'000'000;
-constexpr std::uint64_t kLastTime = std::numeric_limits<std::int64_t>::max();
+constexpr std::uint64_t kLastTime = std::uint64_t{1} << 62;  // in 2116: leaves room for the times that are added to it
 
 enum OptionCode : std::uint16_t { kEndOfOptions = 0, kTimeResolution = 9, kTimeOffset = 14 };
 
