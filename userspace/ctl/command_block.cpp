@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // spidctl block, unblock: drop entries by hand. A block always ends by itself.
+#include "userspace/base/time.h"
 #include "userspace/ctl/client.h"
 #include "userspace/ctl/command.h"
 #include "userspace/ctl/text.h"
@@ -38,6 +39,8 @@ int command_block(const CommandArguments& arguments) {
   line.flag("json", "print JSON lines");
   line.positional("address", 1, kMostTargets);
   if (const auto exit_code = line.parse(arguments.words)) return *exit_code;
+  if (const auto duration = parse_duration(line.text("for")); !duration)
+    return line.usage_error(fmt::format("--for {}", duration.error().message));
   return for_each_target(
       "block", arguments, line, {{"for", line.text("for")}}, [](const nlohmann::ordered_json& block) {
         fmt::print("{} is blocked until {}\n", text_at(block, "/target"), text_at(block, "/expires"));
