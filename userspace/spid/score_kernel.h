@@ -31,8 +31,9 @@ using ScoreKernel = void (*)(const std::int16_t* table, unsigned groups, std::sp
 void score_rows_scalar(const std::int16_t* table, unsigned groups, std::span<const WeightedRow> rows,
                        std::int32_t* sums);
 
-// Null where the compiler or the processor has no AVX2.
+// Null where the compiler or the processor does not have them.
 ScoreKernel score_kernel_avx2();
+ScoreKernel score_kernel_avx512();
 
 // The fastest that this processor has.
 ScoreKernel best_score_kernel();

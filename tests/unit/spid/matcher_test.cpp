@@ -231,8 +231,9 @@ TEST(Matcher, DoesNotOverflowOnExtremeModels) {
 }
 
 TEST(ScoreKernels, GiveTheSameBits) {
-  const ScoreKernel avx2 = score_kernel_avx2();
-  if (avx2 == nullptr) return;  // there is only one form here
+  std::vector<ScoreKernel> kernels;  // none: there is only the reference form here
+  for (const ScoreKernel kernel : {score_kernel_avx2(), score_kernel_avx512()})
+    if (kernel != nullptr) kernels.push_back(kernel);
   std::mt19937 random(11);
   for (unsigned groups = 1; groups <= kMaxColumnGroups; ++groups) {
     const unsigned columns = groups * kColumnGroup;
@@ -246,10 +247,12 @@ TEST(ScoreKernels, GiveTheSameBits) {
       // Odd and even numbers of rows take different ways.
       for (const std::size_t cut : {std::size_t{0}, std::size_t{1}, weights.rows().size() - 1}) {
         std::vector<std::int32_t> expected(columns);
-        std::vector<std::int32_t> actual(columns, -1);
         score_rows_scalar(block.table(), groups, weights.rows().subspan(cut), expected.data());
-        avx2(block.table(), groups, weights.rows().subspan(cut), actual.data());
-        ASSERT_EQ(actual, expected);
+        for (const ScoreKernel kernel : kernels) {
+          std::vector<std::int32_t> actual(columns, -1);
+          kernel(block.table(), groups, weights.rows().subspan(cut), actual.data());
+          ASSERT_EQ(actual, expected);
+        }
       }
     }
   }
