@@ -4,6 +4,7 @@
 #include "userspace/ctl/client.h"
 #include "userspace/ctl/command.h"
 #include "userspace/ctl/text.h"
+#include "userspace/enforcement/block_list.h"
 
 namespace spidd {
 
@@ -11,12 +12,28 @@ namespace {
 
 constexpr std::size_t kMostTargets = 100;
 
+// The targets on the command line, in the form of parse_block_target(). 'spidctl drops' prints the transport as a word
+// of its own; pasted without quotes it arrives as one.
+Result<std::vector<std::string>> targets_of(const CommandLine& line) {
+  std::vector<std::string> targets;
+  const std::vector<std::string>& words = line.positionals();
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const bool transport_alone = parse_transport(words[i]).has_value() && i + 1 < words.size();
+    targets.push_back(transport_alone ? fmt::format("{} {}", words[i], words[i + 1]) : words[i]);
+    if (transport_alone) ++i;
+    if (const auto target = parse_block_target(targets.back()); !target) return tl::unexpected<Error>(target.error());
+  }
+  return targets;
+}
+
 // One request a target; goes on after a failure, so that one wrong address does not leave the others open.
 template <class Print>
 int for_each_target(const char* command, const CommandArguments& arguments, const CommandLine& line,
                     nlohmann::ordered_json request, Print print) {
+  const auto targets = targets_of(line);
+  if (!targets) return line.usage_error(targets.error().message);
   int exit_code = kExitDone;
-  for (const std::string& target : line.positionals()) {
+  for (const std::string& target : *targets) {
     request["target"] = target;
     const auto result = ask_daemon(arguments.socket_path, command, request);
     if (!result)

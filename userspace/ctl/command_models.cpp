@@ -55,10 +55,11 @@ std::vector<unsigned> top_bins(const ProtocolModel& model, unsigned meter, std::
   return bins;
 }
 
-int show_model(const ModelDatabase& database, const std::string& label, bool json) {
+// All models of that label; of a family all its labels, because verdicts may name a family of tunnels as a whole.
+int show_model(const ModelDatabase& database, const std::string& wanted, bool json) {
   auto models = nlohmann::ordered_json::array();
   for (const ProtocolModel& model : database.models) {
-    if (model.label != label) continue;
+    if (model.label != wanted && model.family != wanted) continue;
     nlohmann::ordered_json entry = summary_json(model);
     Table table({{"METER"}, {"MEASUREMENTS", Align::right}, {"MOST FREQUENT BINS"}});
     for (unsigned meter = 0; meter < kMeterCount; ++meter) {
@@ -80,7 +81,7 @@ int show_model(const ModelDatabase& database, const std::string& label, bool jso
                  transport_name(model.transport), category_name(model.category), model.family, model.flows,
                  model.captures, model.payload_packets, table.text());
   }
-  if (models.empty()) return report_failure("models", Error{fmt::format("there is no model '{}'", label)});
+  if (models.empty()) return report_failure("models", Error{fmt::format("there is no model '{}'", wanted)});
   if (json) fmt::print("{}\n", models.dump(2));
   return kExitDone;
 }
@@ -88,7 +89,8 @@ int show_model(const ModelDatabase& database, const std::string& label, bool jso
 }  // namespace
 
 int command_models(const CommandArguments& arguments) {
-  CommandLine line("spidctl models", "list | show LABEL", "Shows the protocol models and what they were trained from.");
+  CommandLine line("spidctl models", "list | show LABEL|FAMILY",
+                   "Shows the protocol models and what they were trained from.");
   line.value("models", "DIR", "directory of model files; default: the installed ones");
   line.flag("json", "print JSON");
   line.positional("action", 1, 2);

@@ -98,7 +98,7 @@ Result<std::string> Answering::operator()(const PolicyReloadRequest&) {
   return success_line({{"mode", mode_name(daemon_.policy->mode)},
                        {"path", daemon_.policy->path},
                        {"rules", daemon_.policy->rules.size()},
-                       {"models", {{"count", daemon_.matcher->models().size()}}}});
+                       {"models", {{"count", daemon_.matcher->database_models()}}}});
 }
 
 Result<std::string> Answering::operator()(const CountersRequest&) {

@@ -81,7 +81,7 @@ class ControlLoop {
       log_error("reopen the event log: {}", reopened.error().message);
     if (auto loaded = reload(daemon_))
       log_info("reloaded: {} mode, {} rules, {} models", mode_name(daemon_.policy->mode), daemon_.policy->rules.size(),
-               daemon_.matcher->models().size());
+               daemon_.matcher->database_models());
     else
       log_mistakes("reload", loaded.error());
     daemon_.notify.ready(describe(daemon_));

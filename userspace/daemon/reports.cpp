@@ -191,7 +191,7 @@ Result<ordered_json> status_report(Daemon& daemon, Timestamp now) {
                       {"rules", daemon.policy->rules.size()},
                       {"loaded", format_timestamp(daemon.policy_loaded)}};
   status["models"] = {{"directory", daemon.config.models_directory},
-                      {"count", daemon.matcher->models().size()},
+                      {"count", daemon.matcher->database_models()},
                       {"loaded", format_timestamp(daemon.models_loaded)}};
   status["warnings"] = daemon.datapath->warnings();
   if (const std::string error = daemon.output->log().last_error(); !error.empty())

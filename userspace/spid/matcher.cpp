@@ -85,6 +85,7 @@ std::vector<ProtocolModel> tunnel_families(std::span<const ProtocolModel> models
 
 struct Matcher::Tables {
   std::vector<ModelSummary> models;
+  std::size_t database_models = 0;
   std::array<TransportTable, 3> transports = {{{.transport = Transport::icmp, .columns = {}, .blocks = {}},
                                                {.transport = Transport::tcp, .columns = {}, .blocks = {}},
                                                {.transport = Transport::udp, .columns = {}, .blocks = {}}}};
@@ -143,6 +144,7 @@ Result<Matcher> Matcher::build(const ModelDatabase& database) {
   for (const ProtocolModel& model : database.models) {
     if (auto added = add(model); !added) return tl::unexpected(added.error());
   }
+  tables->database_models = tables->models.size();
   const std::vector<ProtocolModel> pooled = tunnel_families(database.models);
   for (const ProtocolModel& family : pooled) {
     if (auto added = add(family); !added) return tl::unexpected(added.error());
@@ -161,6 +163,8 @@ Result<Matcher> Matcher::build(const ModelDatabase& database) {
 }
 
 std::span<const ModelSummary> Matcher::models() const { return tables_->models; }
+
+std::size_t Matcher::database_models() const { return tables_->database_models; }
 
 void Matcher::score_all(Transport transport, const Fingerprint& flow, std::vector<Score>& out) const {
   out.clear();

@@ -66,7 +66,9 @@ class Matcher {
   Matcher& operator=(Matcher&&) noexcept;
 
   // Those of the database in its order, then the tunnel families.
+  // The models of the database in its order, then the families of tunnels added up.
   std::span<const ModelSummary> models() const;
+  std::size_t database_models() const;  // how many of them are models of the database
 
   // Score of every model of the transport, in models() order restricted to it; others get no entry. For eval/explain.
   struct Score {
