@@ -120,6 +120,7 @@ Result<> analyze_file(const std::string& path, Analysis& analysis) {
         replay.feed(record);
         break;
       case PcapSource::Next::tick:
+        replay.pass_time(source->clock());
         progress.update(*source);
         break;
       case PcapSource::Next::damaged:

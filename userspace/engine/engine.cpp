@@ -188,11 +188,13 @@ void Engine::apply_policy(Flow& flow, Progress progress) {
 
 void Engine::end_flow(FlowTable::Slot slot, const FlowTotals& totals, EndReason reason) {
   Flow& flow = flows_[slot];
+  // An undecided connection may go on after a long silence: then its next packets must still become records.
+  const bool may_go_on = flow.key.transport == Transport::tcp && !flow.verdict.final;
   if (!flow.verdict.final) judge(slot, Progress::ended);
   packets_.release(flow.packet_store);
   ++counters_.flows_ended;
   sink_.flow_ended(view_of(flow), totals, reason);
-  if (reason == EndReason::idle || reason == EndReason::evicted) source_.ended(flow.key, flow.start);
+  if ((reason == EndReason::idle || reason == EndReason::evicted) && !may_go_on) source_.ended(flow.key, flow.start);
   flows_.erase(slot);
 }
 

@@ -143,11 +143,15 @@ Replay::Replay(Settings settings, std::shared_ptr<const Matcher> matcher, std::s
 Replay::~Replay() = default;
 
 void Replay::feed(const PacketRecord& record) {
-  const Duration passed = record.time - last_advance_;
-  if (passed >= kAdvanceEvery || passed <= -kAdvanceEvery) advance(record.time);
+  pass_time(record.time);
   const std::size_t worker = std::hash<FlowKey>{}(record.key) % workers_.size();
   workers_[worker]->filling.push_back({++sequence_, false, record});
   if (++filled_ >= kBatchRecords) hand_over();
+}
+
+void Replay::pass_time(Timestamp now) {
+  const Duration passed = now - last_advance_;
+  if (passed >= kAdvanceEvery || passed <= -kAdvanceEvery) advance(now);
 }
 
 void Replay::advance(Timestamp now) {

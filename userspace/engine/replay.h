@@ -42,6 +42,8 @@ class Replay {
 
   // The source must end idle flows itself (end records carry its totals): engines are not given a way back to it.
   void feed(const PacketRecord& record);
+  // Lets time pass without a record, for flows that pause. feed() does it with the time of its records.
+  void pass_time(Timestamp now);
   // Ends all flows and hands out the last lines. Nothing may be fed afterwards.
   void finish();
 
