@@ -46,10 +46,12 @@ test_build() {
   local name=$1 log=build/$1-tests.log
   shift
   echo "== test $name"
-  local status=0
-  REQUIRE_PRIVILEGED_TESTS=1 ctest --test-dir "build/$name" --parallel "$jobs" --output-on-failure "$@" \
-    > >(tee "$log" | grep -vE '^ *(Start +[0-9]+:|[0-9]+/[0-9]+ Test +#[0-9]+: .* Passed)') || status=$?
-  wait $! || true
+  local status
+  set +e
+  REQUIRE_PRIVILEGED_TESTS=1 ctest --test-dir "build/$name" --parallel "$jobs" --output-on-failure "$@" |
+    tee "$log" | grep -vE '^ *(Start +[0-9]+:|[0-9]+/[0-9]+ Test +#[0-9]+: .* Passed)'
+  status=${PIPESTATUS[0]}
+  set -e
   if grep -qE '\*\*\*(Skipped|Not Run)' "$log"; then
     echo "$name: tests were skipped:"
     grep -E '\*\*\*(Skipped|Not Run)' "$log"
