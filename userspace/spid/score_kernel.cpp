@@ -30,6 +30,18 @@ std::int32_t packed_weights(WeightedRow first, WeightedRow second) {
                                    std::uint32_t{static_cast<std::uint16_t>(second.weight)} << 16);
 }
 
+// Fetches the pair of rows that follows row i by kAhead.
+template <unsigned kColumns>
+inline __attribute__((always_inline)) void fetch_ahead(const std::int16_t* table, std::span<const WeightedRow> rows,
+                                                       std::size_t i) {
+  if (i + kAhead + 1 >= rows.size()) return;
+  for (const WeightedRow row : {rows[i + kAhead], rows[i + kAhead + 1]}) {
+    const std::int16_t* values = table + std::size_t{row.row} * kColumns;
+    for (unsigned column = 0; column < kColumns; column += 32)
+      _mm_prefetch(reinterpret_cast<const char*>(values + column), _MM_HINT_T0);
+  }
+}
+
 // Two rows at a time: their 16-bit values are interleaved, so that one multiply-and-add does both.
 template <unsigned kGroups>
 __attribute__((target("avx2"))) void score_rows_avx2(const std::int16_t* table, std::span<const WeightedRow> rows,
@@ -43,13 +55,7 @@ __attribute__((target("avx2"))) void score_rows_avx2(const std::int16_t* table, 
   for (std::size_t i = 0; i < rows.size(); i += 2) {
     const WeightedRow first = rows[i];
     const WeightedRow second = i + 1 < rows.size() ? rows[i + 1] : WeightedRow{first.row, 0};
-    if (i + kAhead + 1 < rows.size()) {
-      for (std::size_t ahead = i + kAhead; ahead < i + kAhead + 2; ++ahead) {
-        for (unsigned column = 0; column < kColumns; column += 32) {
-          _mm_prefetch(reinterpret_cast<const char*>(values_of(rows[ahead]) + column), _MM_HINT_T0);
-        }
-      }
-    }
+    fetch_ahead<kColumns>(table, rows, i);
     const __m256i weights = _mm256_set1_epi32(packed_weights(first, second));
     const auto* one = reinterpret_cast<const __m256i*>(values_of(first));
     const auto* other = reinterpret_cast<const __m256i*>(values_of(second));
@@ -97,13 +103,7 @@ __attribute__((target("avx512bw"))) void score_rows_avx512(const std::int16_t* t
   for (std::size_t i = 0; i < rows.size(); i += 2) {
     const WeightedRow first = rows[i];
     const WeightedRow second = i + 1 < rows.size() ? rows[i + 1] : WeightedRow{first.row, 0};
-    if (i + kAhead + 1 < rows.size()) {
-      for (std::size_t ahead = i + kAhead; ahead < i + kAhead + 2; ++ahead) {
-        for (unsigned column = 0; column < kColumns; column += 32) {
-          _mm_prefetch(reinterpret_cast<const char*>(values_of(rows[ahead]) + column), _MM_HINT_T0);
-        }
-      }
-    }
+    fetch_ahead<kColumns>(table, rows, i);
     const __m512i weights = _mm512_set1_epi32(packed_weights(first, second));
     for (unsigned vector = 0; vector < kVectors; ++vector) {
       const __m512i a = _mm512_load_si512(values_of(first) + vector * 32);
