@@ -45,8 +45,10 @@ Verdict judge(const LabelledFlow& flow, const Matcher& matcher, unsigned packets
   Verdict verdict;
   const auto seen = static_cast<unsigned>(flow.packets.size());
   const auto step = [&](unsigned count, Progress progress) {
-    meters.measure(std::span(flow.packets).first(count), fingerprint);
-    verdict = classify(matcher.match(flow.transport, fingerprint), matcher.models(), count, progress, verdict, rules);
+    const auto first = std::span(flow.packets).first(count);
+    meters.measure(first, fingerprint);
+    verdict = classify(matcher.match(flow.transport, fingerprint, view_of(first)), matcher.models(), count, progress,
+                       verdict, rules);
   };
   if (packets != kFinal) {
     step(std::min(packets, seen), Progress::ended);
@@ -77,7 +79,7 @@ struct Judged {
 using OutcomesByMoment = std::map<unsigned, std::vector<Judged>>;
 
 OutcomesByMoment test_fold(const TrainingSet& set, const std::vector<Truth>& truths,
-                           const std::vector<Fingerprint>& fingerprints, const std::vector<bool>& use,
+                           const FlowFingerprints& fingerprints, const std::vector<bool>& use,
                            const std::vector<unsigned>& fold_of_flow, unsigned fold, const TrainingRules& rules) {
   std::vector<bool> train = use;
   for (std::size_t i = 0; i < train.size(); ++i) {
@@ -99,7 +101,7 @@ OutcomesByMoment test_fold(const TrainingSet& set, const std::vector<Truth>& tru
       outcome.label = truths[i].label;
       outcome.family = flow.family;
       outcome.is_tunnel = truths[i].is_tunnel;
-      outcome.known = database.find(flow.label, flow.transport) != nullptr;
+      outcome.known = database.find(flow.label, flow.transport, view_of(flow.packets)) != nullptr;
       outcome.group = flow.group;
       if (verdict.state == IdentificationState::identified) {
         const ModelSummary& model = matcher->models()[verdict.model];

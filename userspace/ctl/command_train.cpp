@@ -159,7 +159,7 @@ int command_train(const CommandArguments& arguments) {
   rules.min_flows = static_cast<unsigned>(*min_flows);
   const std::vector<bool> use = select_flows(set, rules);
   const std::vector<bool> spread = spread_flows(set, use, rules);
-  const std::vector<Fingerprint> fingerprints = measure_flows(set, use, rules.payload_packets);
+  const FlowFingerprints fingerprints = measure_flows(set, use, rules.payload_packets);
   ModelDatabase learned = train_models(set, fingerprints, spread);
   if (learned.models.empty()) return report_failure("train", Error{"no flow to learn from was found"});
   if (line.has("calibrate")) calibrate_thresholds(set, fingerprints, use, rules, learned);

@@ -47,15 +47,13 @@ Candidate choose(const Match& match, std::span<const ModelSummary> models, unsig
   Candidate other{match.best_other, match.other_score, kNoRival, least_score};
   if (match.best_other == kNoModel) return other;
   if (match.other_second != kNoModel) other.margin = match.other_score - match.other_second_score;
-  other.threshold = std::max(least_score, models[match.best_other].threshold);
+  other.threshold = std::max(least_score, rules.model_thresholds ? models[match.best_other].threshold : least_score);
   other.holds = other.score >= other.threshold && other.margin >= (scarce ? rules.scarce_margin : rules.other_margin);
   if (match.best_tunnel != kNoModel) other.margin = std::min(other.margin, -match.tunnel_margin());
   return other;
 }
 
-}  // namespace
-
-Verdict classify(const Match& match, std::span<const ModelSummary> models, unsigned payload_packets, Progress progress,
+Verdict conclude(const Match& match, std::span<const ModelSummary> models, unsigned payload_packets, Progress progress,
                  const Verdict& previous, const ClassificationRules& rules) {
   Verdict verdict;
   verdict.action = previous.action;
@@ -88,6 +86,40 @@ Verdict classify(const Match& match, std::span<const ModelSummary> models, unsig
       verdict.score >= candidate.threshold + rules.certain_score && verdict.margin >= rules.tunnel_margin &&
       progress == Progress::more_to_come)
     verdict.final = true;
+  return verdict;
+}
+
+VerdictClass class_of(const Verdict& verdict) {
+  switch (verdict.state) {
+    case IdentificationState::undecided:
+      return VerdictClass::undecided;
+    case IdentificationState::identified:
+      return VerdictClass::label;
+    case IdentificationState::unknown:
+      return VerdictClass::unknown;
+  }
+  return VerdictClass::unknown;
+}
+
+}  // namespace
+
+ClassificationRules classification_rules(Profile profile) {
+  ClassificationRules rules;
+  if (profile == Profile::background) return rules;
+  // The original knows one threshold and nothing else; its scores are divergences, of which less is more.
+  rules.label_threshold = -classic_threshold(profile);
+  rules.model_thresholds = false;
+  rules.tunnel_margin = rules.camouflage_margin = rules.most_camouflage_margin = rules.other_margin = 0;
+  rules.scarce_packets = 0;
+  rules.early_score = rules.label_threshold;
+  rules.early_margin = 0;
+  return rules;
+}
+
+Verdict classify(const Match& match, std::span<const ModelSummary> models, unsigned payload_packets, Progress progress,
+                 const Verdict& previous, const ClassificationRules& rules) {
+  Verdict verdict = conclude(match, models, payload_packets, progress, previous, rules);
+  verdict.verdict_class = class_of(verdict);
   return verdict;
 }
 

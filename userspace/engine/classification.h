@@ -27,7 +27,8 @@ inline constexpr std::array<std::string_view, 3> kCamouflagedFamilies = {"tls-tu
 // model if that beats the next family. A camouflaged tunnel must lead by more, the fewer packets were seen; between the
 // two margins a flow has no name. Scores and margins in bits per measurement.
 struct ClassificationRules {
-  float label_threshold = 0.0F;  // score below which no label is given; a model may ask for more
+  float label_threshold = 0.0F;  // score below which no label is given ...
+  bool model_thresholds = true;  // ... and a model may ask for more
   float tunnel_margin = 0.1F;
   float camouflage_margin = 3.0F;       // divided by the payload packets, on top of tunnel_margin; but not above ...
   float most_camouflage_margin = 0.5F;  // ... this in sum
@@ -41,6 +42,9 @@ struct ClassificationRules {
   float certain_score = 0.5F;            // same answer at two checkpoints this far above the threshold: final
   unsigned last_packets = kRecordLimit;  // the last verdict is final whatever it is
 };
+
+// What a profile asks for. The classic ones: the nearest model below the threshold, as the original has it.
+ClassificationRules classification_rules(Profile profile);
 
 // How much of the flow the verdict may rely on.
 enum class Progress {

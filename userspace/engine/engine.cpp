@@ -31,9 +31,16 @@ FlowFacts facts_of(const Flow& flow, std::span<const ModelSummary> models) {
   return facts;
 }
 
+View view_of_directions(unsigned directions_seen) {
+  constexpr unsigned kToServer = 1U << static_cast<unsigned>(Direction::to_server);
+  constexpr unsigned kToClient = 1U << static_cast<unsigned>(Direction::to_client);
+  if (directions_seen == kToServer) return View::to_server;
+  return directions_seen == kToClient ? View::to_client : View::both;
+}
+
 std::uint16_t find_model(std::span<const ModelSummary> models, const ModelSummary& wanted) {
   for (std::size_t i = 0; i < models.size(); ++i)
-    if (models[i].label == wanted.label && models[i].transport == wanted.transport)
+    if (models[i].label == wanted.label && models[i].transport == wanted.transport && models[i].view == wanted.view)
       return static_cast<std::uint16_t>(i);
   return kNoModel;
 }
@@ -84,11 +91,15 @@ Engine::Engine(EngineSettings settings, std::shared_ptr<const Matcher> matcher, 
       source_(source),
       sink_(sink),
       flows_(settings.flows),
-      packets_(settings.packet_blocks) {
+      packets_(settings.packet_blocks),
+      meters_(matcher_->rules()) {
   apply_rules();
 }
 
-void Engine::apply_rules() { rules_.label_threshold = static_cast<float>(policy_->label_threshold); }
+void Engine::apply_rules() {
+  rules_ = classification_rules(matcher_->profile());
+  if (matcher_->profile() == Profile::background) rules_.label_threshold = static_cast<float>(policy_->label_threshold);
+}
 
 void Engine::on_record(const PacketRecord& record) {
   ++counters_.records;
@@ -145,27 +156,60 @@ FlowTable::Slot Engine::open_flow(const PacketRecord& record) {
   return slot;
 }
 
+void Engine::measure(const Flow& flow) {
+  measured_packets_ = packets_.collect(flow.packet_store, flow.stored_packets, packet_buffer_);
+  meters_.measure(measured_packets_, fingerprint_);
+}
+
 // Scores the flow on what is stored of it, and lets the policy act on the verdict.
 void Engine::judge(FlowTable::Slot slot, Progress progress) {
   Flow& flow = flows_[slot];
   const bool scored =
       flow.verdict.payload_packets == flow.stored_packets && flow.verdict.state != IdentificationState::undecided;
-  if (!scored && flow.stored_packets > 0) {
-    std::array<PayloadPacket, kRecordLimit> buffer;
-    meters_.measure(packets_.collect(flow.packet_store, flow.stored_packets, buffer), fingerprint_);
-    const Match match = matcher_->match(flow.key.transport, fingerprint_);
+  const bool measured = !scored && flow.stored_packets > 0;
+  if (measured) {
+    measure(flow);
+    const View view = view_of_directions(flow.directions_seen);
+    const Match match = matcher_->match(flow.key.transport, fingerprint_, view);
     ++counters_.matches;
     flow.verdict = classify(match, matcher_->models(), flow.stored_packets, progress, flow.verdict, rules_);
+    flow.verdict.one_way = view != View::both;
+    if (flow.verdict.model != kNoModel)
+      flow.verdict.divergence = matcher_->divergence(flow.verdict.model, fingerprint_);
   }
   if (progress != Progress::more_to_come) flow.settled_packets = flow.stored_packets;
   // Also on a score that is there already: an alert may have waited for more packets, which did not come.
   if (flow.verdict.state != IdentificationState::undecided) apply_policy(flow, progress);
   if (scored && progress == Progress::ended) flow.verdict.final = true;
+  if (flow.verdict.final && settings_.report_settled && flow.stored_packets > 0) report_settled(flow, measured);
   if (flow.verdict.final && progress != Progress::ended) {
     packets_.release(flow.packet_store);
     flows_.touch(slot, FlowTable::decided);
     source_.decided(flow.key, flow.start);
   }
+}
+
+void Engine::report_settled(const Flow& flow, bool measured) {
+  if (!measured) measure(flow);
+  settled_.key = flow.key;
+  settled_.client = flow.client();
+  settled_.server = flow.server();
+  settled_.start = flow.start;
+  settled_.time = now_;
+  settled_.verdict = flow.verdict;
+  settled_.view = view_of_directions(flow.directions_seen);
+  const bool identified = flow.verdict.state == IdentificationState::identified;
+  const ModelSummary nothing;
+  const ModelSummary& model = identified ? matcher_->models()[flow.verdict.model] : nothing;
+  settled_.label = model.label;
+  settled_.family = model.family;
+  settled_.category = model.category;
+  settled_.origin = model.origin;
+  settled_.provisional = model.provisional;
+  settled_.samples = static_cast<unsigned>(std::min<std::size_t>(measured_packets_.size(), kSamplePackets));
+  std::copy_n(measured_packets_.begin(), settled_.samples, settled_.sample.begin());
+  std::swap(settled_.fingerprint, fingerprint_);
+  sink_.flow_settled(settled_);
 }
 
 void Engine::apply_policy(Flow& flow, Progress progress) {
@@ -279,6 +323,7 @@ void Engine::set_models(std::shared_ptr<const Matcher> matcher) {
         verdict.state = IdentificationState::unknown;
     }
   matcher_ = std::move(matcher);
+  apply_rules();
 }
 
 FlowView Engine::view_of(const Flow& flow) const {

@@ -13,6 +13,7 @@
 #include "userspace/engine/classification.h"
 #include "userspace/flow/flow_table.h"
 #include "userspace/flow/packet_store.h"
+#include "userspace/learning/settled_flow.h"
 #include "userspace/policy/decision.h"
 #include "userspace/spid/matcher.h"
 
@@ -24,6 +25,7 @@ struct EngineSettings {
   Duration tcp_idle = std::chrono::minutes(10);
   Duration udp_idle = std::chrono::minutes(2);
   Duration pause = std::chrono::seconds(5);  // silence after which an undecided flow gets a provisional verdict
+  bool report_settled = false;               // call EngineSink::flow_settled()
 };
 
 // Everything that can be known about one flow at one moment. Valid during the call only.
@@ -43,6 +45,8 @@ class EngineSink {
   // A rule of the policy matched for the first time, or more severely than before.
   virtual void decision(const FlowView& view, const Decision& decision) = 0;
   virtual void flow_ended(const FlowView& view, const FlowTotals& totals, EndReason reason) = 0;
+  // Once a flow that had payload: its verdict is final. Only if the settings ask for it. Valid during the call only.
+  virtual void flow_settled(const SettledFlow&) {}
 };
 
 struct EngineCounters {
@@ -90,6 +94,8 @@ class Engine {
   void end_flow(FlowTable::Slot slot, const FlowTotals& totals, EndReason reason);
   void end_idle(FlowTable::List list, Timestamp now);
   void judge(FlowTable::Slot slot, Progress progress);
+  void measure(const Flow& flow);
+  void report_settled(const Flow& flow, bool measured);
   void apply_policy(Flow& flow, Progress progress);
   FlowTotals totals_of(const Flow& flow) const;
   FlowView view_of(const Flow& flow) const;
@@ -105,7 +111,10 @@ class Engine {
   FlowTable flows_;
   PacketStore packets_;
   AttributeMeters meters_;
+  std::array<PayloadPacket, kRecordLimit> packet_buffer_;
+  std::span<const PayloadPacket> measured_packets_;  // in packet_buffer_
   Fingerprint fingerprint_;
+  SettledFlow settled_;
   Timestamp now_{};
   EngineCounters counters_;
 };

@@ -16,6 +16,22 @@ std::string_view state_name(IdentificationState state) {
   return "undecided";
 }
 
+std::string_view verdict_class_name(VerdictClass verdict_class) {
+  switch (verdict_class) {
+    case VerdictClass::undecided:
+      return "undecided";
+    case VerdictClass::label:
+      return "label";
+    case VerdictClass::tunnel:
+      return "tunnel";
+    case VerdictClass::fully_encrypted:
+      return "fully-encrypted";
+    case VerdictClass::unknown:
+      return "unknown";
+  }
+  return "undecided";
+}
+
 std::string_view action_name(Action action) {
   switch (action) {
     case Action::pass:

@@ -20,19 +20,33 @@ std::string_view action_name(Action action);  // "pass", "alert", "drop"
 
 inline constexpr std::uint16_t kNoRule = 0xffff;
 
+// What can be said of a flow, from most to least.
+enum class VerdictClass : std::uint8_t {
+  undecided,
+  label,            // the protocol has a name
+  tunnel,           // a tunnel for sure, but of which tool is not clear
+  fully_encrypted,  // no name, but random from its first byte as obfuscated tunnels are (and encrypted FTP data)
+  unknown,
+};
+std::string_view verdict_class_name(VerdictClass verdict_class);  // "undecided", "label", "tunnel", ...
+
 // Conclusion about a flow; small, because it is all that stays of a decided flow beside its key.
 struct Verdict {
   std::uint16_t model = 0xffff;         // index into Matcher::models(): the label; 0xffff = none
   std::uint16_t tunnel_model = 0xffff;  // best tunnel model
   std::uint16_t rule = kNoRule;         // index of the policy rule that decided
   IdentificationState state = IdentificationState::undecided;
+  VerdictClass verdict_class = VerdictClass::undecided;
   Action action = Action::pass;
   std::uint8_t payload_packets = 0;  // on which this is based
   bool final = false;                // no more records are needed
+  bool one_way = false;              // only one direction had payload: scored with one-way models
+  bool fully_encrypted = false;      // random from its first byte, and starts like nothing known
   float score = 0;                   // of the label, bits per measurement
   float margin = 0;                  // of the label over the best model of another family
   float tunnel_score = 0;
   float tunnel_margin = 0;  // best tunnel over best other
+  float divergence = 0;     // of the original, from the label's model, bits: smaller is nearer
 };
 
 inline constexpr std::uint32_t kNoPacketStore = 0xffffffff;

@@ -9,7 +9,6 @@
 namespace spidd {
 namespace {
 
-constexpr std::array<unsigned, 15> kClassic15 = {0, 1, 3, 4, 5, 8, 10, 13, 17, 20, 23, 26, 27, 29, 31};
 constexpr double kUniform = 1.0 / kBinsPerMeter;
 
 // Divergence of one meter: sum over bins of P (log2 P - log2 Q) with P = (c + 1/256) / (n + 1) and
@@ -45,7 +44,5 @@ double classic_divergence(const Fingerprint& flow, const ProtocolModel& model, s
   }
   return meters.empty() ? 0 : sum / static_cast<double>(meters.size());
 }
-
-std::span<const unsigned> classic15_meters() { return kClassic15; }
 
 }  // namespace spidd

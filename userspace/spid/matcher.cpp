@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// Matching: one table per transport, in blocks of up to 64 models; the sums of a block become scores while they are
-// hot.
+// Matching: one table per transport and view, in blocks of up to 64 models; the sums of a block become scores while
+// they are hot.
 #include "userspace/spid/matcher.h"
 
 #include <algorithm>
 #include <bit>
 #include <limits>
 #include <map>
+#include <tuple>
 #include <utility>
 
+#include "userspace/spid/classic_table.h"
 #include "userspace/spid/score_tables.h"
 
 namespace spidd {
@@ -23,11 +25,28 @@ struct Column {
   MeterMask meters = 0;
 };
 
-struct TransportTable {
-  Transport transport = Transport::tcp;
+// The models a flow is compared with: of its transport and of the directions it was seen in.
+struct Table {
   std::vector<Column> columns;     // in the order of models()
   std::vector<ScoreBlock> blocks;  // block b has columns 64 b to 64 b + 63
 };
+
+constexpr unsigned kViews = 3;
+constexpr unsigned kTables = 3 * kViews;
+
+// kTables if flows of the transport are not matched.
+unsigned table_index(Transport transport, View view) {
+  switch (model_transport(transport)) {
+    case Transport::icmp:
+      return static_cast<unsigned>(view);
+    case Transport::tcp:
+      return kViews + static_cast<unsigned>(view);
+    case Transport::udp:
+      return 2 * kViews + static_cast<unsigned>(view);
+    default:
+      return kTables;
+  }
+}
 
 // Keeps the best of the models shown to it; of equals the one shown first.
 struct Best {
@@ -63,58 +82,87 @@ struct BestTwo {
   }
 };
 
-// The models of each tunnel family and transport added up, where there are at least two.
+// The models of each tunnel family, transport and view added up, where there are at least two labels. What nobody has
+// confirmed takes no part.
 std::vector<ProtocolModel> tunnel_families(std::span<const ProtocolModel> models) {
-  std::map<std::pair<std::string_view, Transport>, std::vector<const ProtocolModel*>> members;
+  std::map<std::tuple<std::string_view, Transport, View>, std::vector<const ProtocolModel*>> members;
   for (const ProtocolModel& model : models) {
-    if (model.category == Category::tunnel) members[{model.family, model.transport}].push_back(&model);
+    if (model.category == Category::tunnel && !model.provisional)
+      members[{model.family, model.transport, model.view}].push_back(&model);
   }
   std::vector<ProtocolModel> families;
   for (const auto& [key, labels] : members) {
     if (labels.size() < 2) continue;
     ProtocolModel& sum = families.emplace_back();
-    sum.label = sum.family = key.first;
+    sum.label = sum.family = std::get<std::string_view>(key);
     sum.category = Category::tunnel;
-    sum.transport = key.second;
+    sum.transport = std::get<Transport>(key);
+    sum.view = std::get<View>(key);
     for (const ProtocolModel* label : labels) sum.merge(*label);
   }
   return families;
+}
+
+ModelSummary summary_of(const ProtocolModel& model) {
+  ModelSummary summary;
+  summary.label = model.label;
+  summary.family = model.family;
+  summary.category = model.category;
+  summary.transport = model.transport;
+  summary.flows = model.flows;
+  summary.captures = model.captures;
+  summary.payload_packets = model.payload_packets;
+  summary.threshold = model.threshold;
+  summary.view = model.view;
+  summary.origin = model.origin;
+  summary.provisional = model.provisional;
+  summary.may_block = model.has_evidence() && !model.provisional;
+  return summary;
 }
 
 }  // namespace
 
 struct Matcher::Tables {
   std::vector<ModelSummary> models;
+  std::vector<ClassicTable> classic;  // of each of the models
   std::size_t database_models = 0;
-  std::array<TransportTable, 3> transports = {{{.transport = Transport::icmp, .columns = {}, .blocks = {}},
-                                               {.transport = Transport::tcp, .columns = {}, .blocks = {}},
-                                               {.transport = Transport::udp, .columns = {}, .blocks = {}}}};
+  Profile profile = Profile::background;
+  MeterRules rules = MeterRules::corrected;
+  std::array<Table, kTables> tables;
   ScoreKernel kernel = best_score_kernel();
 
-  TransportTable* find(Transport transport) {
-    const auto found = std::find_if(transports.begin(), transports.end(), [&](const TransportTable& table) {
-      return table.transport == model_transport(transport);
-    });
-    return found == transports.end() ? nullptr : &*found;
-  }
-
-  // Calls use(column, score) for every model of the transport that shares a meter with the flow.
+  // Calls use(column, score) for every model of the table that shares a meter with the flow.
   template <class Use>
-  void for_each_score(Transport transport, const Fingerprint& flow, Use use) {
-    const TransportTable* table = find(transport);
-    if (table == nullptr || flow.rows.empty()) return;
+  void for_each_score(const Table& table, const Fingerprint& flow, Use use) const {
     const FlowWeights weights(flow);
     std::array<std::int32_t, kBlockColumns> sums;
-    for (std::size_t block = 0; block < table->blocks.size(); ++block) {
-      kernel(table->blocks[block].table(), table->blocks[block].groups(), weights.rows(), sums.data());
+    for (std::size_t block = 0; block < table.blocks.size(); ++block) {
+      kernel(table.blocks[block].table(), table.blocks[block].groups(), weights.rows(), sums.data());
       const std::size_t first = block * kBlockColumns;
-      const std::size_t count = std::min<std::size_t>(kBlockColumns, table->columns.size() - first);
+      const std::size_t count = std::min<std::size_t>(kBlockColumns, table.columns.size() - first);
       for (std::size_t i = 0; i < count; ++i) {
-        const Column& column = table->columns[first + i];
+        const Column& column = table.columns[first + i];
         const auto shared = static_cast<unsigned>(std::popcount(column.meters & weights.meters()));
         if (shared != 0) use(column, to_score(sums[i], shared));
       }
     }
+  }
+
+  template <class Use>
+  void for_each_divergence(const Table& table, const Fingerprint& flow, Use use) const {
+    for (const Column& column : table.columns)
+      use(column, -static_cast<float>(classic[column.model].divergence(flow, classic_meters(profile))));
+  }
+
+  // More is nearer, whatever the profile.
+  template <class Use>
+  void for_each(Transport transport, View view, const Fingerprint& flow, Use use) const {
+    const unsigned index = table_index(transport, view);
+    if (index == kTables || flow.rows.empty()) return;
+    if (profile == Profile::background)
+      for_each_score(tables[index], flow, use);
+    else
+      for_each_divergence(tables[index], flow, use);
   }
 };
 
@@ -123,22 +171,25 @@ Matcher::~Matcher() = default;
 Matcher::Matcher(Matcher&&) noexcept = default;
 Matcher& Matcher::operator=(Matcher&&) noexcept = default;
 
-Result<Matcher> Matcher::build(const ModelDatabase& database) {
+Result<Matcher> Matcher::build(const ModelDatabase& database, Profile profile) {
   if (database.models.size() > kMaxModels) {
     return fail("{} models are more than {}", database.models.size(), kMaxModels);
   }
   auto tables = std::make_unique<Tables>();
+  tables->profile = profile;
+  tables->rules = database.rules;
   std::map<std::string_view, std::uint16_t> families;
-  std::array<std::vector<const ProtocolModel*>, 3> members;
+  std::array<std::vector<const ProtocolModel*>, kTables> members;
   const auto add = [&](const ProtocolModel& model) -> Result<void> {
-    TransportTable* table = tables->find(model.transport);
-    if (table == nullptr) return fail("model {} has a transport that is not matched", model.label);
-    const auto index = static_cast<std::uint16_t>(tables->models.size());
+    const unsigned index = table_index(model.transport, model.view);
+    if (index == kTables) return fail("model {} has a transport that is not matched", model.label);
+    const auto number = static_cast<std::uint16_t>(tables->models.size());
     const auto family = families.try_emplace(model.family, static_cast<std::uint16_t>(families.size())).first->second;
-    tables->models.push_back({model.label, model.family, model.category, model.transport, model.flows, model.captures,
-                              model.payload_packets, model.threshold});
-    table->columns.push_back({index, family, model.category == Category::tunnel, measured_meters(model)});
-    members[static_cast<std::size_t>(table - tables->transports.data())].push_back(&model);
+    tables->models.push_back(summary_of(model));
+    tables->classic.emplace_back(model);
+    tables->tables[index].columns.push_back(
+        {number, family, model.category == Category::tunnel, measured_meters(model)});
+    members[index].push_back(&model);
     return {};
   };
   for (const ProtocolModel& model : database.models) {
@@ -146,16 +197,20 @@ Result<Matcher> Matcher::build(const ModelDatabase& database) {
   }
   tables->database_models = tables->models.size();
   const std::vector<ProtocolModel> pooled = tunnel_families(database.models);
-  for (const ProtocolModel& family : pooled) {
-    if (auto added = add(family); !added) return tl::unexpected(added.error());
+  if (profile == Profile::background) {
+    for (const ProtocolModel& family : pooled) {
+      if (auto added = add(family); !added) return tl::unexpected(added.error());
+    }
   }
 
-  const Background background(database.models);
-  for (std::size_t i = 0; i < members.size(); ++i) {
+  const std::array<Background, kViews> backgrounds = {Background(database.models, View::both),
+                                                      Background(database.models, View::to_server),
+                                                      Background(database.models, View::to_client)};
+  for (std::size_t i = 0; profile == Profile::background && i < members.size(); ++i) {
     std::span<const ProtocolModel* const> rest = members[i];
     while (!rest.empty()) {
       const std::size_t count = std::min<std::size_t>(rest.size(), kBlockColumns);
-      tables->transports[i].blocks.emplace_back(rest.first(count), background);
+      tables->tables[i].blocks.emplace_back(rest.first(count), backgrounds[i % kViews]);
       rest = rest.subspan(count);
     }
   }
@@ -166,18 +221,22 @@ std::span<const ModelSummary> Matcher::models() const { return tables_->models; 
 
 std::size_t Matcher::database_models() const { return tables_->database_models; }
 
-void Matcher::score_all(Transport transport, const Fingerprint& flow, std::vector<Score>& out) const {
+Profile Matcher::profile() const { return tables_->profile; }
+
+MeterRules Matcher::rules() const { return tables_->rules; }
+
+void Matcher::score_all(Transport transport, const Fingerprint& flow, std::vector<Score>& out, View view) const {
   out.clear();
-  tables_->for_each_score(transport, flow, [&out](const Column& column, float score) {
+  tables_->for_each(transport, view, flow, [&out](const Column& column, float score) {
     out.push_back({column.model, score});
   });
 }
 
-Match Matcher::match(Transport transport, const Fingerprint& flow) const {
+Match Matcher::match(Transport transport, const Fingerprint& flow, View view) const {
   BestTwo all;
   BestTwo other;
   Best tunnel;
-  tables_->for_each_score(transport, flow, [&](const Column& column, float score) {
+  tables_->for_each(transport, view, flow, [&](const Column& column, float score) {
     all.offer(column, score);
     if (column.is_tunnel) {
       tunnel.offer(column, score);
@@ -194,9 +253,14 @@ Match Matcher::match(Transport transport, const Fingerprint& flow) const {
   return match;
 }
 
+float Matcher::divergence(std::uint16_t model, const Fingerprint& flow) const {
+  return static_cast<float>(tables_->classic[model].divergence(flow, classic_meters(tables_->profile)));
+}
+
 std::array<float, kMeterCount> Matcher::explain(std::uint16_t model, const Fingerprint& flow) const {
   std::array<float, kMeterCount> parts{};
-  const TransportTable& table = *tables_->find(tables_->models[model].transport);
+  const ModelSummary& summary = tables_->models[model];
+  const Table& table = tables_->tables[table_index(summary.transport, summary.view)];
   const auto column = std::find_if(table.columns.begin(), table.columns.end(),
                                    [model](const Column& candidate) { return candidate.model == model; });
   const auto index = static_cast<unsigned>(column - table.columns.begin());

@@ -6,8 +6,8 @@
 //   R_mai   = log2((C_mai + alpha * B_ai) / (N_ma + alpha)) - log2 B_ai,  alpha = 64
 //
 // A: scored meters with measurements in the flow and in the model; B: background, the mean of the distributions of all
-// models that have the meter, of any transport, mixed with 10 % uniform. Unit: bits per measurement above the
-// background; 0 = no better than average traffic.
+// models of the view that have the meter, of any transport, mixed with 10 % uniform; provisional models are no part of
+// it. Unit: bits per measurement above the background; 0 = no better than average traffic.
 //
 // Tunnel tools that share a carrier resemble one another more than they resemble the carrier's plain use. So the models
 // of each tunnel family with at least two labels of a transport are also matched added up, as a model whose label is
@@ -21,6 +21,7 @@
 #include <string>
 #include <vector>
 
+#include "userspace/spid/profile.h"
 #include "userspace/spid/protocol_model.h"
 
 namespace spidd {
@@ -37,9 +38,14 @@ struct ModelSummary {
   std::uint32_t captures = 0;
   std::uint64_t payload_packets = 0;
   float threshold = 0;  // score below which the label is not given
+  View view = View::both;
+  Origin origin = Origin::shipped;
+  bool provisional = false;
+  bool may_block = false;  // it has the evidence, and is not provisional
 };
 
-// Result of matching one fingerprint. Scores in bits per measurement.
+// Result of matching one fingerprint. Scores in bits per measurement; under a classic profile they are divergences with
+// the sign turned, so that more is nearer there, too.
 struct Match {
   std::uint16_t best = kNoModel;          // index into Matcher::models(); kNoModel if nothing could be compared
   std::uint16_t second = kNoModel;        // best model of another family
@@ -60,28 +66,33 @@ struct Match {
 // bits on every CPU and on every code path.
 class Matcher {
  public:
-  static Result<Matcher> build(const ModelDatabase& database);
+  static Result<Matcher> build(const ModelDatabase& database, Profile profile = Profile::background);
   ~Matcher();
   Matcher(Matcher&&) noexcept;
   Matcher& operator=(Matcher&&) noexcept;
 
-  // Those of the database in its order, then the tunnel families.
   // The models of the database in its order, then the families of tunnels added up.
   std::span<const ModelSummary> models() const;
   std::size_t database_models() const;  // how many of them are models of the database
+  Profile profile() const;
+  MeterRules rules() const;  // that the models, and so the flows, are measured with
 
-  // Score of every model of the transport, in models() order restricted to it; others get no entry. For eval/explain.
+  // Score of every model of the transport and view, in models() order restricted to them; others get no entry.
   struct Score {
     std::uint16_t model;
     float score;
   };
-  void score_all(Transport transport, const Fingerprint& flow, std::vector<Score>& out) const;
+  void score_all(Transport transport, const Fingerprint& flow, std::vector<Score>& out, View view = View::both) const;
 
-  // Does not allocate.
-  Match match(Transport transport, const Fingerprint& flow) const;
+  // Does not allocate. `view`: the directions in which the flow had payload.
+  Match match(Transport transport, const Fingerprint& flow, View view = View::both) const;
 
-  // What each meter adds to the score of a model: the parts add up to the score. Requires: model < models().size(), and
-  // the flow is of its transport.
+  // The original's divergence of the flow from a model, over the meters of the profile (classic_meters()), in bits.
+  // Does not allocate. Requires: model < models().size().
+  float divergence(std::uint16_t model, const Fingerprint& flow) const;
+
+  // What each meter adds to the score of a model: the parts add up to the score. Requires: the background profile,
+  // model < models().size(), and the flow is of its transport and view.
   std::array<float, kMeterCount> explain(std::uint16_t model, const Fingerprint& flow) const;
 
  private:
@@ -93,6 +104,5 @@ class Matcher {
 // Divergence of the original (Kullback-Leibler, observation || model, base 2, mean over the meters named), in bits.
 // Specification: userspace/spid/README.md, "classic". `meters` holds meter numbers.
 double classic_divergence(const Fingerprint& flow, const ProtocolModel& model, std::span<const unsigned> meters);
-std::span<const unsigned> classic15_meters();
 
 }  // namespace spidd

@@ -11,7 +11,7 @@
 #include <filesystem>
 #include <system_error>
 #include <thread>
-#include <utility>
+#include <tuple>
 
 #include "userspace/base/unique_fd.h"
 #include "userspace/spid/model_file.h"
@@ -138,7 +138,7 @@ Result<void> check_saveable(const ProtocolModel& model) {
 
 }  // namespace
 
-Result<ModelDatabase> load_models(const std::string& directory) {
+Result<ModelDatabase> load_models(const std::string& directory, Origin origin) {
   const Result<std::vector<std::string>> names = list_model_files(directory);
   if (!names) return tl::unexpected<Error>(names.error());
   std::vector<Result<ModelFile>> files = load_files(directory, *names);
@@ -154,10 +154,11 @@ Result<ModelDatabase> load_models(const std::string& directory) {
     } else if (file->snap != database.snap || file->rules != database.rules) {
       return fail("{}/{}: snap and rules differ from those of {}", directory, (*names)[i], names->front());
     }
+    file->model.origin = origin;
     database.models.push_back(std::move(file->model));
   }
-  std::sort(database.models.begin(), database.models.end(), [](const ProtocolModel& a, const ProtocolModel& b) {
-    return std::pair(std::string_view(a.label), a.transport) < std::pair(std::string_view(b.label), b.transport);
+  std::ranges::sort(database.models, {}, [](const ProtocolModel& model) {
+    return std::tuple(std::string_view(model.label), model.transport, model.view);
   });
   return database;
 }

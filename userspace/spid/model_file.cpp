@@ -15,7 +15,7 @@
 namespace spidd {
 namespace {
 
-constexpr std::uint64_t kFormatVersion = 1;
+constexpr std::uint64_t kFormatVersion = 2;
 constexpr std::string_view kMeterSet = "spidd44";
 constexpr std::array<std::string_view, 2> kRulesNames = {"corrected", "strict"};
 
@@ -34,16 +34,27 @@ enum class Key {
   family,
   category,
   transport,
+  view,
   flows,
   captures,
   payload_packets,
   threshold_millibits,
   meters
 };
-constexpr std::array<std::string_view, 13> kKeyNames = {
-    "spidd_model", "meter_set", "rules", "snap",     "label",           "family",
-    "category",    "transport", "flows", "captures", "payload_packets", "threshold_millibits",
-    "meters"};
+constexpr std::array<std::string_view, 14> kKeyNames = {"spidd_model",
+                                                        "meter_set",
+                                                        "rules",
+                                                        "snap",
+                                                        "label",
+                                                        "family",
+                                                        "category",
+                                                        "transport",
+                                                        "view",
+                                                        "flows",
+                                                        "captures",
+                                                        "payload_packets",
+                                                        "threshold_millibits",
+                                                        "meters"};
 
 std::optional<unsigned> find_meter(std::string_view name) {
   for (unsigned meter = 0; meter < kMeterCount; ++meter) {
@@ -224,6 +235,8 @@ class ModelReader final : public nlohmann::json_sax<nlohmann::json> {
       case Key::transport:
         if (!set_parsed(model.transport, parse_transport(value))) return false;
         return model.transport == model_transport(model.transport) || refuse("icmp6 shares the models of icmp");
+      case Key::view:
+        return set_parsed(model.view, parse_view(value));
       default:
         return refuse("{} must not be a string", name());
     }
@@ -310,8 +323,11 @@ std::string format_model(const ProtocolModel& model, unsigned snap, MeterRules r
   auto out = std::back_inserter(text);
   fmt::format_to(out, "{{\n\"spidd_model\": {},\n\"meter_set\": \"{}\",\n\"rules\": \"{}\",\n\"snap\": {},\n",
                  kFormatVersion, kMeterSet, kRulesNames[static_cast<std::size_t>(rules)], snap);
-  fmt::format_to(out, "\"label\": \"{}\",\n\"family\": \"{}\",\n\"category\": \"{}\",\n\"transport\": \"{}\",\n",
-                 model.label, model.family, category_name(model.category), transport_name(model.transport));
+  fmt::format_to(out,
+                 "\"label\": \"{}\",\n\"family\": \"{}\",\n\"category\": \"{}\",\n\"transport\": \"{}\",\n"
+                 "\"view\": \"{}\",\n",
+                 model.label, model.family, category_name(model.category), transport_name(model.transport),
+                 view_name(model.view));
   fmt::format_to(out,
                  "\"flows\": {},\n\"captures\": {},\n\"payload_packets\": {},\n\"threshold_millibits\": {},\n"
                  "\"meters\": {{",
@@ -334,7 +350,9 @@ std::string format_model(const ProtocolModel& model, unsigned snap, MeterRules r
 }
 
 std::string model_file_name(const ProtocolModel& model) {
-  return fmt::format("{}.{}.json", model.label, transport_name(model.transport));
+  const std::string_view transport = transport_name(model.transport);
+  if (model.view == View::both) return fmt::format("{}.{}.json", model.label, transport);
+  return fmt::format("{}.{}.{}.json", model.label, transport, view_name(model.view));
 }
 
 }  // namespace spidd

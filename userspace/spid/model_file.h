@@ -22,7 +22,7 @@ Result<ModelFile> parse_model(std::string_view text, const std::string& name);
 
 std::string format_model(const ProtocolModel& model, unsigned snap, MeterRules rules);
 
-// "<label>.<transport>.json"
+// "<label>.<transport>.json", or "<label>.<transport>.<view>.json" unless the view is both
 std::string model_file_name(const ProtocolModel& model);
 
 }  // namespace spidd

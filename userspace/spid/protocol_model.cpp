@@ -3,13 +3,17 @@
 #include "userspace/spid/protocol_model.h"
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
+#include <tuple>
 #include <utility>
 
 namespace spidd {
 namespace {
 
 constexpr std::array<std::string_view, 4> kCategoryNames = {"plain", "encrypted", "tunnel", "p2p"};
+constexpr std::array<std::string_view, 3> kViewNames = {"both", "to-server", "to-client"};
+constexpr std::array<std::string_view, 3> kOriginNames = {"shipped", "site", "learned"};
 constexpr std::size_t kLongestLabel = 48;
 
 // Returns what really was added: less than `count` where the counter is full.
@@ -19,12 +23,17 @@ std::uint32_t add_saturating(std::uint32_t& counter, std::uint32_t count) {
   return added;
 }
 
-auto sort_key(const ProtocolModel& model) { return std::pair(std::string_view(model.label), model.transport); }
+auto sort_key(const ProtocolModel& model) {
+  return std::tuple(std::string_view(model.label), model.transport, model.view, model.origin);
+}
 
 template <class Models>
-auto lower_bound(Models& models, std::string_view label, Transport transport) {
-  return std::lower_bound(models.begin(), models.end(), std::pair(label, transport),
-                          [](const ProtocolModel& model, const auto& key) { return sort_key(model) < key; });
+auto lower_bound(Models& models, std::string_view label, Transport transport, View view) {
+  return std::ranges::lower_bound(models, std::tuple(label, transport, view, Origin::shipped), {}, sort_key);
+}
+
+bool is_model(const ProtocolModel& model, std::string_view label, Transport transport, View view) {
+  return model.label == label && model.transport == transport && model.view == view;
 }
 
 }  // namespace
@@ -38,6 +47,17 @@ Result<Category> parse_category(std::string_view name) {
   }
   return static_cast<Category>(found - kCategoryNames.begin());
 }
+
+std::string_view view_name(View view) { return kViewNames[static_cast<std::size_t>(view)]; }
+
+Result<View> parse_view(std::string_view name) {
+  const auto found = std::ranges::find(kViewNames, name);
+  if (found == kViewNames.end())
+    return fail("unknown view \"{}\": it is both, to-server or to-client", name.substr(0, kLongestLabel));
+  return static_cast<View>(found - kViewNames.begin());
+}
+
+std::string_view origin_name(Origin origin) { return kOriginNames[static_cast<std::size_t>(origin)]; }
 
 bool is_valid_label(std::string_view label) {
   const auto is_alphanumeric = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
@@ -73,23 +93,44 @@ void ProtocolModel::merge(const ProtocolModel& other) {
   threshold = std::max(threshold, other.threshold);
 }
 
-const ProtocolModel* ModelDatabase::find(std::string_view label, Transport transport) const {
+const ProtocolModel* ModelDatabase::find(std::string_view label, Transport transport, View view) const {
   transport = model_transport(transport);
-  const auto found = lower_bound(models, label, transport);
-  return found != models.end() && found->label == label && found->transport == transport ? &*found : nullptr;
+  const auto found = lower_bound(models, label, transport, view);
+  return found != models.end() && is_model(*found, label, transport, view) ? &*found : nullptr;
 }
 
 ProtocolModel& ModelDatabase::find_or_add(std::string_view label, Transport transport, Category category,
-                                          std::string_view family) {
+                                          std::string_view family, View view) {
   transport = model_transport(transport);
-  const auto found = lower_bound(models, label, transport);
-  if (found != models.end() && found->label == label && found->transport == transport) return *found;
+  const auto found = lower_bound(models, label, transport, view);
+  if (found != models.end() && is_model(*found, label, transport, view)) return *found;
   ProtocolModel model;
   model.label = label;
   model.family = family;
   model.category = category;
   model.transport = transport;
+  model.view = view;
   return *models.insert(found, std::move(model));
+}
+
+Result<void> ModelDatabase::append(ModelDatabase other) {
+  if (other.models.empty()) return {};
+  if (models.empty()) {
+    *this = std::move(other);
+    return {};
+  }
+  if (other.snap != snap || other.rules != rules)
+    return fail("models measured with snap {} cannot stand beside models measured with snap {} or other rules",
+                other.snap, snap);
+  std::vector<ProtocolModel> all = std::move(models);
+  std::ranges::move(other.models, std::back_inserter(all));
+  std::ranges::sort(all, {}, sort_key);
+  models = std::move(all);
+  const auto twice = std::ranges::adjacent_find(models, {}, sort_key);
+  if (twice != models.end())
+    return fail("there are two {} models of {} on {}", origin_name(twice->origin), twice->label,
+                transport_name(twice->transport));
+  return {};
 }
 
 }  // namespace spidd

@@ -24,6 +24,21 @@ constexpr Transport model_transport(Transport transport) {
   return transport == Transport::icmp6 ? Transport::icmp : transport;
 }
 
+// Which packets of its flows a model was measured on. Where only one direction crosses the sensor (asymmetric routes,
+// mirror ports), a flow is compared with models of that direction: half of an exchange resembles no model of both.
+enum class View : std::uint8_t { both, to_server, to_client };
+std::string_view view_name(View view);  // "both", "to-server", "to-client"
+Result<View> parse_view(std::string_view name);
+
+// Where a model came from. Not part of its file: whoever loads it knows.
+enum class Origin : std::uint8_t { shipped, site, learned };
+std::string_view origin_name(Origin origin);  // "shipped", "site", "learned"
+
+// The least a model must have learned before a verdict on it may block (userspace/spid/README.md, "Evidence").
+inline constexpr std::uint32_t kEvidenceFlows = 10;
+inline constexpr std::uint64_t kEvidencePackets = 100;
+inline constexpr std::uint32_t kEvidenceCaptures = 2;
+
 // "openvpn": [a-z0-9][a-z0-9_.-]{0,47}
 bool is_valid_label(std::string_view label);
 
@@ -32,6 +47,9 @@ struct ProtocolModel {
   std::string family;  // the name that labels which cannot be told apart share: "tls" for https, dot, imaps
   Category category = Category::plain;
   Transport transport = Transport::tcp;  // icmp6 is trained and matched as icmp
+  View view = View::both;
+  Origin origin = Origin::shipped;
+  bool provisional = false;  // learned from the stream and not confirmed by anybody: never blocks, no background
   std::uint32_t flows = 0;
   std::uint32_t captures = 0;  // files (scenario variants, source environments) the flows came from
   std::uint64_t payload_packets = 0;
@@ -42,6 +60,10 @@ struct ProtocolModel {
   void add(const Fingerprint& flow);
   void subtract(const Fingerprint& flow);  // for leave-one-out; Requires: it was added before
   void merge(const ProtocolModel& other);  // counters, flows, payload packets, captures; the higher threshold
+
+  bool has_evidence() const {
+    return flows >= kEvidenceFlows && payload_packets >= kEvidencePackets && captures >= kEvidenceCaptures;
+  }
 };
 
 inline constexpr std::size_t kMaxModels = 4096;
@@ -49,16 +71,22 @@ inline constexpr std::size_t kMaxModels = 4096;
 struct ModelDatabase {
   unsigned snap = kSnapLength;
   MeterRules rules = MeterRules::corrected;  // that the counters were measured with
-  std::vector<ProtocolModel> models;         // sorted by (label, transport), each pair once
+  std::vector<ProtocolModel> models;         // sorted by (label, transport, view, origin); each combination once
 
-  // The transport may be icmp6 here: it is taken for icmp.
-  const ProtocolModel* find(std::string_view label, Transport transport) const;
-  ProtocolModel& find_or_add(std::string_view label, Transport transport, Category category, std::string_view family);
+  // The first such model. The transport may be icmp6 here: it is taken for icmp.
+  const ProtocolModel* find(std::string_view label, Transport transport, View view = View::both) const;
+  ProtocolModel& find_or_add(std::string_view label, Transport transport, Category category, std::string_view family,
+                             View view = View::both);
+
+  // Adds the models of another database beside these. Refuses one that was measured otherwise (snap, rules), and a
+  // model that is there already.
+  Result<void> append(ModelDatabase other);
 };
 
-// A directory of model files "<label>.<transport>.json" (format: policy/models/README.md). Hostile or damaged files
-// give an error with file and position. An empty or missing directory is an error.
-Result<ModelDatabase> load_models(const std::string& directory);
+// A directory of model files "<label>.<transport>.json", "<label>.<transport>.<view>.json" (format:
+// policy/models/README.md). Hostile or damaged files give an error with file and position. An empty or missing
+// directory is an error. All models get `origin`.
+Result<ModelDatabase> load_models(const std::string& directory, Origin origin = Origin::shipped);
 
 // Writes each model's file atomically; makes the directory if it is missing. Leaves other files alone.
 Result<void> save_models(const ModelDatabase& database, const std::string& directory);

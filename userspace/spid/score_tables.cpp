@@ -18,12 +18,12 @@ std::int16_t to_table_value(double bits) {
 
 }  // namespace
 
-Background::Background(std::span<const ProtocolModel> models) : share_(kRowCount) {
+Background::Background(std::span<const ProtocolModel> models, View view) : share_(kRowCount) {
   for (unsigned meter = 0; meter < kMeterCount; ++meter) {
     const auto share = std::span(share_).subspan(meter * kBinsPerMeter, kBinsPerMeter);
     unsigned with_meter = 0;
     for (const ProtocolModel& model : models) {
-      if (model.measurements[meter] == 0) continue;
+      if (model.measurements[meter] == 0 || model.view != view || model.provisional) continue;
       ++with_meter;
       const double one = 1 / static_cast<double>(model.measurements[meter]);
       for (unsigned bin = 0; bin < kBinsPerMeter; ++bin)

@@ -21,10 +21,10 @@ using MeterMask = std::uint64_t;  // bit per meter
 static_assert(kMeterCount <= 64);
 static_assert(std::int64_t{kMeterCount} * (kWeightOne + kBinsPerMeter / 2) * kMaxTableValue <= INT32_MAX);
 
-// Distribution that a measurement of average traffic has, per row.
+// Distribution that a measurement of average traffic has, per row, from the confirmed models of one view.
 class Background {
  public:
-  explicit Background(std::span<const ProtocolModel> models);
+  explicit Background(std::span<const ProtocolModel> models, View view = View::both);
 
   double operator[](unsigned row) const { return share_[row]; }
 

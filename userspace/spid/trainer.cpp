@@ -2,6 +2,7 @@
 #include "userspace/spid/trainer.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <set>
 #include <tuple>
@@ -13,6 +14,7 @@ namespace {
 
 using Label = std::pair<std::string, Transport>;
 
+constexpr std::array kViews = {View::both, View::to_server, View::to_client};
 constexpr unsigned kCalibrationFolds = 10;
 constexpr double kMissedShare = 0.02;  // of a label's own flows that the threshold may cost
 constexpr float kHighestThreshold = 0.6F;
@@ -54,27 +56,45 @@ std::vector<bool> spread_flows(const TrainingSet& set, const std::vector<bool>& 
   return spread;
 }
 
-std::vector<Fingerprint> measure_flows(const TrainingSet& set, const std::vector<bool>& use, unsigned payload_packets) {
-  std::vector<Fingerprint> fingerprints(set.flows.size());
-  AttributeMeters meters;
+View view_of(std::span<const PayloadPacket> packets) {
+  const auto sent = std::ranges::count(packets, Direction::to_server, &PayloadPacket::direction);
+  if (sent == 0) return View::to_client;
+  return static_cast<std::size_t>(sent) == packets.size() ? View::to_server : View::both;
+}
+
+FlowFingerprints measure_flows(const TrainingSet& set, const std::vector<bool>& use, unsigned payload_packets,
+                               MeterRules rules) {
+  FlowFingerprints fingerprints;
+  for (auto& view : fingerprints.views) view.resize(set.flows.size());
+  AttributeMeters meters(rules);
+  std::vector<PayloadPacket> one_way;
   for (std::size_t i = 0; i < set.flows.size(); ++i) {
     if (!use[i]) continue;
-    const std::span<const PayloadPacket> packets = set.flows[i].packets;
-    meters.measure(packets.first(std::min<std::size_t>(packets.size(), payload_packets)), fingerprints[i]);
+    const std::span<const PayloadPacket> all = set.flows[i].packets;
+    const auto packets = all.first(std::min<std::size_t>(all.size(), payload_packets));
+    if (view_of(packets) == View::both) meters.measure(packets, fingerprints.views[0][i]);
+    for (const Direction direction : {Direction::to_server, Direction::to_client}) {
+      one_way.clear();
+      std::ranges::copy_if(packets, std::back_inserter(one_way),
+                           [&](const PayloadPacket& packet) { return packet.direction == direction; });
+      const View view = direction == Direction::to_server ? View::to_server : View::to_client;
+      if (!one_way.empty()) meters.measure(one_way, fingerprints.views[static_cast<std::size_t>(view)][i]);
+    }
   }
   return fingerprints;
 }
 
-ModelDatabase train_models(const TrainingSet& set, std::span<const Fingerprint> fingerprints,
-                           const std::vector<bool>& use) {
+ModelDatabase train_models(const TrainingSet& set, const FlowFingerprints& fingerprints, const std::vector<bool>& use) {
   ModelDatabase database;
-  std::set<std::tuple<std::string, Transport, std::uint32_t>> captures;
-  for (std::size_t i = 0; i < set.flows.size(); ++i) {
-    if (!use[i]) continue;
-    const LabelledFlow& flow = set.flows[i];
-    ProtocolModel& model = database.find_or_add(flow.label, flow.transport, flow.category, flow.family);
-    model.add(fingerprints[i]);
-    if (captures.emplace(flow.label, flow.transport, flow.capture).second) ++model.captures;
+  std::set<std::tuple<std::string, Transport, View, std::uint32_t>> captures;
+  for (const View view : kViews) {
+    for (std::size_t i = 0; i < set.flows.size(); ++i) {
+      if (!use[i] || fingerprints[view][i].rows.empty()) continue;
+      const LabelledFlow& flow = set.flows[i];
+      ProtocolModel& model = database.find_or_add(flow.label, flow.transport, flow.category, flow.family, view);
+      model.add(fingerprints[view][i]);
+      if (captures.emplace(flow.label, flow.transport, view, flow.capture).second) ++model.captures;
+    }
   }
   return database;
 }
@@ -122,11 +142,11 @@ std::vector<unsigned> folds_of_groups(const TrainingSet& set, const std::vector<
   return fold_of_group;
 }
 
-void calibrate_thresholds(const TrainingSet& set, std::span<const Fingerprint> fingerprints,
-                          const std::vector<bool>& use, const TrainingRules& rules, ModelDatabase& database) {
+void calibrate_thresholds(const TrainingSet& set, const FlowFingerprints& fingerprints, const std::vector<bool>& use,
+                          const TrainingRules& rules, ModelDatabase& database) {
   const std::vector<unsigned> folds = folds_of_groups(set, use, kCalibrationFolds);
   const std::vector<bool> spread = spread_flows(set, use, rules);
-  std::map<Label, std::vector<float>> scores_of;
+  std::map<std::tuple<std::string, Transport, View>, std::vector<float>> scores_of;
   std::vector<Matcher::Score> scores;
   for (unsigned fold = 0; fold < kCalibrationFolds; ++fold) {
     std::vector<bool> train = spread;
@@ -138,15 +158,16 @@ void calibrate_thresholds(const TrainingSet& set, std::span<const Fingerprint> f
     for (std::size_t i = 0; i < set.flows.size(); ++i) {
       const LabelledFlow& flow = set.flows[i];
       if (!use[i] || folds[flow.group] != fold || flow.category == Category::tunnel) continue;
-      matcher->score_all(flow.transport, fingerprints[i], scores);
-      const auto own = std::find_if(scores.begin(), scores.end(), [&](const Matcher::Score& score) {
-        return matcher->models()[score.model].label == flow.label;
-      });
-      if (own != scores.end()) scores_of[{flow.label, flow.transport}].push_back(own->score);
+      for (const View view : kViews) {
+        matcher->score_all(flow.transport, fingerprints[view][i], scores, view);
+        const auto own = std::ranges::find_if(
+            scores, [&](const Matcher::Score& score) { return matcher->models()[score.model].label == flow.label; });
+        if (own != scores.end()) scores_of[{flow.label, flow.transport, view}].push_back(own->score);
+      }
     }
   }
   for (ProtocolModel& model : database.models) {
-    const auto found = scores_of.find({model.label, model.transport});
+    const auto found = scores_of.find({model.label, model.transport, model.view});
     if (found == scores_of.end()) continue;
     std::vector<float>& own = found->second;
     std::sort(own.begin(), own.end());

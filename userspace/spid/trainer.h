@@ -2,6 +2,7 @@
 // From labelled flows to models. Counters only add up, so a model of a subset is the same work as a model of all.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <span>
@@ -25,12 +26,23 @@ std::vector<bool> select_flows(const TrainingSet& set, const TrainingRules& rule
 // Those of the flows for which `use` is true that models are made of: a limit per label and group.
 std::vector<bool> spread_flows(const TrainingSet& set, const std::vector<bool>& use, const TrainingRules& rules);
 
-// Fingerprints of the flows for which `use` is true; others stay empty.
-std::vector<Fingerprint> measure_flows(const TrainingSet& set, const std::vector<bool>& use, unsigned payload_packets);
+// Fingerprints of flows, by View: of all packets of a flow that has both directions, and of those of one direction. A
+// view that a flow does not have is empty.
+struct FlowFingerprints {
+  std::array<std::vector<Fingerprint>, 3> views;  // one a flow of the set each
 
-// Models of the flows for which `use` is true. `fingerprints` as measure_flows() gives them.
-ModelDatabase train_models(const TrainingSet& set, std::span<const Fingerprint> fingerprints,
-                           const std::vector<bool>& use);
+  const std::vector<Fingerprint>& operator[](View view) const { return views[static_cast<std::size_t>(view)]; }
+};
+
+// The view of a flow whose payload packets these are.
+View view_of(std::span<const PayloadPacket> packets);
+
+// Of the flows for which `use` is true; others stay empty.
+FlowFingerprints measure_flows(const TrainingSet& set, const std::vector<bool>& use, unsigned payload_packets,
+                               MeterRules rules = MeterRules::corrected);
+
+// Models of the flows for which `use` is true, of every view. `fingerprints` as measure_flows() gives them.
+ModelDatabase train_models(const TrainingSet& set, const FlowFingerprints& fingerprints, const std::vector<bool>& use);
 
 // Spreads the groups of the flows for which `use` is true over folds, so that the groups of each label go to different
 // folds. Returns the fold of every group of the set.
@@ -38,7 +50,7 @@ std::vector<unsigned> folds_of_groups(const TrainingSet& set, const std::vector<
 
 // Sets the threshold of every model that is not a tunnel from scores that flows of its label get from models made
 // without their group: the second percentile, but 0 to 0.6. `use` as select_flows() gives it, `fingerprints` of these.
-void calibrate_thresholds(const TrainingSet& set, std::span<const Fingerprint> fingerprints,
-                          const std::vector<bool>& use, const TrainingRules& rules, ModelDatabase& database);
+void calibrate_thresholds(const TrainingSet& set, const FlowFingerprints& fingerprints, const std::vector<bool>& use,
+                          const TrainingRules& rules, ModelDatabase& database);
 
 }  // namespace spidd

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tests/unit/spid/test_flows.h"
+#include "userspace/spid/classic_table.h"
 #include "userspace/spid/matcher.h"
 
 namespace spidd {
@@ -53,7 +54,8 @@ TEST(ClassicDivergence, GivesTheGoldenFigures) {
   for (const Golden& golden : kGolden) {
     ProtocolModel model;
     for (unsigned copy = 0; copy < golden.copies; ++copy) model.add(flow);
-    EXPECT_NEAR(classic_divergence(flow, model, classic15_meters()), golden.classic15, 5e-7) << golden.copies;
+    EXPECT_NEAR(classic_divergence(flow, model, classic_meters(Profile::classic15)), golden.classic15, 5e-7)
+        << golden.copies;
     EXPECT_NEAR(classic_divergence(flow, model, all_meters_but_12()), golden.all_but_12, 5e-7) << golden.copies;
   }
 }
@@ -68,6 +70,48 @@ TEST(ClassicDivergence, EqualsTheDenseFormula) {
     model.add(flow);
     EXPECT_NEAR(classic_divergence(flow, model, all_meters_but_12()),
                 dense_divergence(flow, model, all_meters_but_12()), 1e-11);
+  }
+}
+
+TEST(ClassicDivergence, FromTablesIsTheSame) {
+  std::mt19937 random(5);
+  AttributeMeters meters;
+  ProtocolModel model;
+  Fingerprint flow;
+  for (unsigned i = 0; i < 20; ++i) {
+    meters.measure(random_flow(random, 1 + i, 100), flow);
+    model.add(flow);
+    const ClassicTable table(model);
+    meters.measure(random_flow(random, 1 + i, 100), flow);
+    for (const Profile profile : {Profile::classic15, Profile::classic34})
+      EXPECT_NEAR(table.divergence(flow, classic_meters(profile)),
+                  classic_divergence(flow, model, classic_meters(profile)), 1e-5);
+  }
+}
+
+TEST(ClassicProfile, AcceptsTheNearestModel) {
+  std::mt19937 random(6);
+  AttributeMeters meters(MeterRules::strict);
+  Fingerprint flow;
+  ModelDatabase database;
+  database.rules = MeterRules::strict;
+  for (unsigned protocol = 0; protocol < 4; ++protocol) {
+    const std::string label = fmt::format("proto{}", protocol);
+    ProtocolModel& model = database.find_or_add(label, Transport::tcp, Category::plain, label);
+    for (unsigned i = 0; i < 20; ++i) {
+      meters.measure(protocol_flow(random, protocol, 8), flow);
+      model.add(flow);
+    }
+  }
+  for (const Profile profile : {Profile::classic15, Profile::classic34}) {
+    const Matcher matcher = *Matcher::build(database, profile);
+    EXPECT_EQ(matcher.rules(), MeterRules::strict);
+    for (unsigned protocol = 0; protocol < 4; ++protocol) {
+      meters.measure(protocol_flow(random, protocol, 8), flow);
+      const Match match = matcher.match(Transport::tcp, flow);
+      EXPECT_EQ(matcher.models()[match.best].label, fmt::format("proto{}", protocol));
+      EXPECT_FLOAT_EQ(-match.best_score, matcher.divergence(match.best, flow));
+    }
   }
 }
 

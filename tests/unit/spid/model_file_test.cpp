@@ -131,7 +131,7 @@ TEST(ModelFile, IsRefusedIfAKeyIsMissingRepeatedOrUnknown) {
 
 TEST(ModelFile, IsRefusedIfAValueIsOutOfRange) {
   const std::string text = model_text();
-  EXPECT_THAT(error_of(with(text, "\"spidd_model\": 1", "\"spidd_model\": 2")), HasSubstr("format version 2 is not 1"));
+  EXPECT_THAT(error_of(with(text, "\"spidd_model\": 2", "\"spidd_model\": 3")), HasSubstr("format version 3 is not 2"));
   EXPECT_THAT(error_of(with(text, "spidd44", "spid35")), HasSubstr("meter set \"spid35\""));
   EXPECT_THAT(error_of(with(text, "corrected", "loose")), HasSubstr("rules \"loose\""));
   EXPECT_THAT(error_of(with(text, "openvpn", "../../etc/passwd")), HasSubstr("label \"../../etc/passwd\" is not"));

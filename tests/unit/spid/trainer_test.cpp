@@ -47,10 +47,36 @@ TEST(Trainer, CountsFlowsPacketsAndCaptures) {
   for (unsigned i = 0; i < 6; ++i) set.flows.push_back(make_flow("dns", i % 2, random_flow(random, 30)));
   const std::vector<bool> use(set.flows.size(), true);
   const ModelDatabase database = train_models(set, measure_flows(set, use, kRecordLimit), use);
-  ASSERT_EQ(database.models.size(), 1U);
-  EXPECT_EQ(database.models[0].flows, 6U);
-  EXPECT_EQ(database.models[0].captures, 2U);
-  EXPECT_EQ(database.models[0].payload_packets, 6U * kRecordLimit);
+  ASSERT_EQ(database.models.size(), 3U);
+  const ProtocolModel* const both = database.find("dns", Transport::tcp);
+  ASSERT_NE(both, nullptr);
+  EXPECT_EQ(both->flows, 6U);
+  EXPECT_EQ(both->captures, 2U);
+  EXPECT_EQ(both->payload_packets, 6U * kRecordLimit);
+}
+
+TEST(Trainer, MakesModelsOfEachDirection) {
+  std::mt19937 random(7);
+  TrainingSet set;
+  for (unsigned i = 0; i < 6; ++i) set.flows.push_back(make_flow("dns", i, protocol_flow(random, 1, 8)));
+  for (PayloadPacket& packet : set.flows[0].packets) packet.direction = Direction::to_client;
+  const std::vector<bool> use(set.flows.size(), true);
+  const ModelDatabase database = train_models(set, measure_flows(set, use, kRecordLimit), use);
+  EXPECT_EQ(database.find("dns", Transport::tcp)->flows, 5U);
+  const ProtocolModel* const to_server = database.find("dns", Transport::tcp, View::to_server);
+  const ProtocolModel* const to_client = database.find("dns", Transport::tcp, View::to_client);
+  EXPECT_EQ(to_server->flows, 5U);
+  EXPECT_EQ(to_client->flows, 6U);
+
+  std::vector<PayloadPacket> half;
+  for (const PayloadPacket& packet : set.flows[1].packets)
+    if (packet.direction == Direction::to_client) half.push_back(packet);
+  AttributeMeters meters;
+  Fingerprint flow;
+  meters.measure(half, flow);
+  const Matcher matcher = *Matcher::build(database);
+  const Match match = matcher.match(Transport::tcp, flow, View::to_client);
+  EXPECT_EQ(matcher.models()[match.best].view, View::to_client);
 }
 
 TEST(Trainer, MakesModelsThatRecogniseTheirProtocol) {

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// A flow about which the engine has its last word, with what was measured of it: what everything learns from, and what
+// `spidctl explain` and `spidctl train --from-flow` look at. A copy, free of the engine and of the matcher it came
+// from.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+
+#include "userspace/flow/flow.h"
+#include "userspace/spid/protocol_model.h"
+
+namespace spidd {
+
+inline constexpr unsigned kSamplePackets = 4;  // kept with their bytes, for people to look at
+
+struct SettledFlow {
+  FlowKey key;
+  Endpoint client;
+  Endpoint server;
+  Timestamp start;
+  Timestamp time;  // when it settled
+  Verdict verdict;
+  View view = View::both;  // of the models it was compared with
+  std::string label;       // "" unless identified
+  std::string family;
+  Category category = Category::plain;
+  Origin origin = Origin::shipped;  // of the label's model
+  bool provisional = false;         // the label's model is
+  Fingerprint fingerprint;          // of every packet the verdict is based on
+  std::array<PayloadPacket, kSamplePackets> sample;
+  unsigned samples = 0;
+
+  // An alert or a block touched it: nothing may be learned from it.
+  bool touched() const { return verdict.action != Action::pass; }
+};
+
+}  // namespace spidd

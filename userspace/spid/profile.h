@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// Ways to compare a flow with models. All use the same counters and the same model files.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "userspace/base/result.h"
+
+namespace spidd {
+
+enum class Profile : std::uint8_t {
+  background,  // "bg": log-ratio against average traffic (matcher.h); the default
+  classic34,   // the original's divergence over all its 34 meters, threshold 2.25
+  classic15,   // over the 15 that it has switched on as shipped, threshold 2.04
+};
+std::string_view profile_name(Profile profile);  // "bg", "classic34", "classic15"
+Result<Profile> parse_profile(std::string_view name);
+
+// Divergence below which the original accepts the nearest model (spid.md 1.4), in bits. Requires: a classic profile.
+float classic_threshold(Profile profile);
+
+// The meters a classic profile averages over, by number; for the background profile those of classic34.
+std::span<const unsigned> classic_meters(Profile profile);
+
+}  // namespace spidd
