@@ -28,12 +28,15 @@
 #define SPIDD_ASSERT_OFFSET(type, field, offset)                                                                       \
 	SPIDD_STATIC_ASSERT(offsetof(struct type, field) == (offset), "offset of " #type "." #field)
 
-#define SPIDD_ABI_VERSION 1
+#define SPIDD_ABI_VERSION 2
 
 /* Payload bytes a record carries: 64 cost no measurable accuracy (SPID, Hjelmvik; measured in userspace/spid). */
 #define SPIDD_SNAP 64
 /* Payload packets of a flow that become records. */
 #define SPIDD_RECORD_LIMIT 20
+/* Payload packets that become records of a flow whose sizes were asked for; from SPIDD_RECORD_LIMIT on without payload
+ * bytes. */
+#define SPIDD_SIZES_LIMIT 100
 /* Interfaces one daemon can watch: the observation domain of a flow key is below this. */
 #define SPIDD_MAX_INTERFACES 64
 /* Rings, and so workers, one daemon can have. */
@@ -157,6 +160,7 @@ enum spidd_flow_flag {
 enum spidd_flow_verdict {
 	SPIDD_VERDICT_UNDECIDED = 0,
 	SPIDD_VERDICT_DECIDED = 1, /* the engine needs no more records of this flow */
+	SPIDD_VERDICT_SIZES = 2, /* as undecided, but records go on to SPIDD_SIZES_LIMIT, then without payload bytes */
 };
 
 /* Index of per-direction fields. */
@@ -177,8 +181,8 @@ struct spidd_flow {
 	__u64 packets[2];      /* by enum spidd_direction; wire packets: a GSO super-packet counts as its segments */
 	__u64 bytes[2];        /* IP bytes on the wire, headers included */
 	__u32 next_seq[2];     /* TCP: highest sequence number + length seen; 0 until a SYN or payload was seen */
-	__u32 payload_packets; /* packets with payload, retransmissions excepted; next record's order. Atomic below
-	                          SPIDD_RECORD_LIMIT. */
+	__u32 payload_packets; /* packets with payload, retransmissions excepted; next record's order. Atomic while
+	                          they become records. */
 	__u8 flags;            /* enum spidd_flow_flag */
 	__u8 verdict;          /* enum spidd_flow_verdict */
 	__u8 seq_known;        /* bit d: next_seq[d] is valid */
@@ -193,19 +197,28 @@ SPIDD_ASSERT_OFFSET(spidd_flow, flags, 60);
 SPIDD_ASSERT_OFFSET(spidd_flow, drop_generation, 64);
 SPIDD_ASSERT_OFFSET(spidd_flow, drop_until_ns, 72);
 
-/* Argument of program flow_verdict (SEC("syscall")): marks up to 64 flows as decided in one call. */
+/* What the daemon can have said about a flow. */
+enum spidd_mark {
+	SPIDD_MARK_DECIDED = 1, /* verdict becomes SPIDD_VERDICT_DECIDED */
+	SPIDD_MARK_SIZES = 2,   /* verdict becomes SPIDD_VERDICT_SIZES */
+	SPIDD_MARK_ENDED = 3,   /* SPIDD_FLOW_END_SENT is set: the daemon has reported the end itself */
+};
+
+/* Argument of program flow_verdict (SEC("syscall")): marks up to 64 flows in one call, in order. */
 #define SPIDD_VERDICT_BATCH 64
 struct spidd_verdict_item {
 	struct spidd_flow_key key;
 	__u64 start_ns; /* only the flow that started then is marked */
+	__u32 mark;     /* enum spidd_mark; others do nothing */
+	__u32 zero;
 };
-SPIDD_ASSERT_SIZE(spidd_verdict_item, 48);
+SPIDD_ASSERT_SIZE(spidd_verdict_item, 56);
 struct spidd_verdict_request {
 	__u32 count;  /* 0..SPIDD_VERDICT_BATCH */
-	__u32 marked; /* out: how many were found */
+	__u32 missed; /* out: verdicts (the first two marks) whose flow was not found */
 	struct spidd_verdict_item items[SPIDD_VERDICT_BATCH];
 };
-SPIDD_ASSERT_SIZE(spidd_verdict_request, 8 + 64 * 48);
+SPIDD_ASSERT_SIZE(spidd_verdict_request, 8 + 64 * 56);
 
 /* ---- drop tables ----------------------------------------------------------------------------------------------- */
 
@@ -305,7 +318,8 @@ SPIDD_STATIC_ASSERT(SPIDD_COUNTERS <= 32, "counter index");
 /* ---- records --------------------------------------------------------------------------------------------------- */
 
 enum spidd_record_type {
-	SPIDD_RECORD_PAYLOAD = 1, /* one of the first SPIDD_RECORD_LIMIT payload packets of a flow; `payload` is set */
+	SPIDD_RECORD_PAYLOAD = 1, /* one of the first SPIDD_RECORD_LIMIT payload packets of a flow; `payload` is set. Up
+	                             to SPIDD_SIZES_LIMIT, where asked for, with `captured` 0 */
 	SPIDD_RECORD_END = 2,     /* a flow ended (RST, both FINs, or five-tuple used again); `totals` is set */
 };
 

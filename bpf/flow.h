@@ -36,7 +36,8 @@
 struct spidd_flow_outcome {
 	__u32 first_order;   /* order of the first payload record */
 	__u32 first_segment; /* segment that record is about; the following records are about the following segments */
-	__u32 records;       /* payload records to send, 0..SPIDD_RECORD_LIMIT */
+	__u32 records;       /* payload records to send, 0..SPIDD_SIZES_LIMIT; those whose order is SPIDD_RECORD_LIMIT
+	                        or more are about sizes only */
 	__u8 direction;      /* enum spidd_direction */
 	__u8 retransmission; /* the packet's payload was all seen before */
 	__u8 end;            /* the flow ended with this packet: send an end record after the payload records */
@@ -197,6 +198,16 @@ SPIDD_INLINE __u32 spidd_flow_follow_tcp(struct spidd_flow *flow, const struct s
 	return packet->segments - outcome->first_segment;
 }
 
+/* How many payload packets of the flow become records. */
+SPIDD_INLINE __u32 spidd_flow_record_limit(const struct spidd_flow *flow)
+{
+	__u8 verdict = flow->verdict;
+
+	if (verdict == SPIDD_VERDICT_SIZES)
+		return SPIDD_SIZES_LIMIT;
+	return verdict == SPIDD_VERDICT_UNDECIDED ? SPIDD_RECORD_LIMIT : 0;
+}
+
 /*
  * Counts the packet into its flow and says what is to be sent. `now_ns` is coarse.
  */
@@ -206,7 +217,7 @@ SPIDD_INLINE void spidd_flow_step(struct spidd_flow *flow, const struct spidd_pa
 	__u32 flags = flow->flags;
 	__u32 direction =
 		!(flags & SPIDD_FLOW_CLIENT_IS_LO) == !packet->source_is_lo ? SPIDD_TO_SERVER : SPIDD_TO_CLIENT;
-	__u32 fresh, closing = 0;
+	__u32 fresh, limit, closing = 0;
 
 	outcome->first_order = 0;
 	outcome->first_segment = 0;
@@ -228,12 +239,13 @@ SPIDD_INLINE void spidd_flow_step(struct spidd_flow *flow, const struct spidd_pa
 	else
 		fresh = packet->payload_length != 0 ? packet->segments : 0;
 
-	if (fresh != 0 && flow->payload_packets >= SPIDD_RECORD_LIMIT) {
+	limit = spidd_flow_record_limit(flow);
+	if (fresh != 0 && flow->payload_packets >= limit) {
 		flow->payload_packets += fresh;
 	} else if (fresh != 0) {
 		outcome->first_order = SPIDD_FETCH_ADD(&flow->payload_packets, fresh);
-		if (outcome->first_order < SPIDD_RECORD_LIMIT && flow->verdict == SPIDD_VERDICT_UNDECIDED) {
-			outcome->records = SPIDD_RECORD_LIMIT - outcome->first_order;
+		if (outcome->first_order < limit) {
+			outcome->records = limit - outcome->first_order;
 			if (outcome->records > fresh)
 				outcome->records = fresh;
 		}
@@ -292,9 +304,9 @@ SPIDD_INLINE void spidd_record_common(struct spidd_record *record, const struct 
 }
 
 /*
- * Fills payload record `index` (below outcome->records) of a packet, all but `captured` and `payload`: the caller
- * copies the first SPIDD_SNAP bytes of the segment, which begin at payload_offset + segment * segment_size of the
- * frame.
+ * Fills payload record `index` (below outcome->records) of a packet, all but `captured` and `payload`: unless the
+ * record's order is SPIDD_RECORD_LIMIT or more the caller copies the first SPIDD_SNAP bytes of the segment, which begin
+ * at payload_offset + segment * segment_size of the frame.
  */
 SPIDD_INLINE void spidd_record_payload(struct spidd_record *record, const struct spidd_packet *packet,
                                        const struct spidd_flow *flow, const struct spidd_flow_outcome *outcome,

@@ -50,11 +50,13 @@ SPIDD_INLINE void spidd_send_payload(SPIDD_CONTEXT *ctx, void *ring, const struc
 		return;
 	}
 	spidd_record_payload(record, packet, flow, outcome, index, time_ns, SPIDD_HOOK == SPIDD_HOOK_EGRESS);
-	record->captured = (__u8)spidd_load_payload(ctx, record, offset);
-	if (record->captured == 0) {
-		count->value[SPIDD_PAYLOAD_UNREADABLE]++;
-		bpf_ringbuf_discard(record, BPF_RB_NO_WAKEUP);
-		return;
+	if (record->order < SPIDD_RECORD_LIMIT) {
+		record->captured = (__u8)spidd_load_payload(ctx, record, offset);
+		if (record->captured == 0) {
+			count->value[SPIDD_PAYLOAD_UNREADABLE]++;
+			bpf_ringbuf_discard(record, BPF_RB_NO_WAKEUP);
+			return;
+		}
 	}
 	bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
 	count->value[SPIDD_RECORDS_SENT]++;
@@ -77,7 +79,7 @@ SPIDD_CHECKED_APART int spidd_send_payloads(SPIDD_CONTEXT *ctx, const struct spi
 		return 0;
 	}
 	SPIDD_NO_UNROLL
-	for (__u32 i = 0; i < SPIDD_RECORD_LIMIT; i++) {
+	for (__u32 i = 0; i < SPIDD_SIZES_LIMIT; i++) {
 		if (i >= outcome->records)
 			break;
 		spidd_send_payload(ctx, ring, packet, flow, outcome, i, time_ns, count);

@@ -311,7 +311,7 @@ std::vector<spidd_record> Datapath::records() {
   return records;
 }
 
-int Datapath::mark_decided(spidd_verdict_request& request) {
+int Datapath::mark(spidd_verdict_request& request) {
   LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = &request, .ctx_size_in = sizeof request);
   return bpf_prog_test_run_opts(programs_[kFlowVerdict], &options);
 }

@@ -87,7 +87,7 @@ class Datapath {
   std::vector<std::pair<std::uint32_t, spidd_record>> records_by_ring();
 
   // Runs program flow_verdict; returns its status.
-  int mark_decided(spidd_verdict_request& request);
+  int mark(spidd_verdict_request& request);
 
  private:
   struct ObjectCloser {

@@ -3,7 +3,9 @@
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
+#include <iterator>
 
 #include "tests/bpf/datapath.h"
 
@@ -20,6 +22,14 @@ PacketBuilder datagram() { return PacketBuilder().ipv4(kClient, kServer).udp(400
 class FlowTest : public testing::Test {
  protected:
   spidd_flow flow() { return datapath_.flow(key_of(to_server().build())).value(); }
+
+  // About the flow of `record`.
+  void mark(const spidd_record& record, spidd_mark mark) {
+    spidd_verdict_request request{};
+    request.count = 1;
+    request.items[0] = {record.key, record.flow_start_ns, static_cast<__u32>(mark), 0};
+    ASSERT_EQ(datapath_.mark(request), 0);
+  }
 
   Datapath& datapath_ = Datapath::fresh();
 };
@@ -202,10 +212,10 @@ TEST_F(FlowTest, ADecidedFlowSendsNoMoreRecords) {
   ASSERT_EQ(first.size(), 1U);
   spidd_verdict_request request{};
   request.count = 2;
-  request.items[0] = {first[0].key, first[0].flow_start_ns + 1};
-  request.items[1] = {first[0].key, first[0].flow_start_ns};
-  ASSERT_EQ(datapath_.mark_decided(request), 0);
-  EXPECT_EQ(request.marked, 1U) << "only the flow with that start";
+  request.items[0] = {first[0].key, first[0].flow_start_ns + 1, SPIDD_MARK_DECIDED, 0};
+  request.items[1] = {first[0].key, first[0].flow_start_ns, SPIDD_MARK_DECIDED, 0};
+  ASSERT_EQ(datapath_.mark(request), 0);
+  EXPECT_EQ(request.missed, 1U) << "only the flow with that start";
   datapath_.ingress(datagram().payload_size(5).build());
   EXPECT_TRUE(datapath_.records().empty());
   EXPECT_EQ(datapath_.flow(first[0].key)->payload_packets, 2U);
@@ -216,11 +226,72 @@ TEST_F(FlowTest, MarksAFullBatchAndIgnoresAnImpossibleCount) {
   for (std::uint16_t i = 0; i < SPIDD_VERDICT_BATCH; ++i) {
     const Bytes frame = PacketBuilder().ipv4(kClient, kServer).udp(static_cast<std::uint16_t>(2000 + i), 53).build();
     datapath_.ingress(frame);
-    request.items[i] = {key_of(frame), datapath_.flow(key_of(frame))->start_ns};
+    request.items[i] = {key_of(frame), datapath_.flow(key_of(frame))->start_ns, SPIDD_MARK_DECIDED, 0};
   }
   request.count = 5000;
-  ASSERT_EQ(datapath_.mark_decided(request), 0);
-  EXPECT_EQ(request.marked, static_cast<std::uint32_t>(SPIDD_VERDICT_BATCH));
+  ASSERT_EQ(datapath_.mark(request), 0);
+  EXPECT_EQ(request.missed, 0U);
+  for (const spidd_verdict_item& item : request.items)
+    EXPECT_EQ(datapath_.flow(item.key)->verdict, SPIDD_VERDICT_DECIDED);
+}
+
+TEST_F(FlowTest, AFlowWhoseSizesAreWantedGoesOnToAHundredRecordsWithoutBytes) {
+  datapath_.ingress(datagram().payload_size(5).build());
+  const auto first = datapath_.records();
+  ASSERT_EQ(first.size(), 1U);
+  mark(first[0], SPIDD_MARK_SIZES);
+  for (unsigned i = 1; i < 110; ++i) datapath_.ingress(datagram().payload_size(100 + i).build());
+  const auto records = datapath_.records();
+  ASSERT_EQ(records.size(), 99U);
+  for (unsigned i = 0; i < 99; ++i) {
+    const unsigned order = i + 1;
+    EXPECT_EQ(records[i].order, order);
+    EXPECT_EQ(records[i].payload_length, 100 + order);
+    EXPECT_EQ(records[i].captured, order < SPIDD_RECORD_LIMIT ? 64 : 0) << order;
+  }
+  EXPECT_EQ(std::count(std::begin(records[98].payload), std::end(records[98].payload), 0), SPIDD_SNAP);
+  EXPECT_EQ(datapath_.flow(first[0].key)->payload_packets, 110U);
+}
+
+TEST_F(FlowTest, ADecisionEndsTheWishForSizes) {
+  for (unsigned i = 0; i < 25; ++i) datapath_.ingress(datagram().payload_size(9).build());
+  const auto first = datapath_.records();
+  ASSERT_EQ(first.size(), 20U);
+  mark(first[0], SPIDD_MARK_SIZES);
+  datapath_.ingress(datagram().payload_size(9).build());
+  const auto late = datapath_.records();
+  ASSERT_EQ(late.size(), 1U);
+  EXPECT_EQ(late[0].order, 25U) << "a hole where nobody had asked yet";
+  mark(first[0], SPIDD_MARK_DECIDED);
+  datapath_.ingress(datagram().payload_size(9).build());
+  EXPECT_TRUE(datapath_.records().empty());
+}
+
+TEST_F(FlowTest, SegmentsOfASuperPacketStopAtAHundredRecords) {
+  datapath_.egress(to_client().seq(1).payload_size(10).build());
+  mark(datapath_.records().at(0), SPIDD_MARK_SIZES);
+  datapath_.egress(to_client().seq(11).payload_size(3000).build(), {20, 150});
+  const auto records = datapath_.records();
+  ASSERT_EQ(records.size(), 99U);
+  EXPECT_EQ(records[98].order, 99U);
+  EXPECT_EQ(records[98].segment, 98U);
+  EXPECT_EQ(flow().payload_packets, 151U);
+}
+
+TEST_F(FlowTest, AFlowReportedAsEndedSendsNoEndAndLosesNoCounts) {
+  datapath_.ingress(to_server().flags("S").build());
+  datapath_.ingress(to_server().flags("A").seq(1).payload_size(10).build());
+  const auto records = datapath_.records();
+  ASSERT_EQ(records.size(), 1U);
+  spidd_record other = records[0];
+  ++other.flow_start_ns;
+  mark(other, SPIDD_MARK_ENDED);
+  EXPECT_EQ(flow().flags & SPIDD_FLOW_END_SENT, 0) << "another flow of the five-tuple";
+  mark(records[0], SPIDD_MARK_ENDED);
+  EXPECT_NE(flow().flags & SPIDD_FLOW_END_SENT, 0);
+  datapath_.ingress(to_server().flags("RA").seq(11).build());
+  EXPECT_TRUE(datapath_.records().empty());
+  EXPECT_EQ(flow().packets[SPIDD_TO_SERVER], 3U);
 }
 
 TEST_F(FlowTest, TheBudgetOfNewFlowsHolds) {

@@ -7,7 +7,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   spidd::PacketRecord record;
   const auto status = spidd::decode_record(std::as_bytes(std::span{data, size}), std::chrono::hours(500000), record);
   if (status != spidd::DecodeStatus::ok) return 0;
-  FUZZ_CHECK(record.order < spidd::kRecordLimit || record.type == spidd::PacketRecord::Type::end);
+  FUZZ_CHECK(record.order < spidd::kSizesLimit || record.type == spidd::PacketRecord::Type::end);
   FUZZ_CHECK(record.packet.captured <= spidd::kSnapLength && record.packet.captured <= record.packet.length);
   FUZZ_CHECK(record.key.low < record.key.high ||
              (record.key.low == record.key.high && record.key.port_low <= record.key.port_high));

@@ -42,7 +42,7 @@ std::size_t BpfSource::drain(const std::function<void(const PacketRecord&)>& han
     record_.flow_start = clock_.to_wall(raw->flow_start_ns);
     handle(record_);
   });
-  if (request_->count != 0) send_verdicts();
+  if (request_->count != 0) send_marks();
   return taken;
 }
 
@@ -54,33 +54,31 @@ std::optional<FlowTotals> BpfSource::totals(const FlowKey& key, Timestamp flow_s
   return flow_totals(flow, clock_.offset_at(flow.last_ns));
 }
 
-void BpfSource::decided(const FlowKey& key, Timestamp flow_start) {
+bool BpfSource::mark(const FlowKey& key, Timestamp flow_start, std::uint32_t mark) {
   const std::optional<std::uint64_t> start_ns = clock_.to_monotonic(flow_start);
-  if (!start_ns) {
-    ++verdicts_missed_;
-    return;
-  }
-  request_->items[request_->count++] = {abi_key(key), *start_ns};
-  if (request_->count == SPIDD_VERDICT_BATCH) send_verdicts();
+  if (!start_ns) return false;
+  request_->items[request_->count++] = {abi_key(key), *start_ns, mark, 0};
+  if (request_->count == SPIDD_VERDICT_BATCH) send_marks();
+  return true;
 }
 
-void BpfSource::ended(const FlowKey& key, Timestamp flow_start) {
-  const spidd_flow_key kernel_key = abi_key(key);
-  spidd_flow flow;
-  if (bpf_map_lookup_elem(flows_.get(), &kernel_key, &flow) != 0) return;
-  if (clock_.to_wall(flow.start_ns) != flow_start) return;
-  flow.flags |= SPIDD_FLOW_END_SENT;
-  // The whole value is replaced, and the counts of packets on their way with it: nobody will ask for them any more.
-  bpf_map_update_elem(flows_.get(), &kernel_key, &flow, BPF_EXIST);
+void BpfSource::decided(const FlowKey& key, Timestamp flow_start) {
+  if (!mark(key, flow_start, SPIDD_MARK_DECIDED)) ++verdicts_missed_;
 }
 
-void BpfSource::send_verdicts() {
+void BpfSource::sizes_wanted(const FlowKey& key, Timestamp flow_start) {
+  if (!mark(key, flow_start, SPIDD_MARK_SIZES)) ++verdicts_missed_;
+}
+
+void BpfSource::ended(const FlowKey& key, Timestamp flow_start) { mark(key, flow_start, SPIDD_MARK_ENDED); }
+
+void BpfSource::send_marks() {
   // A syscall program's argument is copied back to where it came from.
   LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = request_.get(), .ctx_size_in = sizeof(*request_));
   const std::uint32_t sent = request_->count;
-  request_->marked = 0;
-  const bool ran = bpf_prog_test_run_opts(flow_verdict_.get(), &options) == 0 && request_->marked <= sent;
-  verdicts_missed_ += ran ? sent - request_->marked : sent;
+  request_->missed = 0;
+  const bool ran = bpf_prog_test_run_opts(flow_verdict_.get(), &options) == 0 && request_->missed <= sent;
+  verdicts_missed_ += ran ? request_->missed : sent;
   request_->count = 0;
 }
 

@@ -28,15 +28,14 @@ class BpfSource final : public PacketSource {
   ~BpfSource() override;
 
   // Hands at most `max` records, oldest first, to `handle`; returns how many were taken from the ring (0 = it is
-  // empty). The record is valid during the call. At its end the decided() flows collected so far are told to the
-  // kernel.
+  // empty). The record is valid during the call. At its end what was said about flows is told to the kernel.
   std::size_t drain(const std::function<void(const PacketRecord&)>& handle, std::size_t max);
 
   // One system call (about 0.7 µs).
   std::optional<FlowTotals> totals(const FlowKey& key, Timestamp flow_start) const override;
-  // Collected and sent 64 at a time, and at the end of every drain().
+  // Collected and sent 64 at a time, and at the end of every drain(): all three.
   void decided(const FlowKey& key, Timestamp flow_start) override;
-  // Two system calls. Marks the kernel's entry as reported; packets that come in between may go uncounted in it.
+  void sizes_wanted(const FlowKey& key, Timestamp flow_start) override;
   void ended(const FlowKey& key, Timestamp flow_start) override;
 
   // Now, on the clock of the records.
@@ -50,7 +49,9 @@ class BpfSource final : public PacketSource {
   std::uint64_t verdicts_missed() const { return verdicts_missed_; }
 
  private:
-  void send_verdicts();
+  // `mark` is enum spidd_mark. False if the kernel cannot know a flow of that start.
+  bool mark(const FlowKey& key, Timestamp flow_start, std::uint32_t mark);
+  void send_marks();
 
   BpfRing ring_;
   UniqueFd flows_;

@@ -17,6 +17,7 @@ namespace spidd {
 
 inline constexpr std::size_t kSnapLength = 64;  // payload bytes of a record
 inline constexpr unsigned kRecordLimit = 20;    // payload packets of a flow that become records
+inline constexpr unsigned kSizesLimit = 100;    // the same of a flow whose sizes were asked for
 
 enum class Transport : std::uint8_t { icmp = 1, tcp = 6, udp = 17, icmp6 = 58 };
 
@@ -73,7 +74,8 @@ struct FlowTotals {
 
 struct PacketRecord {
   enum class Type : std::uint8_t {
-    payload,  // one of the first kRecordLimit payload packets: `packet` and `order` are set
+    payload,  // one of the first kRecordLimit payload packets: `packet` and `order` are set. After
+              // PacketSource::sizes_wanted() up to kSizesLimit, then with no bytes: packet.captured is 0
     end,      // the flow is over as far as the source can tell: `totals` is set
   };
 

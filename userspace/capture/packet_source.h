@@ -20,6 +20,11 @@ class PacketSource {
   // Tells the source that the engine needs no more records of this flow. A hint: records already under way still come.
   virtual void decided(const FlowKey& key, Timestamp flow_start) = 0;
 
+  // Asks for sizes: records of this flow go on beyond kRecordLimit payload packets, up to kSizesLimit, without payload
+  // bytes (length, direction, time and order are set). decided() ends it. Packets that come before the source has heard
+  // of it leave a hole in `order`: ask at a checkpoint before kRecordLimit to have them all. A hint, as decided().
+  virtual void sizes_wanted(const FlowKey& key, Timestamp flow_start) = 0;
+
   // Tells the source that the engine has reported the end of this flow and forgotten it: the source may forget it too,
   // and must not send an end record for it later.
   virtual void ended(const FlowKey& key, Timestamp flow_start) = 0;

@@ -30,13 +30,15 @@ struct PcapSource::State {
         filter(std::move(compiled)),
         flows(settings.max_flows),
         limits{limit_ns(settings.udp_idle), limit_ns(settings.tcp_idle)},
-        domain(settings.domain) {}
+        domain(settings.domain),
+        first_verdict(settings.all_sizes ? SPIDD_VERDICT_SIZES : SPIDD_VERDICT_UNDECIDED) {}
 
   Next next(PacketRecord& out);
   void process();
   void finish();
   void count_without_flow(int status);
   Slot open_flow(const spidd_packet& packet);
+  void init_flow(Slot slot, const spidd_packet& packet);
   void add_payload_record(const spidd_packet& packet, const spidd_flow& flow, const spidd_flow_outcome& outcome);
   void add_end_record(Slot slot);
   bool end_one(Slot slot);
@@ -47,6 +49,7 @@ struct PcapSource::State {
   PcapFlowTable flows;
   IdleLimits limits;
   std::uint16_t domain;
+  std::uint8_t first_verdict;  // of every flow
   PcapCounters counters;
 
   CapturedFrame frame;       // the last one read
@@ -146,7 +149,7 @@ void PcapSource::State::process() {
   } else if (spidd_flow_restarts(&flows[slot], &packet, frame.time_ns, limits.udp_ns, limits.tcp_ns)) {
     ++counters.flows_restarted;
     if ((flows[slot].flags & SPIDD_FLOW_END_SENT) == 0) add_end_record(slot);
-    spidd_flow_init(&flows[slot], &packet, frame.time_ns);
+    init_flow(slot, packet);
   }
 
   spidd_flow& flow = flows[slot];
@@ -198,8 +201,13 @@ Slot PcapSource::State::open_flow(const spidd_packet& packet) {
   }
   ++counters.flows_created;
   const Slot slot = flows.insert(packet.key, frame.time_ns);
-  spidd_flow_init(&flows[slot], &packet, frame.time_ns);
+  init_flow(slot, packet);
   return slot;
+}
+
+void PcapSource::State::init_flow(Slot slot, const spidd_packet& packet) {
+  spidd_flow_init(&flows[slot], &packet, frame.time_ns);
+  flows[slot].verdict = first_verdict;
 }
 
 // One packet of a file is one segment: bpf/flow.h never asks for more than one record.
@@ -208,11 +216,13 @@ void PcapSource::State::add_payload_record(const spidd_packet& packet, const spi
   spidd_record& record = pending[pending_end++];
   spidd_record_payload(&record, &packet, &flow, &outcome, 0, frame.time_ns, 0);
   record.payload_offset = recorded_offset(frame.link_type, packet);
-  const std::size_t begin = std::min<std::size_t>(packet.payload_offset, frame.bytes.size());
-  const std::size_t captured =
-      std::min({std::size_t{SPIDD_SNAP}, std::size_t{packet.payload_length}, frame.bytes.size() - begin});
-  std::memcpy(record.payload, frame.bytes.data() + begin, captured);
-  record.captured = static_cast<std::uint8_t>(captured);
+  if (record.order < SPIDD_RECORD_LIMIT) {
+    const std::size_t begin = std::min<std::size_t>(packet.payload_offset, frame.bytes.size());
+    const std::size_t captured =
+        std::min({std::size_t{SPIDD_SNAP}, std::size_t{packet.payload_length}, frame.bytes.size() - begin});
+    std::memcpy(record.payload, frame.bytes.data() + begin, captured);
+    record.captured = static_cast<std::uint8_t>(captured);
+  }
   ++counters.records_sent;
 }
 
@@ -282,6 +292,10 @@ std::optional<FlowTotals> PcapSource::totals(const FlowKey& key, Timestamp flow_
 
 void PcapSource::decided(const FlowKey& key, Timestamp flow_start) {
   if (const auto slot = state_->find(key, flow_start)) state_->flows[*slot].verdict = SPIDD_VERDICT_DECIDED;
+}
+
+void PcapSource::sizes_wanted(const FlowKey& key, Timestamp flow_start) {
+  if (const auto slot = state_->find(key, flow_start)) state_->flows[*slot].verdict = SPIDD_VERDICT_SIZES;
 }
 
 // The entry stays, as the kernel's does: late packets of a forgotten flow are no new flow.

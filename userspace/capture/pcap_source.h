@@ -53,6 +53,7 @@ class PcapSource final : public PacketSource {
     Duration udp_idle = std::chrono::minutes(2);  // UDP and ICMP
     Duration tcp_idle = std::chrono::minutes(10);
     std::uint16_t domain = 0;  // of the flows' keys, below 64
+    bool all_sizes = false;    // as if sizes_wanted() were said of every flow: for readers that cannot answer
   };
 
   // `path` "-" is standard input. An error names what cannot be read: the path or the filter.
@@ -77,6 +78,7 @@ class PcapSource final : public PacketSource {
 
   std::optional<FlowTotals> totals(const FlowKey& key, Timestamp flow_start) const override;
   void decided(const FlowKey& key, Timestamp flow_start) override;
+  void sizes_wanted(const FlowKey& key, Timestamp flow_start) override;
   void ended(const FlowKey& key, Timestamp flow_start) override;
 
   Timestamp clock() const;  // time of the last packet read; before the first: the epoch

@@ -11,7 +11,7 @@
 namespace spidd {
 namespace {
 
-static_assert(kSnapLength == SPIDD_SNAP && kRecordLimit == SPIDD_RECORD_LIMIT);
+static_assert(kSnapLength == SPIDD_SNAP && kRecordLimit == SPIDD_RECORD_LIMIT && kSizesLimit == SPIDD_SIZES_LIMIT);
 
 constexpr std::uint8_t kRecordFlags = SPIDD_RECORD_CLIENT_IS_LO | SPIDD_RECORD_START_SEEN | SPIDD_RECORD_EGRESS;
 
@@ -32,8 +32,9 @@ bool is_valid(const spidd_record& record) {
   if (!is_valid(record.key) || record.zero != 0) return false;
   if ((record.flags & ~kRecordFlags) != 0 || record.direction > SPIDD_TO_CLIENT) return false;
   if (record.type == SPIDD_RECORD_END) return true;
-  return record.type == SPIDD_RECORD_PAYLOAD && record.order < SPIDD_RECORD_LIMIT && record.payload_length > 0 &&
-         record.captured <= SPIDD_SNAP && record.captured <= record.payload_length;
+  const std::uint32_t most = record.order < SPIDD_RECORD_LIMIT ? SPIDD_SNAP : 0;
+  return record.type == SPIDD_RECORD_PAYLOAD && record.order < SPIDD_SIZES_LIMIT && record.payload_length > 0 &&
+         record.captured <= most && record.captured <= record.payload_length;
 }
 
 bool is_closed(std::uint8_t flow_flags) {

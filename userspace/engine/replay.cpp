@@ -36,6 +36,7 @@ class NoWayBack final : public PacketSource {
  public:
   std::optional<FlowTotals> totals(const FlowKey&, Timestamp) const override { return std::nullopt; }
   void decided(const FlowKey&, Timestamp) override {}
+  void sizes_wanted(const FlowKey&, Timestamp) override {}
   void ended(const FlowKey&, Timestamp) override {}
 };
 

@@ -58,10 +58,12 @@ class FakeSource final : public PacketSource {
     return found->second;
   }
   void decided(const FlowKey&, Timestamp) override { ++decided_count; }
+  void sizes_wanted(const FlowKey&, Timestamp) override { ++sizes_count; }
   void ended(const FlowKey&, Timestamp) override { ++ended_count; }
 
   std::map<FlowKey, FlowTotals> known;
   int decided_count = 0;
+  int sizes_count = 0;
   int ended_count = 0;
 };
 
