@@ -103,6 +103,12 @@ void read_events(ConfigTable table, DaemonConfig& config) {
   table.refuse_unknown_keys();
 }
 
+void read_study(ConfigTable table, StudySettings& study) {
+  read(table, "recent_flows", study.recent_flows, 0, 100000);
+  read(table, "waiting_flows", study.waiting_flows, 16, 100000);
+  table.refuse_unknown_keys();
+}
+
 Result<DaemonConfig> read_config(ConfigTable file) {
   DaemonConfig config;
   config.datapath.interfaces = file.list<std::string>("interfaces", kMaxInterfaces, false, [](std::string_view name) {
@@ -116,6 +122,7 @@ Result<DaemonConfig> read_config(ConfigTable file) {
   read_engine(file.table("engine"), config.engine);
   read_control(file.table("control"), config.control);
   read_events(file.table("events"), config);
+  read_study(file.table("study"), config.study);
   file.refuse_unknown_keys();
   if (auto outcome = file.outcome(); !outcome) return tl::unexpected<Error>(std::move(outcome.error()));
   return config;
@@ -160,6 +167,7 @@ std::string default_models_directory() {
 }
 
 void complete_config(DaemonConfig& config) {
+  config.engine.report_settled = true;
   if (config.models_directory.empty()) config.models_directory = default_models_directory();
   if (config.event_log_path.empty()) config.event_log_path = config.state_directory() + "/events.jsonl";
 }

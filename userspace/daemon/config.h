@@ -8,6 +8,7 @@
 #include "userspace/base/result.h"
 #include "userspace/capture/bpf_settings.h"
 #include "userspace/daemon/protocol.h"
+#include "userspace/daemon/study.h"
 #include "userspace/engine/engine.h"
 
 namespace spidd {
@@ -26,6 +27,7 @@ struct DaemonConfig {
   BpfSettings datapath;   // interfaces, state directory, pin directory, workers, kernel tables
   EngineSettings engine;  // limits for all workers together
   ControlSettings control;
+  StudySettings study;
   std::string policy_path;             // "" = builtin_policy()
   std::string models_directory;        // "" = the installed models, else those of the source tree
   std::string event_log_path;          // "" = events.jsonl in the state directory

@@ -15,6 +15,7 @@
 #include "userspace/daemon/event_output.h"
 #include "userspace/daemon/event_sink.h"
 #include "userspace/daemon/service_notify.h"
+#include "userspace/daemon/study.h"
 #include "userspace/daemon/worker.h"
 #include "userspace/policy/policy.h"
 #include "userspace/spid/matcher.h"
@@ -38,6 +39,7 @@ struct Daemon {
   std::optional<BpfDatapath> datapath;
   std::unique_ptr<Enforcer> enforcer;
   std::unique_ptr<EventOutput> output;
+  std::unique_ptr<Study> study;
   std::optional<ControlSocket> control;
   std::vector<std::unique_ptr<EventSink>> sinks;  // one a worker
   std::vector<std::unique_ptr<Worker>> workers;
@@ -46,7 +48,7 @@ struct Daemon {
   std::uint64_t feed_lost = 0;         // events that subscribers missed because too many came at once
 };
 
-// How long the control thread waits for a worker's answer.
+// How long the control thread waits for an answer of a worker or of the study.
 inline constexpr Duration kWorkerPatience = std::chrono::seconds(1);
 
 }  // namespace spidd

@@ -15,10 +15,11 @@ constexpr std::size_t kFlushEvery = 1000;  // events: well within the log's buff
 
 }  // namespace
 
-EventSink::EventSink(Enforcer& enforcer, EventOutput& output, std::shared_ptr<const Policy> policy,
+EventSink::EventSink(Enforcer& enforcer, EventOutput& output, Study& study, std::shared_ptr<const Policy> policy,
                      std::vector<std::string> interfaces, std::function<Timestamp()> clock)
     : enforcer_(enforcer),
       output_(output),
+      study_(study),
       policy_(std::move(policy)),
       interfaces_(std::move(interfaces)),
       clock_(std::move(clock)) {}

@@ -10,6 +10,7 @@
 
 #include "userspace/daemon/enforcer.h"
 #include "userspace/daemon/event_output.h"
+#include "userspace/daemon/study.h"
 #include "userspace/engine/engine.h"
 
 namespace spidd {
@@ -17,13 +18,14 @@ namespace spidd {
 // Used on one worker's thread, except where noted.
 class EventSink final : public EngineSink {
  public:
-  // `interfaces`: names by observation domain. `clock`: now, on the clock of the records. `enforcer` and `output` are
-  // shared and must outlive the sink.
-  EventSink(Enforcer& enforcer, EventOutput& output, std::shared_ptr<const Policy> policy,
+  // `interfaces`: names by observation domain. `clock`: now, on the clock of the records. `enforcer`, `output` and
+  // `study` are shared and must outlive the sink.
+  EventSink(Enforcer& enforcer, EventOutput& output, Study& study, std::shared_ptr<const Policy> policy,
             std::vector<std::string> interfaces, std::function<Timestamp()> clock);
 
   void decision(const FlowView& view, const Decision& decision) override;
   void flow_ended(const FlowView& view, const FlowTotals& totals, EndReason reason) override;
+  void flow_settled(const SettledFlow& flow) override { study_.submit(flow); }
 
   void set_policy(std::shared_ptr<const Policy> policy) { policy_ = std::move(policy); }
 
@@ -33,6 +35,7 @@ class EventSink final : public EngineSink {
 
   Enforcer& enforcer_;
   EventOutput& output_;
+  Study& study_;
   std::shared_ptr<const Policy> policy_;
   std::vector<std::string> interfaces_;
   std::function<Timestamp()> clock_;

@@ -68,7 +68,7 @@ int check(const DaemonConfig& config) {
   if (!models) log_mistakes("", models.error());
   if (!policy || !models) return kExitFailed;
   fmt::print("settings good; policy good: {} mode, {} rules; {} models\n", mode_name((*policy)->mode),
-             (*policy)->rules.size(), (*models)->database_models());
+             (*policy)->rules.size(), models->models.size());
   return kExitDone;
 }
 

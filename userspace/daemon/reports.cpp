@@ -309,6 +309,8 @@ Result<std::vector<StatsSection>> counter_sections(Daemon& daemon) {
   if (!asked) return error_of(asked);
   sections.push_back(blocks_section(daemon.enforcer->counters()));
   sections.push_back(events_section(*daemon.output, daemon.feed_lost));
+  auto studied = daemon.study->ask([](StudyState& state) { return state.flows; }, kWorkerPatience);
+  sections.push_back({"study", {{"flows", studied.value_or(0)}, {"flows_lost", daemon.study->lost()}}});
   sections.push_back(control_section(daemon.control->counters(), daemon.requests_refused));
   return sections;
 }

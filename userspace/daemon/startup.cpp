@@ -24,6 +24,23 @@ constexpr int kNiceness = -10;
 
 tl::unexpected<Error> error_of(auto& result) { return tl::unexpected<Error>(std::move(result.error())); }
 
+// The models of the files, and what the study has learned.
+Result<std::shared_ptr<const Matcher>> build_matcher(const DaemonConfig& config, ModelDatabase learned) {
+  auto database = read_models(config);
+  if (!database) return error_of(database);
+  if (auto appended = database->append(std::move(learned)); !appended) return error_of(appended);
+  auto matcher = Matcher::build(*database);
+  if (!matcher) return error_of(matcher);
+  return std::make_shared<const Matcher>(std::move(*matcher));
+}
+
+// Once the study runs.
+Result<std::shared_ptr<const Matcher>> build_matcher(Daemon& daemon) {
+  auto learned = daemon.study->ask([](StudyState& state) { return state.models(); }, kWorkerPatience);
+  if (!learned) return fail("the study does not answer");
+  return build_matcher(daemon.config, std::move(*learned));
+}
+
 // ---- start
 
 // Threads inherit the mask: from here on signals come through the descriptor only.
@@ -48,7 +65,7 @@ Result<> load_policy_step(Daemon& daemon) {
 }
 
 Result<> load_models_step(Daemon& daemon) {
-  auto matcher = read_models(daemon.config);
+  auto matcher = build_matcher(daemon.config, {});
   if (!matcher) return error_of(matcher);
   daemon.matcher = std::move(*matcher);
   daemon.models_loaded = wall_clock_now();
@@ -126,6 +143,13 @@ Result<> open_event_log(Daemon& daemon) {
   return {};
 }
 
+// Before the workers, which submit to it.
+Result<> start_study(Daemon& daemon) {
+  daemon.study = std::make_unique<Study>(daemon.config.study);
+  daemon.study->start();
+  return reload_models(daemon);
+}
+
 Result<> start_workers(Daemon& daemon) {
   std::vector<std::string> interfaces;
   for (const WatchedInterface& interface : daemon.datapath->interfaces()) {
@@ -138,8 +162,8 @@ Result<> start_workers(Daemon& daemon) {
     auto source = daemon.datapath->open_source(number);
     if (!source) return error_of(source);
     const BpfSource* const clock = source->get();
-    daemon.sinks.push_back(std::make_unique<EventSink>(*daemon.enforcer, *daemon.output, daemon.policy, interfaces,
-                                                       [clock] { return clock->now(); }));
+    daemon.sinks.push_back(std::make_unique<EventSink>(*daemon.enforcer, *daemon.output, *daemon.study, daemon.policy,
+                                                       interfaces, [clock] { return clock->now(); }));
     daemon.workers.push_back(std::make_unique<Worker>(number, std::move(*source), settings, daemon.matcher,
                                                       daemon.policy, *daemon.sinks.back()));
   }
@@ -170,6 +194,13 @@ Result<> stop_workers(Daemon& daemon) {
   return {};
 }
 
+// After the workers, whose last flows it still studies.
+Result<> stop_study(Daemon& daemon) {
+  if (daemon.study) daemon.study->stop();
+  daemon.study.reset();
+  return {};
+}
+
 Result<> close_control_socket(Daemon& daemon) {
   daemon.control.reset();
   return {};
@@ -194,7 +225,7 @@ struct Step {
   Result<> (*run)(Daemon&);
 };
 
-constexpr std::array<Step, 12> kStartSteps = {{
+constexpr std::array<Step, 13> kStartSteps = {{
     {"take signals", take_signals},
     {"load policy", load_policy_step},
     {"load models", load_models_step},
@@ -205,13 +236,15 @@ constexpr std::array<Step, 12> kStartSteps = {{
     {"raise priority", raise_priority},
     {"drop privileges", drop_privileges},
     {"open event log", open_event_log},
+    {"start study", start_study},
     {"start workers", start_workers},
     {"say ready", say_ready},
 }};
 
-constexpr std::array<Step, 5> kStopSteps = {{
+constexpr std::array<Step, 6> kStopSteps = {{
     {"say stopping", say_stopping},
     {"stop workers", stop_workers},
+    {"stop study", stop_study},
     {"close control socket", close_control_socket},
     {"close event log", close_event_log},
     {"stop datapath", stop_datapath},
@@ -245,7 +278,7 @@ Result<> stop(Daemon& daemon) {
 Result<> reload(Daemon& daemon) {
   auto policy = read_policy(daemon.config);
   if (!policy) return std::move(policy.error()).within("the old policy stays in force");
-  auto matcher = read_models(daemon.config);
+  auto matcher = build_matcher(daemon);
   if (!matcher) return std::move(matcher.error()).within("the old policy and models stay in force");
 
   if ((*policy)->fail_open != daemon.policy->fail_open)
@@ -274,13 +307,17 @@ Result<std::shared_ptr<const Policy>> read_policy(const DaemonConfig& config) {
   return std::make_shared<const Policy>(std::move(*policy));
 }
 
-Result<std::shared_ptr<const Matcher>> read_models(const DaemonConfig& config) {
-  auto database = load_models(config.models_directory);
-  if (!database) return error_of(database);
-  auto matcher = Matcher::build(*database);
-  if (!matcher) return error_of(matcher);
-  return std::make_shared<const Matcher>(std::move(*matcher));
+Result<> reload_models(Daemon& daemon) {
+  auto matcher = build_matcher(daemon);
+  if (!matcher) return std::move(matcher.error()).within("the old models stay in force");
+  daemon.matcher = std::move(*matcher);
+  daemon.models_loaded = wall_clock_now();
+  for (const auto& worker : daemon.workers)
+    worker->post([models = daemon.matcher](Engine& engine, const BpfSource&) { engine.set_models(models); });
+  return {};
 }
+
+Result<ModelDatabase> read_models(const DaemonConfig& config) { return load_models(config.models_directory); }
 
 void log_mistakes(std::string_view context, const Error& error) {
   std::string_view rest = error.message;

@@ -15,10 +15,12 @@ Result<> stop(Daemon& daemon);
 
 // Reads policy and models again and puts them into force, or keeps both and says why.
 Result<> reload(Daemon& daemon);
+// The same for the models alone: those of the files with those of the study.
+Result<> reload_models(Daemon& daemon);
 
 // What start() and --check-config read.
 Result<std::shared_ptr<const Policy>> read_policy(const DaemonConfig& config);
-Result<std::shared_ptr<const Matcher>> read_models(const DaemonConfig& config);
+Result<ModelDatabase> read_models(const DaemonConfig& config);
 
 // Logs the error; one of several lines (the mistakes of a file) line by line.
 void log_mistakes(std::string_view context, const Error& error);

@@ -32,7 +32,7 @@ class EventSinkTest : public testing::Test {
     policy->rules[0].action = Action::block;
     policy_ = policy;
     enforcer_ = std::make_unique<Enforcer>(*policy_, std::nullopt, "");
-    sink_ = std::make_unique<EventSink>(*enforcer_, *output_, policy_, std::vector<std::string>{"eth0", "eth1"},
+    sink_ = std::make_unique<EventSink>(*enforcer_, *output_, study_, policy_, std::vector<std::string>{"eth0", "eth1"},
                                         [] { return kNow + milliseconds(3); });
     model_.label = "openvpn";
     model_.family = "openvpn";
@@ -73,6 +73,7 @@ class EventSinkTest : public testing::Test {
   std::unique_ptr<EventOutput> output_;
   std::shared_ptr<const Policy> policy_;
   std::unique_ptr<Enforcer> enforcer_;
+  Study study_{StudySettings{}};
   std::unique_ptr<EventSink> sink_;
   ModelSummary model_;
   Flow flow_;
