@@ -15,7 +15,7 @@ comparable='
   if .event_type == "stats" then
     {event_type, packets: .stats.capture.packets, flows: .stats.engine.flows}
   else
-    del(.timestamp, .flow_id, .spid.score, .spid.margin, .spid.tunnel_score, .spid.tunnel_margin,
+    del(.timestamp, .flow_id, .spid.score, .spid.margin, .spid.divergence, .spid.tunnel_score, .spid.tunnel_margin,
         .spid.payload_packets, .drop.expires)
   end'
 

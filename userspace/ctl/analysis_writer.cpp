@@ -9,7 +9,8 @@ namespace spidd {
 namespace {
 
 std::string_view label_of(const FlowView& view) {
-  return view.label != nullptr ? std::string_view(view.label->label) : state_name(view.flow.verdict.state);
+  return view.label != nullptr ? std::string_view(view.label->label)
+                               : verdict_class_name(view.flow.verdict.verdict_class);
 }
 
 class AnalysisWriter : public ReplayWriter {
@@ -71,7 +72,8 @@ class JsonLines final : public AnalysisWriter {
   }
 };
 
-constexpr std::string_view kRow = "{:<24}  {:<5}  {:<28}  {:<28}  {:<20}  {:>6}  {:>6}  {:>8}  {:>11}  {}\n";
+constexpr std::string_view kRow =
+    "{:<24}  {:<5}  {:<28}  {:<28}  {:<20}  {:<24}  {:>6}  {:>6}  {:>6}  {:>8}  {:>11}  {}\n";
 
 class Rows final : public AnalysisWriter {
  public:
@@ -86,8 +88,11 @@ class Rows final : public AnalysisWriter {
     const FlowCounters& counters = totals.counters;
     fmt::format_to(std::back_inserter(out), fmt::runtime(kRow), format_timestamp(view.flow.start).substr(0, 23),
                    transport_name(view.flow.key.transport), view.flow.client().to_string(),
-                   view.flow.server().to_string(), label_of(view), scored ? fmt::format("{:.2f}", verdict.score) : "-",
-                   scored ? fmt::format("{:.2f}", verdict.margin) : "-", counters.packets[0] + counters.packets[1],
+                   view.flow.server().to_string(), label_of(view),
+                   fmt::format("{}{}", verdict_class_name(verdict.verdict_class), verdict.one_way ? ", one way" : ""),
+                   scored ? fmt::format("{:.2f}", verdict.score) : "-",
+                   scored ? fmt::format("{:.2f}", verdict.margin) : "-",
+                   scored ? fmt::format("{:.2f}", verdict.divergence) : "-", counters.packets[0] + counters.packets[1],
                    counters.bytes[0] + counters.bytes[1], action_name(verdict.action));
   }
 };
@@ -122,8 +127,8 @@ std::unique_ptr<ReplayWriter> make_analysis_writer(AnalysisForm form, std::share
 }
 
 std::string analysis_header() {
-  return fmt::format(fmt::runtime(kRow), "START (UTC)", "PROTO", "CLIENT", "SERVER", "LABEL", "SCORE", "MARGIN",
-                     "PACKETS", "BYTES", "ACTION");
+  return fmt::format(fmt::runtime(kRow), "START (UTC)", "PROTO", "CLIENT", "SERVER", "LABEL", "CLASS", "SCORE",
+                     "MARGIN", "DIVERG", "PACKETS", "BYTES", "ACTION");
 }
 
 }  // namespace spidd

@@ -22,7 +22,7 @@ struct AnalysisSummary {
 
     Sum& operator+=(const Sum& other);
   };
-  std::map<std::string, Sum> by_label;  // "unknown" and "undecided" among them
+  std::map<std::string, Sum> by_label;  // of flows without a label by their class: "unknown", "undecided"
 
   Sum total() const;
   // Thread-safe.

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <limits>
 #include <thread>
 
 #include "userspace/capture/pcap_source.h"
@@ -188,13 +189,25 @@ void print_summary(const Analysis& analysis) {
              counters.fragment, counters.other_protocol);
 }
 
-Result<> prepare(const CommandLine& line, Analysis& analysis) {
-  auto policy = line.has("policy") ? load_policy(line.text("policy")) : Result<Policy>(builtin_policy());
+// Alert on every tunnel, whatever its scores: those of a classic profile are below zero, and the original has no
+// margins.
+Policy policy_for(Profile profile) {
+  Policy policy = builtin_policy();
+  for (Rule& rule : policy.rules) {
+    if (profile == Profile::background) continue;
+    rule.match.min_score = -std::numeric_limits<double>::max();
+    rule.match.min_margin = 0;
+  }
+  return policy;
+}
+
+Result<> prepare(const CommandLine& line, Profile profile, Analysis& analysis) {
+  auto policy = line.has("policy") ? load_policy(line.text("policy")) : Result<Policy>(policy_for(profile));
   if (!policy) return tl::unexpected(policy.error());
   analysis.policy = std::make_shared<const Policy>(std::move(*policy));
   const auto database = load_models(line.has("models") ? line.text("models") : default_models_directory());
   if (!database) return tl::unexpected(database.error());
-  auto matcher = Matcher::build(*database);
+  auto matcher = Matcher::build(*database, profile);
   if (!matcher) return tl::unexpected(matcher.error());
   analysis.matcher = std::make_shared<const Matcher>(std::move(*matcher));
   return {};
@@ -208,6 +221,10 @@ int command_analyze(const CommandArguments& arguments) {
   line.flag("json", "print JSON lines whose names follow Suricata's EVE");
   line.value("policy", "FILE", "policy to judge the flows by; default: alert on every tunnel");
   line.value("models", "DIR", "directory of model files; default: the installed ones");
+  line.value("profile", "NAME",
+             "how flows are compared with models: bg (against average traffic), or the divergence of the original over "
+             "all 34 of its meters (classic34) or the 15 it is shipped with (classic15)",
+             "bg");
   line.value("filter", "EXPRESSION", "only packets that match this pcap-filter(7) expression");
   line.value("threads", "N", "threads of the engine; default: what the machine has, at most 3");
   line.value("max-flows", "N", "flows followed at the same time", "131072");
@@ -220,12 +237,15 @@ int command_analyze(const CommandArguments& arguments) {
   const auto max_flows = line.number("max-flows", 16, 100'000'000);
   if (!max_flows) return line.usage_error(max_flows.error().message);
 
+  const auto profile = parse_profile(line.text("profile"));
+  if (!profile) return line.usage_error(profile.error().message);
+
   Analysis analysis;
   analysis.form = line.has("json") ? AnalysisForm::json : AnalysisForm::rows;
   analysis.workers = static_cast<unsigned>(*threads);
   analysis.source.filter = line.text("filter");
   analysis.source.max_flows = static_cast<std::uint32_t>(*max_flows);
-  if (const auto ready = prepare(line, analysis); !ready) return report_failure("analyze", ready.error());
+  if (const auto ready = prepare(line, *profile, analysis); !ready) return report_failure("analyze", ready.error());
 
   if (analysis.form == AnalysisForm::rows) fmt::print("{}", analysis_header());
   bool failed = false;

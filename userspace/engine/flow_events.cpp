@@ -18,6 +18,7 @@ EventFlow event_flow(const Flow& flow, std::string_view interface) {
 EventSpid event_spid(const Verdict& verdict, const ModelSummary* label, bool with_tunnel_scores) {
   EventSpid spid;
   spid.state = verdict.state;
+  spid.verdict_class = verdict.verdict_class;
   if (label != nullptr) {
     spid.label = label->label;
     spid.family = label->family;
@@ -29,6 +30,8 @@ EventSpid event_spid(const Verdict& verdict, const ModelSummary* label, bool wit
     spid.tunnel_score = static_cast<double>(verdict.tunnel_score);
     spid.tunnel_margin = static_cast<double>(verdict.tunnel_margin);
   }
+  spid.divergence = static_cast<double>(verdict.divergence);
+  spid.one_way = verdict.one_way;
   spid.payload_packets = verdict.payload_packets;
   return spid;
 }

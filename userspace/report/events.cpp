@@ -41,10 +41,13 @@ void write_spid(JsonWriter& json, const EventSpid& spid) {
   if (spid.state == IdentificationState::identified) json.text("family", spid.family);
   json.text("category", category_of(spid));
   json.text("state", state_name(spid.state));
+  json.text("class", verdict_class_name(spid.verdict_class));
   json.real("score", spid.score);
   json.real("margin", spid.margin);
   if (spid.tunnel_score) json.real("tunnel_score", *spid.tunnel_score);
   if (spid.tunnel_margin) json.real("tunnel_margin", *spid.tunnel_margin);
+  json.real("divergence", spid.divergence);
+  if (spid.one_way) json.boolean("one_way", true);
   json.integer("payload_packets", spid.payload_packets);
   json.close();
 }

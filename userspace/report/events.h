@@ -39,10 +39,14 @@ struct EventSpid {
   std::string_view label;
   std::string_view family;
   Category category = Category::plain;
-  double score = 0;  // bits per measurement, like the others
+  VerdictClass verdict_class = VerdictClass::undecided;
+  double score =
+      0;  // bits per measurement, like the others; under a classic profile the divergence with its sign turned
   double margin = 0;
   std::optional<double> tunnel_score;  // written with alerts and drops
   std::optional<double> tunnel_margin;
+  double divergence = 0;  // of the original, from the label's model
+  bool one_way = false;   // written only if it is so
   unsigned payload_packets = 0;
 };
 

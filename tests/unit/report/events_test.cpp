@@ -33,7 +33,9 @@ EventSpid some_spid() {
   spid.family = "obfuscated";
   spid.category = Category::tunnel;
   spid.score = 1.23449;
+  spid.verdict_class = VerdictClass::label;
   spid.margin = 0.5;
+  spid.divergence = 2.5;
   spid.payload_packets = 8;
   return spid;
 }
@@ -74,8 +76,8 @@ TEST(Events, AFlow) {
     "src_ip":"10.0.0.5","src_port":40000,"dest_ip":"198.51.100.7","dest_port":443,"proto":"TCP",
     "flow":{"pkts_toserver":10,"pkts_toclient":12,"bytes_toserver":1400,"bytes_toclient":9000,
       "start":"2026-11-21T19:04:30.000000+0000","end":"2026-11-21T19:04:34.900000+0000","reason":"closed"},
-    "spid":{"label":"obfs4","family":"obfuscated","category":"tunnel","state":"identified","score":1.234,
-      "margin":0.5,"payload_packets":8},
+    "spid":{"label":"obfs4","family":"obfuscated","category":"tunnel","state":"identified","class":"label","score":1.234,
+      "margin":0.5,"divergence":2.5,"payload_packets":8},
     "action":"drop","rule":"tunnels"})"));
 }
 
@@ -101,6 +103,20 @@ TEST(Events, OnlyAnIdentifiedFlowHasALabelAndACategory) {
     EXPECT_FALSE(spid.contains("family"));
     EXPECT_EQ(spid.at("score"), 1.234);
   }
+}
+
+TEST(Events, AFlowSeenInOneDirectionSaysSo) {
+  FlowEvent event = flow_event();
+  event.spid.one_way = true;
+  EXPECT_EQ(json_of(event).at("spid").at("one_way"), true);
+  EXPECT_FALSE(json_of(flow_event()).at("spid").contains("one_way"));
+}
+
+TEST(Events, AFlowWithoutALabelHasAClassAllTheSame) {
+  FlowEvent event = flow_event();
+  event.spid.state = IdentificationState::unknown;
+  event.spid.verdict_class = VerdictClass::fully_encrypted;
+  EXPECT_EQ(json_of(event).at("spid").at("class"), "fully-encrypted");
 }
 
 TEST(Events, ScoresThatAreNotNumbersAreNull) {
@@ -145,8 +161,8 @@ TEST(Events, AnAlert) {
     "src_ip":"10.0.0.5","src_port":40000,"dest_ip":"198.51.100.7","dest_port":443,"proto":"TCP",
     "alert":{"action":"allowed","signature_id":3,"signature":"possible-tunnels: obfs4","category":"tunnel",
       "severity":2,"rule":"possible-tunnels","would_block":false},
-    "spid":{"label":"obfs4","family":"obfuscated","category":"tunnel","state":"identified","score":1.234,
-      "margin":0.5,"tunnel_score":1.5,"tunnel_margin":0.8,"payload_packets":8},
+    "spid":{"label":"obfs4","family":"obfuscated","category":"tunnel","state":"identified","class":"label","score":1.234,
+      "margin":0.5,"tunnel_score":1.5,"tunnel_margin":0.8,"divergence":2.5,"payload_packets":8},
     "action":"alert"})"));
 }
 
@@ -198,8 +214,8 @@ TEST(Events, ABlockThatARuleMade) {
     "src_ip":"10.0.0.5","src_port":40000,"dest_ip":"198.51.100.7","dest_port":443,"proto":"TCP",
     "drop":{"change":"added","scope":"endpoint","target":"tcp 198.51.100.7:443","rule":"tunnels",
       "expires":"2026-11-21T20:04:35.000000+0000"},
-    "spid":{"label":"obfs4","family":"obfuscated","category":"tunnel","state":"identified","score":1.234,
-      "margin":0.5,"payload_packets":8},
+    "spid":{"label":"obfs4","family":"obfuscated","category":"tunnel","state":"identified","class":"label","score":1.234,
+      "margin":0.5,"divergence":2.5,"payload_packets":8},
     "action":"drop"})"));
 }
 
