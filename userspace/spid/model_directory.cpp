@@ -7,13 +7,15 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
-#include <cstdlib>
 #include <filesystem>
+#include <map>
 #include <system_error>
 #include <thread>
 #include <tuple>
 
+#include "userspace/base/staged_files.h"
 #include "userspace/base/unique_fd.h"
+#include "userspace/spid/database_header.h"
 #include "userspace/spid/model_file.h"
 
 namespace spidd {
@@ -24,7 +26,7 @@ namespace fs = std::filesystem;
 constexpr std::size_t kMaxFileSize = 16U << 20;
 
 bool is_model_file_name(std::string_view name) {
-  return name.ends_with(".json") && !name.starts_with('.') && name != "provenance.json";
+  return name.ends_with(".json") && !name.starts_with('.') && name != "provenance.json" && name != kHeaderFile;
 }
 
 // Sorted, so that errors and models come in the same order everywhere.
@@ -100,40 +102,41 @@ std::vector<Result<ModelFile>> load_files(const std::string& directory, const st
   return files;
 }
 
-Result<void> write_all(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = ::write(fd, text.data(), text.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return fail_errno(errno, "write");
-    text.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return {};
-}
-
-// Readers see the old file or the new one, also after a loss of power.
-Result<void> replace_file(const std::string& path, std::string_view text) {
-  const fs::path target(path);
-  std::string temporary = (target.parent_path() / ("." + target.filename().string() + ".XXXXXX")).string();
-  const UniqueFd fd(::mkostemp(temporary.data(), O_CLOEXEC));
-  if (!fd) return fail_errno(errno, "{}: make a file beside it", path);
-  Result<void> written = write_all(fd.get(), text);
-  if (written &&
-      (::fchmod(fd.get(), 0644) != 0 || ::fsync(fd.get()) != 0 || ::rename(temporary.c_str(), path.c_str()) != 0)) {
-    written = fail_errno(errno, "write");
-  }
-  if (!written) {
-    ::unlink(temporary.c_str());
-    return std::move(written).error().within(path);
-  }
-  return {};
-}
-
 Result<void> check_saveable(const ProtocolModel& model) {
   if (!is_valid_label(model.label)) return fail("\"{}\" is not a label for a model", model.label);
   if (!is_valid_label(model.family)) return fail("\"{}\" is not a family for model {}", model.family, model.label);
   if (model.transport != model_transport(model.transport))
     return fail("{}: icmp6 shares the models of icmp", model.label);
   return {};
+}
+
+// A directory without one is of spidd 0.1 or made by hand; then the model files alone say what holds.
+Result<bool> load_header(const std::string& directory, ModelDatabase& database) {
+  const std::string path = (fs::path(directory) / kHeaderFile).string();
+  std::error_code error;
+  if (!fs::exists(path, error) && !error) return false;
+  std::string text;
+  if (Result<void> read = read_file(path, text); !read) return tl::unexpected(std::move(read).error());
+  if (Result<void> parsed = parse_header(text, path, database); !parsed) return tl::unexpected(parsed.error());
+  return true;
+}
+
+Result<void> stage_model(const ModelDatabase& database, const ProtocolModel& model, const std::string& directory,
+                         StagedFiles& files) {
+  if (Result<void> checked = check_saveable(model); !checked) return checked;
+  return files.write((fs::path(directory) / model_file_name(model)).string(),
+                     format_model(model, database.snap, database.rules));
+}
+
+Result<void> make_directory(const std::string& directory) {
+  std::error_code error;
+  fs::create_directories(directory, error);
+  if (error) return fail_errno(error.value(), "{}: make the directory of models", directory);
+  return {};
+}
+
+Result<void> stage_header(const ModelDatabase& database, const std::string& directory, StagedFiles& files) {
+  return files.write((fs::path(directory) / kHeaderFile).string(), format_header(database));
 }
 
 }  // namespace
@@ -144,15 +147,18 @@ Result<ModelDatabase> load_models(const std::string& directory, Origin origin) {
   std::vector<Result<ModelFile>> files = load_files(directory, *names);
 
   ModelDatabase database;
+  const Result<bool> header = load_header(directory, database);
+  if (!header) return tl::unexpected<Error>(header.error());
   database.models.reserve(files.size());
   for (std::size_t i = 0; i < files.size(); ++i) {
     Result<ModelFile>& file = files[i];
     if (!file) return tl::unexpected<Error>(std::move(file).error());
-    if (i == 0) {
+    if (i == 0 && !*header) {
       database.snap = file->snap;
       database.rules = file->rules;
     } else if (file->snap != database.snap || file->rules != database.rules) {
-      return fail("{}/{}: snap and rules differ from those of {}", directory, (*names)[i], names->front());
+      return fail("{}/{}: snap and rules differ from those of {}", directory, (*names)[i],
+                  *header ? std::string(kHeaderFile) : names->front());
     }
     file->model.origin = origin;
     database.models.push_back(std::move(file->model));
@@ -164,16 +170,29 @@ Result<ModelDatabase> load_models(const std::string& directory, Origin origin) {
 }
 
 Result<void> save_models(const ModelDatabase& database, const std::string& directory) {
-  std::error_code error;
-  fs::create_directories(directory, error);
-  if (error) return fail_errno(error.value(), "{}: make the directory of models", directory);
-  for (const ProtocolModel& model : database.models) {
-    if (Result<void> checked = check_saveable(model); !checked) return checked;
-    const std::string text = format_model(model, database.snap, database.rules);
-    const std::string path = (fs::path(directory) / model_file_name(model)).string();
-    if (Result<void> written = replace_file(path, text); !written) return written;
+  if (Result<void> made = make_directory(directory); !made) return made;
+  StagedFiles files;
+  for (const ProtocolModel& model : database.models)
+    if (Result<void> staged = stage_model(database, model, directory, files); !staged) return staged;
+  if (Result<void> staged = stage_header(database, directory, files); !staged) return staged;
+  return files.commit();
+}
+
+Result<void> save_changes(const ModelDatabase& before, const ModelDatabase& after, const std::string& directory) {
+  if (Result<void> made = make_directory(directory); !made) return made;
+  StagedFiles files;
+  std::map<std::string, const ProtocolModel*> old;
+  for (const ProtocolModel& model : before.models) old.emplace(model_file_name(model), &model);
+  for (const ProtocolModel& model : after.models) {
+    const auto same = old.find(model_file_name(model));
+    const bool unchanged = same != old.end() && *same->second == model;
+    if (same != old.end()) old.erase(same);
+    if (unchanged) continue;
+    if (Result<void> staged = stage_model(after, model, directory, files); !staged) return staged;
   }
-  return {};
+  for (const auto& [name, model] : old) files.remove((fs::path(directory) / name).string());
+  if (Result<void> staged = stage_header(after, directory, files); !staged) return staged;
+  return files.commit();
 }
 
 }  // namespace spidd

@@ -16,7 +16,6 @@ namespace spidd {
 namespace {
 
 constexpr std::uint64_t kFormatVersion = 2;
-constexpr std::string_view kMeterSet = "spidd44";
 constexpr std::array<std::string_view, 2> kRulesNames = {"corrected", "strict"};
 
 constexpr float kMillibits = 1000;
@@ -55,6 +54,14 @@ constexpr std::array<std::string_view, 14> kKeyNames = {"spidd_model",
                                                         "payload_packets",
                                                         "threshold_millibits",
                                                         "meters"};
+
+// Hostile text is quoted only in part, and never raw.
+std::string shorten(std::string_view text) {
+  std::string shown(text.substr(0, 64));
+  std::replace_if(
+      shown.begin(), shown.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+  return shown;
+}
 
 std::optional<unsigned> find_meter(std::string_view name) {
   for (unsigned meter = 0; meter < kMeterCount; ++meter) {
@@ -166,14 +173,6 @@ class ModelReader final : public nlohmann::json_sax<nlohmann::json> {
     place_ = place;
     return true;
   }
-  // Hostile text is quoted only in part, and never raw.
-  static std::string shorten(std::string_view text) {
-    std::string shown(text.substr(0, 64));
-    std::replace_if(
-        shown.begin(), shown.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
-    return shown;
-  }
-
   bool begin_header_value(std::string_view name) {
     const auto found = std::find(kKeyNames.begin(), kKeyNames.end(), name);
     if (found == kKeyNames.end()) return refuse("key \"{}\" is unknown", shorten(name));
@@ -219,9 +218,9 @@ class ModelReader final : public nlohmann::json_sax<nlohmann::json> {
       case Key::meter_set:
         return value == kMeterSet || refuse("meter set \"{}\" is not \"{}\"", shorten(value), kMeterSet);
       case Key::rules: {
-        const auto found = std::find(kRulesNames.begin(), kRulesNames.end(), value);
-        if (found == kRulesNames.end()) return refuse("rules \"{}\" are neither corrected nor strict", shorten(value));
-        file_.rules = static_cast<MeterRules>(found - kRulesNames.begin());
+        const Result<MeterRules> rules = parse_rules(value);
+        if (!rules) return refuse("{}", rules.error().message);
+        file_.rules = *rules;
         return true;
       }
       case Key::label:
@@ -305,6 +304,14 @@ class ModelReader final : public nlohmann::json_sax<nlohmann::json> {
 
 }  // namespace
 
+std::string_view rules_name(MeterRules rules) { return kRulesNames[static_cast<std::size_t>(rules)]; }
+
+Result<MeterRules> parse_rules(std::string_view name) {
+  const auto found = std::ranges::find(kRulesNames, name);
+  if (found == kRulesNames.end()) return fail("rules \"{}\" are neither corrected nor strict", shorten(name));
+  return static_cast<MeterRules>(found - kRulesNames.begin());
+}
+
 Result<ModelFile> parse_model(std::string_view text, const std::string& name) {
   ModelReader reader;
   const char* read = text.data();
@@ -322,7 +329,7 @@ std::string format_model(const ProtocolModel& model, unsigned snap, MeterRules r
   text.reserve(64 * 1024);
   auto out = std::back_inserter(text);
   fmt::format_to(out, "{{\n\"spidd_model\": {},\n\"meter_set\": \"{}\",\n\"rules\": \"{}\",\n\"snap\": {},\n",
-                 kFormatVersion, kMeterSet, kRulesNames[static_cast<std::size_t>(rules)], snap);
+                 kFormatVersion, kMeterSet, rules_name(rules), snap);
   fmt::format_to(out,
                  "\"label\": \"{}\",\n\"family\": \"{}\",\n\"category\": \"{}\",\n\"transport\": \"{}\",\n"
                  "\"view\": \"{}\",\n",

@@ -9,6 +9,10 @@
 
 namespace spidd {
 
+inline constexpr std::string_view kMeterSet = "spidd44";
+std::string_view rules_name(MeterRules rules);  // "corrected", "strict"
+Result<MeterRules> parse_rules(std::string_view name);
+
 // A model with what its file says of the way it was measured.
 struct ModelFile {
   ProtocolModel model;

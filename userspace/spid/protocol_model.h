@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -61,6 +62,8 @@ struct ProtocolModel {
   void subtract(const Fingerprint& flow);  // for leave-one-out; Requires: it was added before
   void merge(const ProtocolModel& other);  // counters, flows, payload packets, captures; the higher threshold
 
+  bool operator==(const ProtocolModel&) const = default;
+
   bool has_evidence() const {
     return flows >= kEvidenceFlows && payload_packets >= kEvidencePackets && captures >= kEvidenceCaptures;
   }
@@ -70,8 +73,10 @@ inline constexpr std::size_t kMaxModels = 4096;
 
 struct ModelDatabase {
   unsigned snap = kSnapLength;
-  MeterRules rules = MeterRules::corrected;  // that the counters were measured with
-  std::vector<ProtocolModel> models;         // sorted by (label, transport, view, origin); each combination once
+  MeterRules rules = MeterRules::corrected;     // that the counters were measured with
+  std::optional<std::uint64_t> thresholds_for;  // background_hash() of the models that thresholds were found among
+  std::string creator;                          // program and version that wrote it
+  std::vector<ProtocolModel> models;            // sorted by (label, transport, view, origin); each combination once
 
   // The first such model. The transport may be icmp6 here: it is taken for icmp.
   const ProtocolModel* find(std::string_view label, Transport transport, View view = View::both) const;
@@ -83,12 +88,17 @@ struct ModelDatabase {
   Result<void> append(ModelDatabase other);
 };
 
-// A directory of model files "<label>.<transport>.json", "<label>.<transport>.<view>.json" (format:
+// A directory of model files "<label>.<transport>.json", "<label>.<transport>.<view>.json" and database.json (format:
 // policy/models/README.md). Hostile or damaged files give an error with file and position. An empty or missing
 // directory is an error. All models get `origin`.
 Result<ModelDatabase> load_models(const std::string& directory, Origin origin = Origin::shipped);
 
-// Writes each model's file atomically; makes the directory if it is missing. Leaves other files alone.
+// Writes each model's file and database.json, all or none; makes the directory if it is missing. Leaves other files
+// alone.
 Result<void> save_models(const ModelDatabase& database, const std::string& directory);
+
+// The same for what differs: models of `after` that are not so in `before` are written, files of models that are no
+// longer there are removed. `before` is what load_models() gave.
+Result<void> save_changes(const ModelDatabase& before, const ModelDatabase& after, const std::string& directory);
 
 }  // namespace spidd

@@ -196,7 +196,7 @@ TEST(ModelDirectory, IsSavedOverOlderFilesWithoutLeavings) {
   database.models[0].flows = 99;
   ASSERT_TRUE(save_models(database, directory.path()));
   EXPECT_EQ(load_models(directory.path())->models[0].flows, 99U);
-  EXPECT_EQ(std::distance(fs::directory_iterator(directory.path()), fs::directory_iterator()), 1);
+  EXPECT_EQ(std::distance(fs::directory_iterator(directory.path()), fs::directory_iterator()), 2);
 }
 
 TEST(ModelDirectory, IsNotWrittenOutsideForAHostileLabel) {

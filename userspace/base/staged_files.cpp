@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "userspace/base/staged_files.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+
+#include "userspace/base/unique_fd.h"
+
+namespace spidd {
+namespace {
+
+namespace fs = std::filesystem;
+
+Result<void> write_all(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = ::write(fd, text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return fail_errno(errno, "write");
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return {};
+}
+
+}  // namespace
+
+StagedFiles::~StagedFiles() {
+  for (const Staged& staged : written_) ::unlink(staged.temporary.c_str());
+}
+
+Result<void> StagedFiles::write(const std::string& path, std::string_view text) {
+  const fs::path target(path);
+  std::string temporary = (target.parent_path() / ("." + target.filename().string() + ".XXXXXX")).string();
+  const UniqueFd fd(::mkostemp(temporary.data(), O_CLOEXEC));
+  if (!fd) return fail_errno(errno, "{}: make a file beside it", path);
+  written_.push_back({temporary, path});
+  if (Result<void> written = write_all(fd.get(), text); !written) return std::move(written).error().within(path);
+  if (::fchmod(fd.get(), 0644) != 0 || ::fsync(fd.get()) != 0) return fail_errno(errno, "{}: write", path);
+  return {};
+}
+
+Result<void> StagedFiles::commit() {
+  while (!written_.empty()) {
+    const Staged& staged = written_.back();
+    if (::rename(staged.temporary.c_str(), staged.path.c_str()) != 0)
+      return fail_errno(errno, "{}: put the new file in its place", staged.path);
+    written_.pop_back();
+  }
+  for (const std::string& path : removed_)
+    if (::unlink(path.c_str()) != 0 && errno != ENOENT) return fail_errno(errno, "{}: remove", path);
+  removed_.clear();
+  return {};
+}
+
+}  // namespace spidd

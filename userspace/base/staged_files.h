@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// Several files changed together: everything that can fail, short of losing power, fails before the first of them is
+// touched. Readers see the old file or the new one, never half of one.
+//
+//   StagedFiles files;
+//   if (auto staged = files.write(path, text); !staged) return staged;
+//   files.remove(other_path);
+//   return files.commit();
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "userspace/base/result.h"
+
+namespace spidd {
+
+// What was staged and not committed is undone by the destructor. Not thread-safe.
+class StagedFiles {
+ public:
+  StagedFiles() = default;
+  ~StagedFiles();
+  StagedFiles(const StagedFiles&) = delete;
+  StagedFiles& operator=(const StagedFiles&) = delete;
+
+  // Writes the text beside the file, through to the disk.
+  Result<void> write(const std::string& path, std::string_view text);
+  // Takes the file away with commit(). A missing one is no error.
+  void remove(const std::string& path) { removed_.push_back(path); }
+  // Puts the written files in their places, then takes the others away.
+  Result<void> commit();
+
+ private:
+  struct Staged {
+    std::string temporary;
+    std::string path;
+  };
+  std::vector<Staged> written_;
+  std::vector<std::string> removed_;
+};
+
+}  // namespace spidd
