@@ -7,7 +7,7 @@
 #include <set>
 #include <tuple>
 
-#include "userspace/spid/matcher.h"
+#include "userspace/spid/fold_models.h"
 
 namespace spidd {
 namespace {
@@ -146,30 +146,24 @@ void calibrate_thresholds(const TrainingSet& set, const FlowFingerprints& finger
                           const TrainingRules& rules, ModelDatabase& database) {
   const std::vector<unsigned> folds = folds_of_groups(set, use, kCalibrationFolds);
   const std::vector<bool> spread = spread_flows(set, use, rules);
-  std::map<std::tuple<std::string, Transport, View>, std::vector<float>> scores_of;
-  std::vector<Matcher::Score> scores;
+  FoldModels models(set, fingerprints, spread);
+  std::vector<std::vector<float>> scores_of(models.database().models.size());
+  std::vector<bool> out(set.flows.size());
+  std::vector<bool> tested(set.flows.size());
   for (unsigned fold = 0; fold < kCalibrationFolds; ++fold) {
-    std::vector<bool> train = spread;
-    for (std::size_t i = 0; i < train.size(); ++i) {
-      if (folds[set.flows[i].group] == fold) train[i] = false;
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      const bool in_fold = folds[set.flows[i].group] == fold;
+      out[i] = spread[i] && in_fold;
+      tested[i] = use[i] && in_fold && set.flows[i].category != Category::tunnel;
     }
-    const auto matcher = Matcher::build(train_models(set, fingerprints, train));
-    if (!matcher) continue;
-    for (std::size_t i = 0; i < set.flows.size(); ++i) {
-      const LabelledFlow& flow = set.flows[i];
-      if (!use[i] || folds[flow.group] != fold || flow.category == Category::tunnel) continue;
-      for (const View view : kViews) {
-        matcher->score_all(flow.transport, fingerprints[view][i], scores, view);
-        const auto own = std::ranges::find_if(
-            scores, [&](const Matcher::Score& score) { return matcher->models()[score.model].label == flow.label; });
-        if (own != scores.end()) scores_of[{flow.label, flow.transport, view}].push_back(own->score);
-      }
-    }
+    models.take_out(out);
+    models.score_own(tested, scores_of);
+    models.put_back(out);
   }
   for (ProtocolModel& model : database.models) {
-    const auto found = scores_of.find({model.label, model.transport, model.view});
-    if (found == scores_of.end()) continue;
-    std::vector<float>& own = found->second;
+    const std::size_t index = models.index_of(model.label, model.transport, model.view);
+    if (index == FoldModels::kNone || scores_of[index].empty()) continue;
+    std::vector<float>& own = scores_of[index];
     std::sort(own.begin(), own.end());
     const auto at = static_cast<std::size_t>(kMissedShare * static_cast<double>(own.size() - 1));
     model.threshold = std::clamp(own[at], 0.0F, kHighestThreshold);
