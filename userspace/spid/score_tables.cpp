@@ -8,7 +8,6 @@
 namespace spidd {
 namespace {
 
-constexpr double kSmoothing = 64;      // alpha: so many measurements of the background are mixed into a model
 constexpr double kUniformShare = 0.1;  // of the background; no bin is impossible
 
 std::int16_t to_table_value(double bits) {

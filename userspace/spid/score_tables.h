@@ -16,6 +16,7 @@
 namespace spidd {
 
 inline constexpr int kStepsPerBit = 256;  // resolution of the table
+inline constexpr double kSmoothing = 64;  // alpha: so many measurements of the background are mixed into a model
 
 using MeterMask = std::uint64_t;  // bit per meter
 static_assert(kMeterCount <= 64);
