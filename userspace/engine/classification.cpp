@@ -101,6 +101,22 @@ VerdictClass class_of(const Verdict& verdict) {
   return VerdictClass::unknown;
 }
 
+// What no confirmed model accounts for may have been learned from the stream.
+void name_provisionally(Verdict& verdict, const Match& match, std::span<const ModelSummary> models,
+                        const ClassificationRules& rules) {
+  if (match.best_provisional == kNoModel) return;
+  const ModelSummary& model = models[match.best_provisional];
+  const float threshold =
+      rules.model_thresholds ? std::max(rules.label_threshold, model.threshold) : rules.label_threshold;
+  const float margin = match.best == kNoModel ? kNoRival : match.provisional_score - match.best_score;
+  if (match.provisional_score < threshold || margin <= 0) return;
+  verdict.state = IdentificationState::identified;
+  verdict.verdict_class = VerdictClass::label;
+  verdict.model = match.best_provisional;
+  verdict.score = match.provisional_score;
+  verdict.margin = margin;
+}
+
 }  // namespace
 
 ClassificationRules classification_rules(Profile profile) {
@@ -120,6 +136,7 @@ Verdict classify(const Match& match, std::span<const ModelSummary> models, unsig
                  const Verdict& previous, const ClassificationRules& rules) {
   Verdict verdict = conclude(match, models, payload_packets, progress, previous, rules);
   verdict.verdict_class = class_of(verdict);
+  if (verdict.verdict_class == VerdictClass::unknown) name_provisionally(verdict, match, models, rules);
   return verdict;
 }
 

@@ -22,6 +22,7 @@ struct Column {
   std::uint16_t model = kNoModel;
   std::uint16_t family = 0;
   bool is_tunnel = false;
+  bool provisional = false;
   MeterMask meters = 0;
 };
 
@@ -188,7 +189,7 @@ Result<Matcher> Matcher::build(const ModelDatabase& database, Profile profile) {
     tables->models.push_back(summary_of(model));
     tables->classic.emplace_back(model);
     tables->tables[index].columns.push_back(
-        {number, family, model.category == Category::tunnel, measured_meters(model)});
+        {number, family, model.category == Category::tunnel, model.provisional, measured_meters(model)});
     members[index].push_back(&model);
     return {};
   };
@@ -236,7 +237,13 @@ Match Matcher::match(Transport transport, const Fingerprint& flow, View view) co
   BestTwo all;
   BestTwo other;
   Best tunnel;
+  Best provisional;
   tables_->for_each(transport, view, flow, [&](const Column& column, float score) {
+    // What strangers taught it must not outdo, or come between, what is known for sure.
+    if (column.provisional) {
+      provisional.offer(column, score);
+      return;
+    }
     all.offer(column, score);
     if (column.is_tunnel) {
       tunnel.offer(column, score);
@@ -250,6 +257,7 @@ Match Matcher::match(Transport transport, const Fingerprint& flow, View view) co
   tunnel.store(match.best_tunnel, match.tunnel_score);
   other.best.store(match.best_other, match.other_score);
   other.second.store(match.other_second, match.other_second_score);
+  provisional.store(match.best_provisional, match.provisional_score);
   return match;
 }
 

@@ -47,16 +47,18 @@ struct ModelSummary {
 // Result of matching one fingerprint. Scores in bits per measurement; under a classic profile they are divergences with
 // the sign turned, so that more is nearer there, too.
 struct Match {
-  std::uint16_t best = kNoModel;          // index into Matcher::models(); kNoModel if nothing could be compared
-  std::uint16_t second = kNoModel;        // best model of another family
-  std::uint16_t best_tunnel = kNoModel;   // best model of category tunnel
-  std::uint16_t best_other = kNoModel;    // best model of any other category
-  std::uint16_t other_second = kNoModel;  // best model of any other category and another family than best_other
+  std::uint16_t best = kNoModel;              // index into Matcher::models(); kNoModel if nothing could be compared
+  std::uint16_t second = kNoModel;            // best model of another family
+  std::uint16_t best_tunnel = kNoModel;       // best model of category tunnel
+  std::uint16_t best_other = kNoModel;        // best model of any other category
+  std::uint16_t other_second = kNoModel;      // best model of any other category and another family than best_other
+  std::uint16_t best_provisional = kNoModel;  // best model that nobody confirmed; never one of those above
   float best_score = 0;
   float second_score = 0;
   float tunnel_score = 0;
   float other_score = 0;
   float other_second_score = 0;
+  float provisional_score = 0;
 
   // Between the best tunnel and the best other model: > 0 says tunnel. Only meaningful if both exist.
   float tunnel_margin() const { return tunnel_score - other_score; }

@@ -6,7 +6,7 @@
 namespace spidd {
 namespace {
 
-enum : std::uint16_t { kHttps, kDot, kOpenvpn, kHttp, kTlsTunnel };
+enum : std::uint16_t { kHttps, kDot, kOpenvpn, kHttp, kTlsTunnel, kLearned };
 
 const std::vector<ModelSummary>& models() {
   static const std::vector<ModelSummary> models = {
@@ -15,6 +15,7 @@ const std::vector<ModelSummary>& models() {
       {"openvpn", "openvpn", Category::tunnel, Transport::tcp, 10, 3, 100},
       {"http", "http", Category::plain, Transport::tcp, 10, 3, 100, 0.5F},
       {"https-proxy", "tls-tunnel", Category::tunnel, Transport::tcp, 10, 3, 100},
+      {"unknown-3fa2", "unknown-3fa2", Category::plain, Transport::tcp, 7, 3, 100, 0.4F},
   };
   return models;
 }
@@ -169,6 +170,40 @@ TEST(Classification, APauseGivesAnAnswerThatIsNotFinal) {
 TEST(Classification, NoModelToCompareWithIsUnknown) {
   EXPECT_EQ(judge(Match{}, 3, Progress::ended).state, IdentificationState::unknown);
   EXPECT_EQ(judge(Match{}, 4).state, IdentificationState::undecided);
+}
+
+TEST(Classification, WhatNobodyConfirmedNamesOnlyWhatIsUnknown) {
+  Match match = http(0.45F, 0.3F, 0.1F);  // below the threshold of http
+  match.best_provisional = kLearned;
+  match.provisional_score = 0.5F;
+  const Verdict learned = judge(match, 8);
+  EXPECT_EQ(learned.state, IdentificationState::identified);
+  EXPECT_EQ(learned.verdict_class, VerdictClass::label);
+  EXPECT_EQ(learned.model, kLearned);
+  EXPECT_FLOAT_EQ(learned.score, 0.5F);
+  EXPECT_NEAR(learned.margin, 0.05F, 1e-6F);
+
+  match.provisional_score = 0.42F;  // http is nearer
+  EXPECT_EQ(judge(match, 8).state, IdentificationState::unknown);
+
+  Match known = http(0.7F, 0.3F, 0.1F);
+  known.best_provisional = kLearned;
+  known.provisional_score = 3.0F;
+  EXPECT_EQ(judge(known, 8).model, kHttp);
+
+  Match tunnelled = tunnel(0.8F, 0.2F);
+  tunnelled.best_provisional = kLearned;
+  tunnelled.provisional_score = 3.0F;
+  EXPECT_EQ(judge(tunnelled, 8).model, kOpenvpn);
+}
+
+TEST(Classification, WhatNobodyConfirmedMustReachItsThreshold) {
+  Match match = http(0.1F, 0.0F, -0.1F);
+  match.best_provisional = kLearned;
+  match.provisional_score = 0.39F;
+  EXPECT_EQ(judge(match, 8).state, IdentificationState::unknown);
+  match.provisional_score = 0.4F;
+  EXPECT_EQ(judge(match, 8).model, kLearned);
 }
 
 TEST(Classification, KeepsTheActionAlreadyTaken) {

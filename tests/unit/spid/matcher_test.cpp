@@ -60,6 +60,36 @@ double exact_score(const Fingerprint& flow, const ModelDatabase& database, const
   return score / shared;
 }
 
+TEST(Matcher, KeepsProvisionalModelsApart) {
+  ModelDatabase database = make_database(6);
+  const auto before = Matcher::build(database);
+  ASSERT_TRUE(before);
+  ProtocolModel learned = database.models[2];
+  learned.label = learned.family = "unknown-3fa2";
+  learned.provisional = true;
+  learned.origin = Origin::learned;
+  ModelDatabase stream;
+  stream.models.push_back(learned);
+  ASSERT_TRUE(database.append(stream));
+  const auto after = Matcher::build(database);
+  ASSERT_TRUE(after);
+  std::mt19937 random(77);
+  for (unsigned i = 0; i < 20; ++i) {
+    const Fingerprint flow = measure(random_flow(random, 8, 8 + 10 * i));
+    const Match alone = before->match(Transport::tcp, flow);
+    const Match both = after->match(Transport::tcp, flow);
+    EXPECT_EQ(alone.best_provisional, kNoModel);
+    EXPECT_EQ(both.best, alone.best);
+    EXPECT_EQ(both.second, alone.second);
+    EXPECT_EQ(both.best_other, alone.best_other);
+    EXPECT_EQ(both.best_tunnel, alone.best_tunnel);
+    EXPECT_FLOAT_EQ(both.best_score, alone.best_score);
+    ASSERT_NE(both.best_provisional, kNoModel);
+    EXPECT_EQ(after->models()[both.best_provisional].label, "unknown-3fa2");
+    EXPECT_FALSE(after->models()[both.best_provisional].may_block);
+  }
+}
+
 TEST(Matcher, ScoresAsTheFormulaSays) {
   const ModelDatabase database = make_database(7);
   const Matcher matcher = *Matcher::build(database);
