@@ -37,6 +37,10 @@
 /* Payload packets that become records of a flow whose sizes were asked for; from SPIDD_RECORD_LIMIT on without payload
  * bytes. */
 #define SPIDD_SIZES_LIMIT 100
+/* Headers of TLS records that a record carries. */
+#define SPIDD_TLS_HEADERS 6
+/* Types of TLS records are this and the next three (RFC 8446 section 5.1). */
+#define SPIDD_TLS_FIRST_TYPE 20
 /* Interfaces one daemon can watch: the observation domain of a flow key is below this. */
 #define SPIDD_MAX_INTERFACES 64
 /* Rings, and so workers, one daemon can have. */
@@ -157,6 +161,12 @@ enum spidd_flow_flag {
 	SPIDD_FLOW_ANSWERED = 1 << 6, /* packets of both directions seen */
 };
 
+/* Bits of spidd_flow.tls for the direction to the server; shifted by one for the other. */
+enum spidd_tls_state {
+	SPIDD_TLS_WALKING = 1 << 0, /* payload was seen: tls_next is valid */
+	SPIDD_TLS_STOPPED = 1 << 2, /* no more headers are looked for */
+};
+
 enum spidd_flow_verdict {
 	SPIDD_VERDICT_UNDECIDED = 0,
 	SPIDD_VERDICT_DECIDED = 1, /* the engine needs no more records of this flow */
@@ -172,7 +182,7 @@ enum spidd_direction {
 /*
  * Value of the LRU map `flows`. Written by the kernel; `verdict` is written by the kernel too, on the daemon's behalf
  * (program flow_verdict), because a whole-value update from outside would lose counts. Counters are not atomic:
- * receive-side scaling keeps one direction of a flow on one CPU. `flags` to `zero` are one 32-bit word that the kernel
+ * receive-side scaling keeps one direction of a flow on one CPU. `flags` to `tls` are one 32-bit word that the kernel
  * changes atomically, because both directions share it.
  */
 struct spidd_flow {
@@ -186,12 +196,13 @@ struct spidd_flow {
 	__u8 flags;            /* enum spidd_flow_flag */
 	__u8 verdict;          /* enum spidd_flow_verdict */
 	__u8 seq_known;        /* bit d: next_seq[d] is valid */
-	__u8 zero;
+	__u8 tls;              /* enum spidd_tls_state of both directions */
 	__u32 drop_generation; /* config.drop_generation for which the next two fields hold; 0 = never looked up */
 	__u32 drop_slot;       /* hit counter slot of the drop entry that matched, 0 = none matched */
 	__u64 drop_until_ns;   /* coarse; expiry of that entry */
+	__u32 tls_next[2];     /* TCP: sequence number where the next TLS record header begins */
 };
-SPIDD_ASSERT_SIZE(spidd_flow, 80);
+SPIDD_ASSERT_SIZE(spidd_flow, 88);
 SPIDD_ASSERT_OFFSET(spidd_flow, next_seq, 48);
 SPIDD_ASSERT_OFFSET(spidd_flow, flags, 60);
 SPIDD_ASSERT_OFFSET(spidd_flow, drop_generation, 64);
@@ -326,7 +337,8 @@ enum spidd_record_type {
 enum spidd_record_flag {
 	SPIDD_RECORD_CLIENT_IS_LO = 1 << 0,
 	SPIDD_RECORD_START_SEEN = 1 << 1,
-	SPIDD_RECORD_EGRESS = 1 << 2, /* seen by the egress hook */
+	SPIDD_RECORD_EGRESS = 1 << 2,   /* seen by the egress hook */
+	SPIDD_RECORD_ANSWERED = 1 << 3, /* packets of both directions were seen, with payload or without */
 };
 
 /* What an end record says about the whole flow. */
@@ -357,16 +369,21 @@ struct spidd_record {
 	__u8 tcp_flags;       /* as on the wire; 0 unless TCP */
 	__u8 captured;        /* valid bytes of payload, 0..SPIDD_SNAP; the rest is zero */
 	__u8 abi_version;     /* SPIDD_ABI_VERSION */
-	__u32 zero;
+	__u8 tls_count;       /* TLS record headers that begin in this packet, 0..SPIDD_TLS_HEADERS */
+	__u8 zero;
+	__u16 tls_types;                      /* of each, from the lowest bits: two bits, type - SPIDD_TLS_FIRST_TYPE */
+	__u16 tls_lengths[SPIDD_TLS_HEADERS]; /* of each, without the header */
+	__u32 zero2;
 	union {
 		__u8 payload[SPIDD_SNAP];
 		struct spidd_flow_totals totals;
 	};
 };
-SPIDD_ASSERT_SIZE(spidd_record, 144);
+SPIDD_ASSERT_SIZE(spidd_record, 160);
 SPIDD_ASSERT_OFFSET(spidd_record, key, 16);
 SPIDD_ASSERT_OFFSET(spidd_record, payload_length, 56);
 SPIDD_ASSERT_OFFSET(spidd_record, order, 64);
-SPIDD_ASSERT_OFFSET(spidd_record, payload, 80);
+SPIDD_ASSERT_OFFSET(spidd_record, tls_count, 76);
+SPIDD_ASSERT_OFFSET(spidd_record, payload, 96);
 
 #endif /* SPIDD_ABI_H */

@@ -133,7 +133,9 @@ SPIDD_INLINE void spidd_flow_init(struct spidd_flow *flow, const struct spidd_pa
 	flow->flags = flags;
 	flow->verdict = SPIDD_VERDICT_UNDECIDED;
 	flow->seq_known = 0;
-	flow->zero = 0;
+	flow->tls = 0;
+	flow->tls_next[0] = 0;
+	flow->tls_next[1] = 0;
 }
 
 /*
@@ -293,6 +295,8 @@ SPIDD_INLINE void spidd_record_common(struct spidd_record *record, const struct 
 		flags |= SPIDD_RECORD_CLIENT_IS_LO;
 	if (flow->flags & SPIDD_FLOW_START_SEEN)
 		flags |= SPIDD_RECORD_START_SEEN;
+	if (flow->flags & SPIDD_FLOW_ANSWERED)
+		flags |= SPIDD_RECORD_ANSWERED;
 	if (egress)
 		flags |= SPIDD_RECORD_EGRESS;
 	__builtin_memset(record, 0, sizeof(*record));

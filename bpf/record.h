@@ -10,6 +10,7 @@
 #define SPIDD_RECORD_H
 
 #include "bpf/counters.h"
+#include "bpf/tls.h"
 
 /* The ring of a flow: the same for both directions and all hooks. */
 SPIDD_INLINE void *spidd_ring_of(const struct spidd_flow_key *key, const struct spidd_config *settings)
@@ -39,8 +40,8 @@ SPIDD_INLINE __u32 spidd_load_payload(SPIDD_CONTEXT *ctx, struct spidd_record *r
 }
 
 SPIDD_INLINE void spidd_send_payload(SPIDD_CONTEXT *ctx, void *ring, const struct spidd_packet *packet,
-                                     const struct spidd_flow *flow, const struct spidd_flow_outcome *outcome,
-                                     __u32 index, __u64 time_ns, struct spidd_counters *count)
+                                     struct spidd_flow *flow, const struct spidd_flow_outcome *outcome, __u32 index,
+                                     __u64 time_ns, struct spidd_counters *count)
 {
 	struct spidd_record *record = bpf_ringbuf_reserve(ring, sizeof(*record), 0);
 	__u32 offset = packet->payload_offset + (outcome->first_segment + index) * packet->segment_size;
@@ -57,6 +58,8 @@ SPIDD_INLINE void spidd_send_payload(SPIDD_CONTEXT *ctx, void *ring, const struc
 			bpf_ringbuf_discard(record, BPF_RB_NO_WAKEUP);
 			return;
 		}
+		if (packet->protocol == SPIDD_PROTOCOL_TCP)
+			spidd_tls_walk(ctx, offset, flow, record);
 	}
 	bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
 	count->value[SPIDD_RECORDS_SENT]++;
@@ -64,7 +67,7 @@ SPIDD_INLINE void spidd_send_payload(SPIDD_CONTEXT *ctx, void *ring, const struc
 
 /* The payload records that a step asked for. */
 SPIDD_CHECKED_APART int spidd_send_payloads(SPIDD_CONTEXT *ctx, const struct spidd_config *settings,
-                                            const struct spidd_packet *packet, const struct spidd_flow *flow,
+                                            const struct spidd_packet *packet, struct spidd_flow *flow,
                                             const struct spidd_flow_outcome *outcome)
 {
 	struct spidd_counters *count = spidd_hook_counters();

@@ -15,6 +15,7 @@
 
 #include "tests/bpf/datapath.h"
 #include "tests/support/capture_writer.h"
+#include "tests/support/tls_stream.h"
 #include "userspace/capture/pcap_file.h"
 #include "userspace/capture/pcap_source.h"
 #include "userspace/capture/record_decoder.h"
@@ -122,6 +123,7 @@ std::string text(const PacketRecord& record) {
       << packet.length << " offset " << packet.offset << " direction " << static_cast<unsigned>(packet.direction)
       << " captured " << unsigned{packet.captured} << std::hex;
   for (const std::uint8_t byte : packet.bytes) out << ' ' << unsigned{byte};
+  out << " records " << headers_text(packet.tls.count, packet.tls.types, packet.tls.lengths);
   return out.str();
 }
 
@@ -134,7 +136,7 @@ void compare(const std::vector<PacketRecord>& kernel, const std::vector<PacketRe
 }
 
 TEST(Differential, KernelAndUserspaceMakeTheSameRecordsOfEveryCapture) {
-  std::size_t compared = 0, records = 0, frames_seen = 0;
+  std::size_t compared = 0, records = 0, frames_seen = 0, tls_records = 0;
   for (const fs::path& path : captures()) {
     SCOPED_TRACE(path);
     std::uint16_t link_type = 0;
@@ -147,10 +149,57 @@ TEST(Differential, KernelAndUserspaceMakeTheSameRecordsOfEveryCapture) {
     }
     ++compared;
     records += userspace.size();
+    for (const PacketRecord& record : userspace) tls_records += record.packet.tls.count;
     frames_seen += frames.size();
   }
   EXPECT_GT(compared, 0U);
-  std::printf("compared %zu records of %zu frames in %zu captures\n", records, frames_seen, compared);
+  EXPECT_GT(tls_records, 0U);
+  std::printf("compared %zu records of %zu frames in %zu captures, with %zu TLS record headers\n", records, frames_seen,
+              compared, tls_records);
+}
+
+// What a sending host's capture would show as one packet goes over the wire as segments; the kernel must make the
+// records that a capture on the wire gives.
+TEST(Differential, ASuperPacketGivesTheRecordsOfItsSegmentsOnTheWire) {
+  constexpr std::size_t kSuper = 2400;
+  const auto packet = [](const Bytes& stream, std::size_t begin, std::size_t end) {
+    return PacketBuilder()
+        .ipv4("10.0.0.9", "10.0.0.2")
+        .tcp(40000, 443)
+        .seq(static_cast<std::uint32_t>(1 + begin))
+        .payload(slice(stream, begin, std::min(end, stream.size())))
+        .build();
+  };
+  const Bytes stream = tls_stream({{22, 250},
+                                   {20, 1},
+                                   {23, 30},
+                                   {23, 690},
+                                   {23, 1200},
+                                   {23, 60},
+                                   {23, 60},
+                                   {23, 900},
+                                   {23, 2000},
+                                   {23, 17},
+                                   {21, 30}});
+  for (std::uint32_t size = 300; size < 1500; size += 7) {
+    SCOPED_TRACE(size);
+    std::vector<Bytes> segments;
+    Datapath& datapath = Datapath::fresh();
+    for (std::size_t begin = 0; begin < stream.size(); begin += kSuper) {
+      const std::size_t end = std::min(begin + kSuper, stream.size());
+      for (std::size_t at = begin; at < end; at += size)
+        segments.push_back(packet(stream, at, std::min(at + size, end)));
+      const auto count = static_cast<std::uint32_t>((end - begin + size - 1) / size);
+      EXPECT_EQ(datapath.run(Program::ingress_tc, packet(stream, begin, end), {size, count}), Verdict::pass);
+    }
+    std::vector<PacketRecord> kernel;
+    for (const spidd_record& record : datapath.records()) {
+      EXPECT_EQ(decode_record(std::as_bytes(std::span(&record, 1)), Duration::zero(), kernel.emplace_back()),
+                DecodeStatus::ok);
+    }
+    compare(kernel, records_of_userspace(kEthernet, segments));
+    if (HasFatalFailure()) break;
+  }
 }
 
 }  // namespace

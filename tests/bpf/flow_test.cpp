@@ -54,11 +54,11 @@ TEST_F(FlowTest, FollowsAConnectionFromSynToFin) {
   EXPECT_EQ(records[0].payload_offset, 54U);
   EXPECT_EQ(records[0].captured, 5U);
   EXPECT_EQ(records[0].tcp_seq, 101U);
-  EXPECT_EQ(records[0].flags, SPIDD_RECORD_START_SEEN) << "the client is the higher address, on ingress";
+  EXPECT_EQ(records[0].flags, SPIDD_RECORD_START_SEEN | SPIDD_RECORD_ANSWERED) << "the client is the higher address";
   EXPECT_EQ(std::memcmp(records[0].payload, "hello\0\0", 7), 0) << "zero beyond what was captured";
   EXPECT_EQ(records[1].direction, SPIDD_TO_CLIENT);
   EXPECT_EQ(records[1].order, 1U);
-  EXPECT_EQ(records[1].flags, SPIDD_RECORD_START_SEEN | SPIDD_RECORD_EGRESS);
+  EXPECT_EQ(records[1].flags, SPIDD_RECORD_START_SEEN | SPIDD_RECORD_EGRESS | SPIDD_RECORD_ANSWERED);
   EXPECT_EQ(records[2].type, SPIDD_RECORD_END);
   EXPECT_EQ(records[2].totals.packets[SPIDD_TO_SERVER], 4U);
   EXPECT_EQ(records[2].totals.packets[SPIDD_TO_CLIENT], 3U);

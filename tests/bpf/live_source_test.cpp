@@ -108,6 +108,22 @@ TEST_F(LiveSource, ADecidedFlowSendsNoMoreRecords) {
   EXPECT_EQ(drain(*sources_[0]).size(), 0U);
 }
 
+TEST_F(LiveSource, SizesThatAreWantedComeUpToTheHundredthPayloadPacket) {
+  start(settings_);
+  ASSERT_EQ(exchange(2), 2U);
+  const auto first = drain(*sources_[0]);
+  ASSERT_EQ(first.size(), 4U);
+  sources_[0]->sizes_wanted(first[0].key, first[0].flow_start);
+  drain(*sources_[0]);
+  ASSERT_EQ(exchange(60), 60U);
+  const auto records = drain(*sources_[0]);
+  ASSERT_EQ(records.size(), kSizesLimit - 4);
+  EXPECT_EQ(records.back().order, kSizesLimit - 1);
+  EXPECT_EQ(records.back().packet.captured, 0);
+  EXPECT_GT(records.back().packet.length, 0U);
+  EXPECT_EQ(sources_[0]->undecodable() + sources_[0]->verdicts_missed(), 0U);
+}
+
 TEST_F(LiveSource, AVerdictOnAnotherFlowOfTheSameFiveTupleIsMissed) {
   start(settings_);
   ASSERT_EQ(exchange(1), 1U);
@@ -144,6 +160,8 @@ TEST_F(LiveSource, AFlowTheEngineHasEndedSendsNoEndRecord) {
   const auto first = drain(*sources_[0]);
   ASSERT_EQ(first.size(), 2U);
   sources_[0]->ended(first[0].key, first[0].flow_start);
+  drain(*sources_[0]);
+  EXPECT_EQ(sources_[0]->totals(first[0].key, first[0].flow_start)->payload_packets, 2U);
   std::this_thread::sleep_for(std::chrono::milliseconds(200));
   ASSERT_EQ(exchange(1), 1U);
   const auto records = drain(*sources_[0]);
@@ -153,7 +171,7 @@ TEST_F(LiveSource, AFlowTheEngineHasEndedSendsNoEndRecord) {
 }
 
 TEST_F(LiveSource, AFullRingLosesRecordsCountsThemAndDelaysNobody) {
-  settings_.ring_bytes = 4096;  // 26 records
+  settings_.ring_bytes = 4096;  // 24 records
   settings_.max_flows = 1024;
   start(settings_);
   for (std::uint16_t port = 41000; port < 41005; ++port) {

@@ -43,7 +43,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     const auto& packet = record.packet;
     FUZZ_CHECK(packet.captured <= packet.length && packet.captured <= spidd::kSnapLength && packet.length > 0);
-    FUZZ_CHECK(record.order < spidd::kRecordLimit);
+    FUZZ_CHECK(record.order < spidd::kRecordLimit && packet.tls.count <= spidd::TlsRecords::kMost);
     FUZZ_CHECK(record.order == open[record.key].records++);
     FUZZ_CHECK(source->totals(record.key, record.flow_start).has_value());
     FUZZ_CHECK(source->flows() <= settings.max_flows);

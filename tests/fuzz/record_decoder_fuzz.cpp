@@ -9,6 +9,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (status != spidd::DecodeStatus::ok) return 0;
   FUZZ_CHECK(record.order < spidd::kSizesLimit || record.type == spidd::PacketRecord::Type::end);
   FUZZ_CHECK(record.packet.captured <= spidd::kSnapLength && record.packet.captured <= record.packet.length);
+  FUZZ_CHECK(record.packet.tls.count <= spidd::TlsRecords::kMost);
   FUZZ_CHECK(record.key.low < record.key.high ||
              (record.key.low == record.key.high && record.key.port_low <= record.key.port_high));
   FUZZ_CHECK(spidd::flow_key(spidd::abi_key(record.key)) == record.key);

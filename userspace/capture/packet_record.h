@@ -48,7 +48,21 @@ struct Endpoint {
   std::string to_string() const;  // "192.0.2.1:443", "[2001:db8::1]:443"
 };
 
-// One payload packet as the attribute meters see it: 88 bytes, kept only until the flow is decided.
+// Headers of the TLS records (RFC 8446 5.1) that begin in a packet. They are followed from header to header through the
+// stream, also beyond the captured bytes, as long as the direction's payload is TLS from its beginning on.
+struct TlsRecords {
+  static constexpr std::size_t kMost = 6;
+  static constexpr std::uint8_t kApplicationData = 23;
+
+  std::array<std::uint16_t, kMost> lengths{};  // without the header, at most 18,432
+  std::uint16_t types = 0;                     // two bits each from the lowest: type - 20
+  std::uint8_t count = 0;
+
+  // Requires: index < count.
+  std::uint8_t type(std::size_t index) const { return static_cast<std::uint8_t>(20 + (types >> (2 * index) & 3)); }
+};
+
+// One payload packet as the attribute meters see it, kept only until the flow is decided.
 struct PayloadPacket {
   Timestamp time;
   std::uint32_t length = 0;  // payload bytes on the wire
@@ -56,7 +70,9 @@ struct PayloadPacket {
   Direction direction = Direction::to_server;
   std::uint8_t captured = 0;                      // valid bytes, 0..kSnapLength
   std::array<std::uint8_t, kSnapLength> bytes{};  // zero beyond `captured`
+  TlsRecords tls;
 };
+static_assert(sizeof(PayloadPacket) == 96);
 
 // Packets and IP bytes on the wire, by Direction.
 struct FlowCounters {
@@ -85,6 +101,7 @@ struct PacketRecord {
   FlowKey key;
   bool client_is_low = true;
   bool start_seen = false;  // the flow was seen from its beginning
+  bool answered = false;    // packets of both directions were seen, with payload or without
   bool egress = false;      // seen by the egress hook
   std::uint8_t tcp_flags = 0;
   std::uint32_t tcp_seq = 0;

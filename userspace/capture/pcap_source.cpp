@@ -11,6 +11,22 @@
 #include "userspace/capture/pcap_link.h"
 #include "userspace/capture/record_decoder.h"
 
+namespace {
+
+using FrameBytes = const std::span<const std::uint8_t>;
+
+int load_bytes(FrameBytes* bytes, std::uint32_t offset, std::uint8_t* to, std::size_t length) {
+  if (offset > bytes->size() || bytes->size() - offset < length) return -1;
+  std::memcpy(to, bytes->data() + offset, length);
+  return 0;
+}
+
+}  // namespace
+
+#define SPIDD_CONTEXT FrameBytes
+#define SPIDD_LOAD_BYTES load_bytes
+#include "bpf/tls.h"
+
 namespace spidd {
 namespace {
 
@@ -39,7 +55,7 @@ struct PcapSource::State {
   void count_without_flow(int status);
   Slot open_flow(const spidd_packet& packet);
   void init_flow(Slot slot, const spidd_packet& packet);
-  void add_payload_record(const spidd_packet& packet, const spidd_flow& flow, const spidd_flow_outcome& outcome);
+  void add_payload_record(const spidd_packet& packet, spidd_flow& flow, const spidd_flow_outcome& outcome);
   void add_end_record(Slot slot);
   bool end_one(Slot slot);
   std::optional<Slot> find(const FlowKey& key, Timestamp flow_start) const;
@@ -211,7 +227,7 @@ void PcapSource::State::init_flow(Slot slot, const spidd_packet& packet) {
 }
 
 // One packet of a file is one segment: bpf/flow.h never asks for more than one record.
-void PcapSource::State::add_payload_record(const spidd_packet& packet, const spidd_flow& flow,
+void PcapSource::State::add_payload_record(const spidd_packet& packet, spidd_flow& flow,
                                            const spidd_flow_outcome& outcome) {
   spidd_record& record = pending[pending_end++];
   spidd_record_payload(&record, &packet, &flow, &outcome, 0, frame.time_ns, 0);
@@ -222,6 +238,7 @@ void PcapSource::State::add_payload_record(const spidd_packet& packet, const spi
         std::min({std::size_t{SPIDD_SNAP}, std::size_t{packet.payload_length}, frame.bytes.size() - begin});
     std::memcpy(record.payload, frame.bytes.data() + begin, captured);
     record.captured = static_cast<std::uint8_t>(captured);
+    if (packet.protocol == SPIDD_PROTOCOL_TCP) spidd_tls_walk(&frame.bytes, packet.payload_offset, &flow, &record);
   }
   ++counters.records_sent;
 }

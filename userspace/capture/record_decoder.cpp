@@ -11,9 +11,11 @@
 namespace spidd {
 namespace {
 
+static_assert(TlsRecords::kMost == SPIDD_TLS_HEADERS && TlsRecords::kApplicationData == SPIDD_TLS_FIRST_TYPE + 3);
 static_assert(kSnapLength == SPIDD_SNAP && kRecordLimit == SPIDD_RECORD_LIMIT && kSizesLimit == SPIDD_SIZES_LIMIT);
 
-constexpr std::uint8_t kRecordFlags = SPIDD_RECORD_CLIENT_IS_LO | SPIDD_RECORD_START_SEEN | SPIDD_RECORD_EGRESS;
+constexpr std::uint8_t kRecordFlags = SPIDD_RECORD_CLIENT_IS_LO | SPIDD_RECORD_START_SEEN |
+                                      SPIDD_RECORD_EGRESS | SPIDD_RECORD_ANSWERED;
 
 bool known_transport(std::uint8_t protocol) {
   return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6;
@@ -29,9 +31,10 @@ bool is_valid(const spidd_flow_key& key) {
 }
 
 bool is_valid(const spidd_record& record) {
-  if (!is_valid(record.key) || record.zero != 0) return false;
+  if (!is_valid(record.key) || record.zero != 0 || record.zero2 != 0) return false;
   if ((record.flags & ~kRecordFlags) != 0 || record.direction > SPIDD_TO_CLIENT) return false;
   if (record.type == SPIDD_RECORD_END) return true;
+  if (record.tls_count > SPIDD_TLS_HEADERS) return false;
   const std::uint32_t most = record.order < SPIDD_RECORD_LIMIT ? SPIDD_SNAP : 0;
   return record.type == SPIDD_RECORD_PAYLOAD && record.order < SPIDD_SIZES_LIMIT && record.payload_length > 0 &&
          record.captured <= most && record.captured <= record.payload_length;
@@ -121,6 +124,7 @@ void translate_record(const spidd_record& record, Duration clock_offset, PacketR
   out.key = flow_key(record.key);
   out.client_is_low = (record.flags & SPIDD_RECORD_CLIENT_IS_LO) != 0;
   out.start_seen = (record.flags & SPIDD_RECORD_START_SEEN) != 0;
+  out.answered = (record.flags & SPIDD_RECORD_ANSWERED) != 0;
   out.egress = (record.flags & SPIDD_RECORD_EGRESS) != 0;
   out.tcp_flags = record.tcp_flags;
   out.tcp_seq = record.tcp_seq;
@@ -140,6 +144,9 @@ void translate_record(const spidd_record& record, Duration clock_offset, PacketR
   out.packet.captured = record.captured;
   const auto valid_end = std::copy_n(record.payload, record.captured, out.packet.bytes.begin());
   std::fill(valid_end, out.packet.bytes.end(), std::uint8_t{0});
+  out.packet.tls.count = record.tls_count;
+  out.packet.tls.types = record.tls_types;
+  std::copy(std::begin(record.tls_lengths), std::end(record.tls_lengths), out.packet.tls.lengths.begin());
 }
 
 }  // namespace spidd

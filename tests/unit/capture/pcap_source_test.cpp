@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/support/capture_writer.h"
+#include "tests/support/tls_stream.h"
 #include "tests/unit/capture/frames.h"
 
 namespace spidd {
@@ -329,6 +330,71 @@ TEST_F(PcapSourceTest, HandsOnEverythingBeforeADamageAndSaysWhereItIs) {
   EXPECT_EQ(result.payloads.size(), 1U);
   EXPECT_EQ(result.ends.size(), 1U);
   EXPECT_THAT(result.damage, HasSubstr(fmt::format("damaged at byte {}, after packet 1: ", size)));
+}
+
+TEST_F(PcapSourceTest, GivesSizesWithoutBytesUpToTheHundredthPayloadPacketWhereAskedFor) {
+  Capture capture;
+  for (int i = 0; i < 120; ++i) capture.add(udp_up(std::string(50, 'x'))).add(udp_up("other", 40000));
+  PcapSource source = open(capture);
+  std::vector<PacketRecord> wanted;
+  std::size_t others = 0;
+  ASSERT_TRUE(source.run([&](const PacketRecord& record) {
+    if (record.type == PacketRecord::Type::end) return;
+    if (record.client().port == 40000) {
+      ++others;
+      return;
+    }
+    wanted.push_back(record);
+    if (record.order == 7) source.sizes_wanted(record.key, record.flow_start);
+  }));
+  EXPECT_EQ(others, kRecordLimit);
+  ASSERT_EQ(wanted.size(), kSizesLimit);
+  for (unsigned i = 0; i < kSizesLimit; ++i) {
+    EXPECT_EQ(wanted[i].order, i);
+    EXPECT_EQ(wanted[i].packet.length, 50U);
+    EXPECT_EQ(wanted[i].packet.captured, i < kRecordLimit ? 50 : 0);
+    EXPECT_EQ(wanted[i].packet.bytes[0], i < kRecordLimit ? 'x' : 0);
+  }
+}
+
+TEST_F(PcapSourceTest, ADecisionEndsTheWishForSizes) {
+  Capture capture;
+  for (int i = 0; i < 120; ++i) capture.add(udp_up("x"));
+  PcapSource::Settings settings;
+  settings.all_sizes = true;
+  PcapSource source = open(capture, settings);
+  std::size_t records = 0;
+  ASSERT_TRUE(source.run([&](const PacketRecord& record) {
+    if (record.type == PacketRecord::Type::payload && ++records == 50) source.decided(record.key, record.flow_start);
+  }));
+  EXPECT_EQ(records, 50U);
+  EXPECT_EQ(run(capture, settings).payloads.size(), kSizesLimit);
+}
+
+TEST_F(PcapSourceTest, FollowsTlsRecordsAsFarAsTheirHeadersWereCaptured) {
+  const Bytes stream = tls_stream({{22, 300}, {23, 200}, {23, 1000}, {23, 30}});
+  const auto packet = [&](std::size_t begin, std::size_t end) {
+    const Bytes part = slice(stream, begin, end);
+    return tcp_up(static_cast<std::uint32_t>(101 + begin), "A",
+                  {reinterpret_cast<const char*>(part.data()), part.size()});
+  };
+  const auto headers = [](const PacketRecord& record) {
+    const TlsRecords& tls = record.packet.tls;
+    return headers_text(tls.count, tls.types, tls.lengths);
+  };
+  Capture whole;
+  whole.handshake().add(packet(0, 600)).add(packet(600, stream.size()));
+  const auto found = run(whole).payloads;
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_EQ(headers(found[0]), "22:300 23:200 23:1000");
+  EXPECT_EQ(headers(found[1]), "23:30");
+
+  Capture cut;
+  cut.handshake().add(packet(0, 600), kEthernetHeader + 40 + 400).add(packet(600, stream.size()));
+  const auto partly = run(cut).payloads;
+  ASSERT_EQ(partly.size(), 2U);
+  EXPECT_EQ(headers(partly[0]), "22:300 23:200");
+  EXPECT_EQ(headers(partly[1]), "");
 }
 
 TEST_F(PcapSourceTest, AppliesTheFilterAndTheDomain) {

@@ -31,6 +31,10 @@ spidd_record payload_record() {
   record.tcp_flags = 0x18;
   record.captured = 64;
   record.abi_version = SPIDD_ABI_VERSION;
+  record.tls_count = 2;
+  record.tls_types = 3 << 2 | 2;
+  record.tls_lengths[0] = 1000;
+  record.tls_lengths[1] = 16401;
   for (unsigned i = 0; i < SPIDD_SNAP; ++i) record.payload[i] = static_cast<__u8>(i + 1);
   return record;
 }
@@ -72,6 +76,11 @@ TEST(RecordDecoder, TranslatesEveryFieldOfAPayloadRecord) {
   EXPECT_EQ(out.packet.captured, 64);
   EXPECT_EQ(out.packet.bytes[0], 1);
   EXPECT_EQ(out.packet.bytes[63], 64);
+  EXPECT_EQ(out.packet.tls.count, 2);
+  EXPECT_EQ(out.packet.tls.type(0), 22);
+  EXPECT_EQ(out.packet.tls.lengths[0], 1000);
+  EXPECT_EQ(out.packet.tls.type(1), TlsRecords::kApplicationData);
+  EXPECT_EQ(out.packet.tls.lengths[1], 16401);
 }
 
 TEST(RecordDecoder, TranslatesTheTotalsOfAnEndRecord) {
@@ -144,6 +153,8 @@ TEST(RecordDecoder, RejectsFieldsOutOfRangeAndLeavesTheOutputAlone) {
       {"key not canonical by port", [](spidd_record& r) { r.key.hi = r.key.lo; }},
       {"padding of the key", [](spidd_record& r) { r.key.zero = 1; }},
       {"padding", [](spidd_record& r) { r.zero = 1; }},
+      {"more padding", [](spidd_record& r) { r.zero2 = 1; }},
+      {"more TLS headers than there is room for", [](spidd_record& r) { r.tls_count = SPIDD_TLS_HEADERS + 1; }},
   };
   for (const auto& [name, damage] : damages) {
     spidd_record record = payload_record();
