@@ -47,8 +47,8 @@ Verdict judge(const LabelledFlow& flow, const Matcher& matcher, unsigned packets
   const auto step = [&](unsigned count, Progress progress) {
     const auto first = std::span(flow.packets).first(count);
     meters.measure(first, fingerprint);
-    verdict = classify(matcher.match(flow.transport, fingerprint, view_of(first)), matcher.models(), count, progress,
-                       verdict, rules);
+    verdict = classify(matcher.match(flow.transport, fingerprint, view_of(first, flow.answered)), matcher.models(),
+                       count, progress, verdict, rules);
   };
   if (packets != kFinal) {
     step(std::min(packets, seen), Progress::ended);
@@ -101,7 +101,7 @@ OutcomesByMoment test_fold(const TrainingSet& set, const std::vector<Truth>& tru
       outcome.label = truths[i].label;
       outcome.family = flow.family;
       outcome.is_tunnel = truths[i].is_tunnel;
-      outcome.known = database.find(flow.label, flow.transport, view_of(flow.packets)) != nullptr;
+      outcome.known = database.find(flow.label, flow.transport, view_of(flow.packets, flow.answered)) != nullptr;
       outcome.group = flow.group;
       if (verdict.state == IdentificationState::identified) {
         const ModelSummary& model = matcher->models()[verdict.model];

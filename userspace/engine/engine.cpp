@@ -31,11 +31,11 @@ FlowFacts facts_of(const Flow& flow, std::span<const ModelSummary> models) {
   return facts;
 }
 
-View view_of_directions(unsigned directions_seen) {
+// A flow of which only one direction crosses the sensor has no packets at all of the other.
+View model_view(const Flow& flow) {
   constexpr unsigned kToServer = 1U << static_cast<unsigned>(Direction::to_server);
-  constexpr unsigned kToClient = 1U << static_cast<unsigned>(Direction::to_client);
-  if (directions_seen == kToServer) return View::to_server;
-  return directions_seen == kToClient ? View::to_client : View::both;
+  if (flow.answered) return View::both;
+  return flow.directions_seen == kToServer ? View::to_server : View::to_client;
 }
 
 std::uint16_t find_model(std::span<const ModelSummary> models, const ModelSummary& wanted) {
@@ -135,6 +135,7 @@ void Engine::on_record(const PacketRecord& record) {
     return;
   }
   ++flow.stored_packets;
+  flow.answered |= record.answered;
   flow.directions_seen =
       static_cast<std::uint8_t>(flow.directions_seen | (1U << static_cast<unsigned>(record.packet.direction)));
   flows_.touch(slot, flow.directions_seen == 3 ? FlowTable::undecided : flows_.list(slot));
@@ -169,7 +170,7 @@ void Engine::judge(FlowTable::Slot slot, Progress progress) {
   const bool measured = !scored && flow.stored_packets > 0;
   if (measured) {
     measure(flow);
-    const View view = view_of_directions(flow.directions_seen);
+    const View view = model_view(flow);
     const Match match = matcher_->match(flow.key.transport, fingerprint_, view);
     ++counters_.matches;
     flow.verdict = classify(match, matcher_->models(), flow.stored_packets, progress, flow.verdict, rules_);
@@ -197,7 +198,7 @@ void Engine::report_settled(const Flow& flow, bool measured) {
   settled_.start = flow.start;
   settled_.time = now_;
   settled_.verdict = flow.verdict;
-  settled_.view = view_of_directions(flow.directions_seen);
+  settled_.view = model_view(flow);
   const bool identified = flow.verdict.state == IdentificationState::identified;
   const ModelSummary nothing;
   const ModelSummary& model = identified ? matcher_->models()[flow.verdict.model] : nothing;

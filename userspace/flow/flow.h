@@ -57,6 +57,7 @@ struct Flow {
   Timestamp last;  // last record; the source's totals may know a later packet
   bool client_is_low = true;
   bool start_seen = false;
+  bool answered = false;                        // packets of both directions were seen
   std::uint8_t directions_seen = 0;             // bit per Direction in which payload was seen
   std::uint8_t stored_packets = 0;              // in the packet store
   std::uint8_t settled_packets = 0;             // stored ones at the last pause: nothing is new until there are more

@@ -56,7 +56,8 @@ std::vector<bool> spread_flows(const TrainingSet& set, const std::vector<bool>& 
   return spread;
 }
 
-View view_of(std::span<const PayloadPacket> packets) {
+View view_of(std::span<const PayloadPacket> packets, bool answered) {
+  if (answered) return View::both;
   const auto sent = std::ranges::count(packets, Direction::to_server, &PayloadPacket::direction);
   if (sent == 0) return View::to_client;
   return static_cast<std::size_t>(sent) == packets.size() ? View::to_server : View::both;
@@ -72,7 +73,7 @@ FlowFingerprints measure_flows(const TrainingSet& set, const std::vector<bool>& 
     if (!use[i]) continue;
     const std::span<const PayloadPacket> all = set.flows[i].packets;
     const auto packets = all.first(std::min<std::size_t>(all.size(), payload_packets));
-    if (view_of(packets) == View::both) meters.measure(packets, fingerprints.views[0][i]);
+    if (view_of(packets, set.flows[i].answered) == View::both) meters.measure(packets, fingerprints.views[0][i]);
     for (const Direction direction : {Direction::to_server, Direction::to_client}) {
       one_way.clear();
       std::ranges::copy_if(packets, std::back_inserter(one_way),

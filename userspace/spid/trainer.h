@@ -34,8 +34,9 @@ struct FlowFingerprints {
   const std::vector<Fingerprint>& operator[](View view) const { return views[static_cast<std::size_t>(view)]; }
 };
 
-// The view of a flow whose payload packets these are.
-View view_of(std::span<const PayloadPacket> packets);
+// What the sensor sees of a flow: both directions, or one. A direction without payload is seen if its packets are
+// (`answered`): that it says nothing is a fact about the flow.
+View view_of(std::span<const PayloadPacket> packets, bool answered);
 
 // Of the flows for which `use` is true; others stay empty.
 FlowFingerprints measure_flows(const TrainingSet& set, const std::vector<bool>& use, unsigned payload_packets,

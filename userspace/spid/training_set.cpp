@@ -114,6 +114,7 @@ struct CapturedFlow {
   FlowKey key;
   Timestamp start;
   bool start_seen = false;
+  bool answered = false;
   std::vector<PayloadPacket> packets;
 };
 
@@ -126,9 +127,11 @@ Result<std::vector<CapturedFlow>> collect_flows(const std::string& path, std::st
   auto read = source->run([&](const PacketRecord& record) {
     if (record.type != PacketRecord::Type::payload) return;
     const auto [position, added] = index.try_emplace({record.key, record.flow_start}, flows.size());
-    if (added) flows.push_back({record.key, record.flow_start, record.start_seen, {}});
+    if (added) flows.push_back({record.key, record.flow_start, record.start_seen, record.answered, {}});
     CapturedFlow& flow = flows[position->second];
-    if (flow.packets.size() < kRecordLimit) flow.packets.push_back(record.packet);
+    if (flow.packets.size() >= kRecordLimit) return;
+    flow.answered = record.answered;
+    flow.packets.push_back(record.packet);
   });
   if (!read) damage = read.error().message;
   return flows;
@@ -277,6 +280,7 @@ LabelledFlow labelled(CapturedFlow&& flow) {
   LabelledFlow out;
   out.transport = model_transport(flow.key.transport);
   out.start_seen = flow.start_seen;
+  out.answered = flow.answered;
   out.packets = std::move(flow.packets);
   return out;
 }
