@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "userspace/learning/site_learning.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace spidd {
+
+namespace {
+
+constexpr std::uint64_t kShareOfOne = 3;  // a service counts for at most a third of the flows needed
+
+struct Named {
+  std::string family;
+  Category category = Category::plain;
+};
+
+// What a label means to the shipped models, also one that is the name of a family.
+std::optional<Named> meaning_of(std::string_view label, std::span<const ModelSummary> shipped) {
+  for (const ModelSummary& model : shipped)
+    if (model.label == label) return Named{model.family, model.category};
+  for (const ModelSummary& model : shipped)
+    if (model.family == label) return Named{model.family, model.category};
+  return std::nullopt;
+}
+
+Result<Named> choose_name(const std::string& label, std::optional<Category> category,
+                          std::span<const ModelSummary> shipped) {
+  if (!is_valid_label(label) || label == kUnknownLabel) return fail("'{}' is not a label", label);
+  const auto known = meaning_of(label, shipped);
+  Named named = known.value_or(Named{label, category.value_or(Category::plain)});
+  if (named.category == Category::tunnel || category == Category::tunnel)
+    return fail(
+        "'{}' is a tunnel: what is accepted is learned as benign; to allow a tunnel, write a rule of the policy",
+        label);
+  return named;
+}
+
+tl::unexpected<Error> error_of(auto& result) { return tl::unexpected<Error>(std::move(result.error())); }
+
+}  // namespace
+
+Result<SiteLearning> SiteLearning::open(SiteSettings settings, MeterRules rules, std::vector<std::string>& warnings) {
+  SiteLearning site(std::move(settings), rules);
+  auto contents = site.store_.load(rules);
+  if (!contents) return error_of(contents);
+  warnings = std::move(contents->warnings);
+  for (SiteRecord& record : contents->decided) {
+    if (site.decided_.size() >= site.settings_.limits.services) {
+      warnings.push_back(fmt::format("{}: more than {} decisions, leaving out the rest", site.store_.directory(),
+                                     site.settings_.limits.services));
+      break;
+    }
+    if (record.state == SiteState::rejected) site.recorder_.reject(record.service.key);
+    const SiteKey key = record.service.key;
+    site.decided_.insert_or_assign(key, std::move(record));
+  }
+  site.recorder_.restore(contents->recording.since, contents->recording.until);
+  for (SiteRecord& record : contents->recording.records) site.recorder_.put(std::move(record.service));
+  return site;
+}
+
+Result<> SiteLearning::record(Timestamp now, Duration length) {
+  recorder_.start(now, length > Timestamp::max() - now ? Timestamp::max() : now + length);
+  return save();
+}
+
+Result<> SiteLearning::stop(Timestamp now) {
+  recorder_.stop(now);
+  return save();
+}
+
+Result<> SiteLearning::tick(Timestamp now) {
+  if (!changed_ || now < next_save_) return {};
+  next_save_ = now + settings_.save_every;
+  return save();
+}
+
+Result<> SiteLearning::save() {
+  SiteFile file;
+  file.rules = rules_;
+  file.since = recorder_.since();
+  file.until = recorder_.until();
+  for (const auto& [key, service] : recorder_.services()) file.records.emplace_back().service = service;
+  auto saved = store_.save_recording(file);
+  if (saved)
+    changed_ = false;
+  else
+    ++failed_saves_;
+  return saved;
+}
+
+std::vector<SiteReviewRow> SiteLearning::review() const {
+  return review_services(recorder_.services(), decided_, settings_.few_flows);
+}
+
+std::vector<SiteKey> SiteLearning::keys_of(const SiteSelector& selector, bool recorded, bool decided) const {
+  std::set<SiteKey> keys;
+  if (recorded)
+    for (const auto& [key, service] : recorder_.services())
+      if (selector.selects(key)) keys.insert(key);
+  if (decided)
+    for (const auto& [key, record] : decided_)
+      if (selector.selects(key)) keys.insert(key);
+  return {keys.begin(), keys.end()};
+}
+
+std::size_t SiteLearning::accepted_bytes() const {
+  std::size_t sum = 0;
+  for (const auto& [key, record] : decided_) sum += record.service.bytes();
+  return sum;
+}
+
+SiteOutcome SiteLearning::accept(const SiteSelection& selection, const SiteNaming& naming,
+                                 std::span<const ModelSummary> shipped, Timestamp now) {
+  SiteOutcome outcome;
+  std::set<SiteKey> keys;
+  for (const SiteSelector& selector : selection.services) {
+    const std::vector<SiteKey> found = keys_of(selector, true, false);
+    if (found.empty())
+      outcome.refused.push_back(fmt::format("{}: no such service was recorded", selector.server.to_string()));
+    keys.insert(found.begin(), found.end());
+  }
+  for (const SiteReviewRow& row : review()) {
+    const bool swept =
+        (selection.all_clear && row.is_clear()) ||
+        (!selection.label.empty() && row.service->key.label == selection.label && !row.looks_like_tunnel());
+    if (swept) keys.insert(row.service->key);
+  }
+  for (const SiteKey& key : keys) {
+    const std::uint64_t flows = recorder_.services().at(key).learned_flows();
+    if (auto accepted = accept_one(key, naming, shipped, now); !accepted) {
+      outcome.refused.push_back(fmt::format("{}: {}", to_string(key), accepted.error().message));
+      continue;
+    }
+    outcome.services.push_back(key);
+    outcome.flows += flows;
+  }
+  if (!outcome.services.empty()) {
+    rates_.reset();
+    if (auto saved = save(); !saved) outcome.refused.push_back(saved.error().message);
+  }
+  return outcome;
+}
+
+Result<> SiteLearning::accept_one(const SiteKey& key, const SiteNaming& naming, std::span<const ModelSummary> shipped,
+                                  Timestamp now) {
+  const SiteService& recorded = recorder_.services().at(key);
+  if (recorded.learned_flows() == 0)
+    return fail(
+        "all of its {} flows were alerted or blocked, and nothing is learned from such flows: if it is what it "
+        "should be, let it pass by a rule of the policy while it is recorded",
+        recorded.flows);
+  const std::string label = naming.label.empty() ? key.label : naming.label;
+  if (label == kUnknownLabel) return fail("it has no name: say what it is with --as");
+  if (naming.label.empty() && recorded.category == Category::tunnel)
+    return fail("it was named {}, a tunnel: say what it really is with --as", key.label);
+  const auto named = choose_name(label, naming.category, shipped);
+  if (!named) return tl::unexpected<Error>(named.error());
+
+  SiteRecord record;
+  if (const auto before = decided_.find(key); before != decided_.end()) {
+    if (before->second.state == SiteState::rejected) return fail("it was rejected: take that back with undo first");
+    record.service = before->second.service;
+  } else if (decided_.size() >= settings_.limits.services) {
+    return fail("{} services have been decided on already, which is the most (services in [site])", decided_.size());
+  }
+  if (accepted_bytes() + recorded.bytes() > settings_.limits.memory_bytes)
+    return fail("accepted services have {} bytes already, there is no room (memory_bytes in [site])", accepted_bytes());
+  record.service.merge(recorded, settings_.limits.samples_per_service);
+  record.state = SiteState::accepted;
+  record.label = label;
+  record.accepted_family = named->family;
+  record.accepted_category = named->category;
+  record.decided = now;
+  if (auto saved = store_.save(record, rules_); !saved) return saved;
+  recorder_.take(key);
+  decided_.insert_or_assign(key, std::move(record));
+  return {};
+}
+
+// Runs `act` on every service that is selected.
+template <class Act>
+static void for_each_selected(std::span<const SiteSelector> services, SiteOutcome& outcome, auto find, Act act) {
+  for (const SiteSelector& selector : services) {
+    const std::vector<SiteKey> keys = find(selector);
+    if (keys.empty()) outcome.refused.push_back(fmt::format("{}: no such service", selector.server.to_string()));
+    for (const SiteKey& key : keys) {
+      if (auto done = act(key); !done)
+        outcome.refused.push_back(fmt::format("{}: {}", to_string(key), done.error().message));
+      else
+        outcome.services.push_back(key);
+    }
+  }
+}
+
+SiteOutcome SiteLearning::reject(std::span<const SiteSelector> services, Timestamp now) {
+  SiteOutcome outcome;
+  const auto find = [this](const SiteSelector& selector) {
+    std::vector<SiteKey> keys = keys_of(selector, true, true);
+    // A service may be rejected before it was ever seen.
+    const auto transport = parse_transport(selector.transport);
+    if (keys.empty() && transport && !selector.label.empty())
+      keys.push_back({selector.server, *transport, selector.label});
+    return keys;
+  };
+  for_each_selected(services, outcome, find, [&](const SiteKey& key) { return reject_one(key, now); });
+  if (!outcome.services.empty()) {
+    rates_.reset();
+    if (auto saved = save(); !saved) outcome.refused.push_back(saved.error().message);
+  }
+  return outcome;
+}
+
+Result<> SiteLearning::reject_one(const SiteKey& key, Timestamp now) {
+  if (!decided_.contains(key) && decided_.size() >= settings_.limits.services)
+    return fail("{} services have been decided on already, which is the most (services in [site])", decided_.size());
+  SiteRecord record;
+  record.state = SiteState::rejected;
+  record.service.key = key;
+  record.decided = now;
+  if (auto saved = store_.save(record, rules_); !saved) return saved;
+  recorder_.take(key);
+  recorder_.reject(key);
+  decided_.insert_or_assign(key, std::move(record));
+  return {};
+}
+
+SiteOutcome SiteLearning::undo(std::span<const SiteSelector> services) {
+  SiteOutcome outcome;
+  const auto find = [this](const SiteSelector& selector) { return keys_of(selector, false, true); };
+  for_each_selected(services, outcome, find, [&](const SiteKey& key) { return undo_one(key); });
+  if (!outcome.services.empty()) {
+    rates_.reset();
+    if (auto saved = save(); !saved) outcome.refused.push_back(saved.error().message);
+  }
+  return outcome;
+}
+
+Result<> SiteLearning::undo_one(const SiteKey& key) {
+  if (auto removed = store_.remove(key); !removed) return removed;
+  SiteRecord record = std::move(decided_.extract(key).mapped());
+  if (record.state == SiteState::rejected)
+    recorder_.unreject(key);
+  else
+    recorder_.put(std::move(record.service));
+  return {};
+}
+
+SiteOutcome SiteLearning::forget(std::span<const SiteSelector> services) {
+  SiteOutcome outcome;
+  const auto find = [this](const SiteSelector& selector) { return keys_of(selector, true, true); };
+  for_each_selected(services, outcome, find, [&](const SiteKey& key) { return forget_one(key); });
+  if (!outcome.services.empty()) {
+    rates_.reset();
+    if (auto saved = save(); !saved) outcome.refused.push_back(saved.error().message);
+  }
+  return outcome;
+}
+
+Result<> SiteLearning::forget_one(const SiteKey& key) {
+  if (auto removed = store_.remove(key); !removed) return removed;
+  decided_.erase(key);
+  recorder_.unreject(key);
+  recorder_.take(key);
+  return {};
+}
+
+Result<> SiteLearning::measure(SiteJudge& judge) {
+  auto rates = measure_rates(decided_, rules_, judge);
+  if (!rates) return error_of(rates);
+  rates_ = std::move(*rates);
+  return {};
+}
+
+// Once accepted under another name, its flows bear that name: the same service.
+bool SiteLearning::was_reviewed(const SiteKey& key) const {
+  return std::ranges::any_of(decided_, [&key](const auto& item) {
+    const SiteRecord& record = item.second;
+    return item.first == key || (record.state == SiteState::accepted && item.first.server == key.server &&
+                                 item.first.transport == key.transport &&
+                                 (record.label == key.label || record.accepted_family == key.label));
+  });
+}
+
+SiteProgress SiteLearning::progress() const {
+  SiteProgress progress;
+  progress.rates = rates_;
+  const std::uint64_t most_of_one = std::max<std::uint64_t>(1, settings_.enforce_flows / kShareOfOne);
+  for (const auto& [key, record] : decided_) {
+    if (record.state != SiteState::accepted) continue;
+    ++progress.accepted_services;
+    progress.accepted_flows += record.service.learned_flows();
+    progress.counted_flows += std::min(record.service.learned_flows(), most_of_one);
+  }
+  for (const auto& [key, service] : recorder_.services())
+    if (service.flows >= settings_.few_flows && !was_reviewed(key)) ++progress.unreviewed;
+
+  std::vector<std::string>& missing = progress.missing;
+  if (progress.accepted_services == 0) {
+    missing.push_back("nothing of the site has been accepted: record it, review, accept");
+    return progress;
+  }
+  if (progress.counted_flows < settings_.enforce_flows)
+    missing.push_back(fmt::format("{} of {} flows have been accepted (no service counts for more than {})",
+                                  progress.counted_flows, settings_.enforce_flows, most_of_one));
+  if (progress.unreviewed > 0)
+    missing.push_back(
+        fmt::format("{} services with {} flows or more wait to be reviewed", progress.unreviewed, settings_.few_flows));
+  if (!rates_) {
+    missing.push_back("the false-verdict rate has not been measured yet");
+    return progress;
+  }
+  const double limit = upper_limit_95(rates_->blocks_after, rates_->flows);
+  if (rates_->blocks_after > 0 && limit > settings_.enforce_limit) {
+    missing.push_back(
+        fmt::format("{} of {} accepted flows would still be called tunnels under the block rule (at most "
+                    "{:.1f} % with 95 % certainty, {:.1f} % are allowed)",
+                    rates_->blocks_after, rates_->flows, limit * 100, settings_.enforce_limit * 100));
+    for (const auto& [key, flows] : rates_->blocked_services)
+      missing.push_back(fmt::format("  {}: {}; let it pass by a rule of the policy, record more of it, or take it back",
+                                    to_string(key), flows));
+  }
+  return progress;
+}
+
+}  // namespace spidd

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// Learning the site: record what its services look like, let an operator review and accept them, and say when enough is
+// known to block. Everything an operator does can be taken back: models are sums of accepted services, and a service
+// that is taken back leaves the sum exactly. Survives restarts. Not thread-safe; time is passed in.
+//
+//   settled flows ─► recorded by service ─► accept ─► models of origin "site", false-verdict rate, ready or not
+//                                  ▲          │
+//                                  └── undo ──┘
+#pragma once
+
+#include <optional>
+
+#include "userspace/learning/site_rates.h"
+#include "userspace/learning/site_recorder.h"
+#include "userspace/learning/site_review.h"
+#include "userspace/learning/site_store.h"
+
+namespace spidd {
+
+struct SiteSettings {
+  std::string directory;
+  SiteLimits limits;
+  std::uint32_t few_flows = 5;        // a service with fewer is doubtful, and need not be reviewed
+  std::uint32_t enforce_flows = 300;  // accepted ones; one service counts for at most a third
+  double enforce_limit = 0.01;        // of the rate of false blocks: its upper limit, unless none was seen
+  Duration save_every = std::chrono::minutes(5);
+};
+
+// Is enough known of the site to block by statistics alone? If not, what is missing.
+struct SiteProgress {
+  std::uint64_t accepted_services = 0;
+  std::uint64_t accepted_flows = 0;  // learned
+  std::uint64_t counted_flows = 0;   // no service for more than its third
+  std::uint64_t unreviewed = 0;      // services with few_flows or more that nobody decided on
+  std::optional<SiteRates> rates;    // none: not measured since the last decision
+  std::vector<std::string> missing;  // for the administrator; empty: ready
+
+  bool ready() const { return missing.empty(); }
+};
+
+// Which services an operator means.
+struct SiteSelection {
+  std::vector<SiteSelector> services;
+  bool all_clear = false;  // whatever has no doubts
+  std::string label;       // what was named so and does not look like a tunnel; "" = none
+};
+
+// What the services are, if not what they were named.
+struct SiteNaming {
+  std::string label;                 // "" = as named
+  std::optional<Category> category;  // of a label that no model has; plain if not given
+};
+
+struct SiteOutcome {
+  std::vector<SiteKey> services;     // done
+  std::uint64_t flows = 0;           // of these
+  std::vector<std::string> refused;  // and why, one each
+};
+
+class SiteLearning {
+ public:
+  // Loads what is there. `warnings` gets a line for every file that was refused.
+  static Result<SiteLearning> open(SiteSettings settings, MeterRules rules, std::vector<std::string>& warnings);
+
+  // ---- recording
+  Result<> record(Timestamp now, Duration length);
+  Result<> stop(Timestamp now);
+  // Gathers the flow while recording.
+  void add(const SettledFlow& flow) { changed_ = recorder_.add(flow) || changed_; }
+  // Saves what was gathered when it is time. Call every now and then.
+  Result<> tick(Timestamp now);
+  Result<> save();
+
+  // ---- decisions; each is saved before it holds
+  std::vector<SiteReviewRow> review() const;
+  SiteOutcome accept(const SiteSelection& selection, const SiteNaming& naming, std::span<const ModelSummary> shipped,
+                     Timestamp now);
+  SiteOutcome reject(std::span<const SiteSelector> services, Timestamp now);
+  // Takes decisions back: an accepted service is recorded again, a rejected one may be.
+  SiteOutcome undo(std::span<const SiteSelector> services);
+  // Drops services as if they had never been seen.
+  SiteOutcome forget(std::span<const SiteSelector> services);
+
+  // ---- what came of it
+  ModelDatabase models(std::span<const ModelSummary> shipped) const { return site_models(decided_, shipped, rules_); }
+  Result<> measure(SiteJudge& judge);
+  SiteProgress progress() const;
+  bool ready() const { return progress().ready(); }
+
+  const SiteRecorder& recorder() const { return recorder_; }
+  const std::map<SiteKey, SiteRecord>& decided() const { return decided_; }
+  const SiteSettings& settings() const { return settings_; }
+  std::uint64_t failed_saves() const { return failed_saves_; }
+
+ private:
+  SiteLearning(SiteSettings settings, MeterRules rules)
+      : settings_(std::move(settings)), rules_(rules), recorder_(settings_.limits), store_(settings_.directory) {}
+
+  Result<> accept_one(const SiteKey& key, const SiteNaming& naming, std::span<const ModelSummary> shipped,
+                      Timestamp now);
+  Result<> reject_one(const SiteKey& key, Timestamp now);
+  Result<> undo_one(const SiteKey& key);
+  Result<> forget_one(const SiteKey& key);
+  std::vector<SiteKey> keys_of(const SiteSelector& selector, bool recorded, bool decided) const;
+  std::size_t accepted_bytes() const;
+  bool was_reviewed(const SiteKey& key) const;
+
+  SiteSettings settings_;
+  MeterRules rules_;
+  SiteRecorder recorder_;
+  SiteStore store_;
+  std::map<SiteKey, SiteRecord> decided_;
+  std::optional<SiteRates> rates_;
+  bool changed_ = false;  // what is recorded, since it was saved
+  Timestamp next_save_{};
+  std::uint64_t failed_saves_ = 0;
+};
+
+}  // namespace spidd

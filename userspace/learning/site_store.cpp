@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "userspace/learning/site_store.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <system_error>
+
+#include "userspace/base/staged_files.h"
+#include "userspace/base/whole_file.h"
+
+namespace spidd {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kSuffix = ".site";
+constexpr std::string_view kRecording = "recording.site";
+constexpr std::string_view kRefused = ".refused";
+constexpr std::size_t kMostBytes = 256U << 20U;
+constexpr std::size_t kMostFiles = 65536;
+
+// "192.0.2.10_443.tcp.https.site"; labels begin with a letter or digit, so that no two keys share a name.
+std::string file_name(const SiteKey& key) {
+  std::string name = to_string(key);
+  std::ranges::replace(name, '/', '.');
+  std::ranges::replace(name, ':', '_');
+  std::erase_if(name, [](char c) { return c == '[' || c == ']'; });
+  return name + std::string(kSuffix);
+}
+
+Result<SiteFile> read(const fs::path& path, MeterRules rules) {
+  std::string bytes;
+  if (auto done = read_whole_file(path.string(), kMostBytes, bytes); !done)
+    return tl::unexpected<Error>(std::move(done.error()));
+  auto file = parse_site_file(bytes, path.string());
+  if (file && file->rules != rules)
+    return fail("{}: measured by other rules than the models: record the site again", path.string());
+  return file;
+}
+
+Result<> check_name(const SiteFile& file, const fs::path& path) {
+  if (path.filename() == kRecording) {
+    for (const SiteRecord& record : file.records)
+      if (record.state != SiteState::recorded) return fail("{}: holds decisions among what is recorded", path.string());
+    return {};
+  }
+  if (file.records.size() != 1 || file.records.front().state == SiteState::recorded)
+    return fail("{}: is not one decision", path.string());
+  if (const std::string expected = file_name(file.records.front().service.key); path.filename() != expected)
+    return fail("{}: what is in it belongs in a file named {}", path.string(), expected);
+  return {};
+}
+
+}  // namespace
+
+Result<SiteStore::Contents> SiteStore::load(MeterRules rules) const {
+  Contents contents;
+  std::error_code code;
+  if (!fs::exists(directory_, code)) return contents;
+  std::vector<fs::path> paths;
+  for (fs::directory_iterator entry(directory_, code), end; !code && entry != end; entry.increment(code)) {
+    const std::string name = entry->path().filename().string();
+    if (name.ends_with(kSuffix) && !name.starts_with('.')) paths.push_back(entry->path());
+    if (paths.size() > kMostFiles) return fail("{}: more than {} files", directory_, kMostFiles);
+  }
+  if (code) return fail_errno(code.value(), "{}: read the directory of the site", directory_);
+  std::ranges::sort(paths);
+  for (const fs::path& path : paths) {
+    auto file = read(path, rules);
+    if (auto good = file ? check_name(*file, path) : Result<>(tl::unexpected<Error>(file.error())); !good) {
+      const std::string aside = path.string() + std::string(kRefused);
+      fs::rename(path, aside, code);
+      contents.warnings.push_back(code ? good.error().message
+                                       : fmt::format("{}; kept aside as {}", good.error().message, aside));
+      continue;
+    }
+    if (path.filename() == kRecording)
+      contents.recording = std::move(*file);
+    else
+      contents.decided.push_back(std::move(file->records.front()));
+  }
+  return contents;
+}
+
+Result<> SiteStore::write(const std::string& name, const SiteFile& file) const {
+  std::error_code code;
+  fs::create_directories(directory_, code);
+  if (code) return fail_errno(code.value(), "{}: make the directory of the site", directory_);
+  StagedFiles files;
+  if (auto staged = files.write((fs::path(directory_) / name).string(), format_site_file(file)); !staged) return staged;
+  return files.commit();
+}
+
+Result<> SiteStore::save(const SiteRecord& record, MeterRules rules) const {
+  SiteFile file;
+  file.rules = rules;
+  file.records.push_back(record);
+  return write(file_name(record.service.key), file);
+}
+
+Result<> SiteStore::remove(const SiteKey& key) const {
+  StagedFiles files;
+  files.remove((fs::path(directory_) / file_name(key)).string());
+  return files.commit();
+}
+
+Result<> SiteStore::save_recording(const SiteFile& file) const { return write(std::string(kRecording), file); }
+
+}  // namespace spidd

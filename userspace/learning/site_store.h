@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// The site's services on disk: each one that was accepted or rejected in a file of its own, and one file of what is
+// being recorded. Files are replaced whole, so that a crash leaves the old one or the new one.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "userspace/learning/site_file.h"
+
+namespace spidd {
+
+class SiteStore {
+ public:
+  // `directory` is made when something is written.
+  explicit SiteStore(std::string directory) : directory_(std::move(directory)) {}
+
+  struct Contents {
+    SiteFile recording;  // empty if there is none
+    std::vector<SiteRecord> decided;
+    std::vector<std::string> warnings;  // one for each file that was refused
+  };
+  // Files that cannot be used (damaged, hostile, measured by other rules) are refused and kept aside as "NAME.refused".
+  // An error: the directory cannot be read.
+  Result<Contents> load(MeterRules rules) const;
+
+  Result<> save(const SiteRecord& record, MeterRules rules) const;
+  Result<> remove(const SiteKey& key) const;
+  Result<> save_recording(const SiteFile& file) const;
+
+  const std::string& directory() const { return directory_; }
+
+ private:
+  Result<> write(const std::string& name, const SiteFile& file) const;
+
+  std::string directory_;
+};
+
+}  // namespace spidd
