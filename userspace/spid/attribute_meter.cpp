@@ -86,8 +86,10 @@ void Fingerprint::clear() {
 
 struct AttributeMeters::Scratch {
   MeterRules rules;
-  MeterBins bins;
+  std::array<MeterBins, kMeterCount> bins;
   std::array<WordOverlap, kMaxMeasuredPackets> overlaps;
+  std::array<ByteCounts, kSharedPackets> byte_counts;
+  std::array<ByteShares, kSharedPackets> shares;
   std::array<RowCount, kRowCount + MeterBins::kFlushSlack> rows;
 };
 
@@ -103,12 +105,18 @@ void AttributeMeters::measure(std::span<const PayloadPacket> packets, Fingerprin
     scratch_->overlaps[i] = compare_words(before, packets[i]);
     before = &packets[i];
   }
+  const std::size_t shared = std::min(packets.size(), kSharedPackets);
+  count_bytes(packets.first(shared), scratch_->byte_counts);
+  for (std::size_t i = 0; i < shared; ++i) scratch_->shares[i] = shares_of(packets[i]);
 
-  const MeteredFlow flow{packets, std::span(scratch_->overlaps).first(packets.size())};
+  const MeteredFlow flow{packets, std::span(scratch_->overlaps).first(packets.size()),
+                         std::span(scratch_->byte_counts).first(shared), std::span(scratch_->shares).first(shared)};
+  for (unsigned meter = 0; meter < kMeterCount; ++meter) {
+    kMeters[meter].measure[static_cast<unsigned>(scratch_->rules)](flow, scratch_->bins[meter]);
+  }
   RowCount* next = scratch_->rows.data();
   for (unsigned meter = 0; meter < kMeterCount; ++meter) {
-    kMeters[meter].measure[static_cast<unsigned>(scratch_->rules)](flow, scratch_->bins);
-    const MeterBins::Flushed flushed = scratch_->bins.flush(meter, next);
+    const MeterBins::Flushed flushed = scratch_->bins[meter].flush(meter, next);
     next += flushed.rows;
     out.measurements[meter] = flushed.measurements;
   }

@@ -1,48 +1,81 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // Attribute meters of bit values. Bits are numbered from the least significant of each byte, as in the original.
+#include <bit>
+
 #include "userspace/spid/meters.h"
 
 namespace spidd {
 namespace {
 
-// Counts of one byte's bits over several packets: zero and set, bit by bit, eight at a time.
-struct BitCounts {
-  std::uint64_t set = 0;
-  unsigned packets = 0;
-};
+// The bits of every byte value as eight bytes of 0 or 1, bit 0 first: adding them up counts eight bits at a time.
+struct SpreadBits {
+  std::array<std::array<std::uint8_t, 8>, 256> bits{};
 
-constexpr unsigned kPositions = 16;  // bytes of #27 and #29: 128 bits, set in bins 0..127, clear in 128..255
-
-void count_bits(Payload bytes, std::array<BitCounts, kPositions>& counts) {
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
-    counts[i].set += spread_bits(bytes[i]);
-    ++counts[i].packets;
-  }
-}
-
-void add_bits(const std::array<BitCounts, kPositions>& counts, MeterBins& bins) {
-  for (unsigned i = 0; i < kPositions; ++i) {
-    for (unsigned bit = 0; bit < 8; ++bit) {
-      const unsigned set = spread_count(counts[i].set, bit);
-      bins.add(8 * i + bit, set);
-      bins.add(128 + 8 * i + bit, counts[i].packets - set);
+  constexpr SpreadBits() {
+    for (unsigned byte = 0; byte < bits.size(); ++byte) {
+      for (unsigned bit = 0; bit < 8; ++bit) bits[byte][bit] = byte >> bit & 1;
     }
   }
+  std::uint64_t operator[](std::uint8_t byte) const { return std::bit_cast<std::uint64_t>(bits[byte]); }
+};
+constexpr SpreadBits kSpreadBits;
+constexpr std::uint64_t kAllOnes = 0x0101010101010101;  // kSpreadBits[0xff]
+
+// Counts how often each bit of the first kBytes was set and clear, over at most 255 packets.
+template <std::size_t kBytes>
+void add_bits(std::span<const PayloadPacket> packets, unsigned first_set, unsigned first_clear, MeterBins& bins) {
+  std::array<std::uint64_t, kBytes> set{};
+  std::array<std::uint64_t, kBytes> clear{};
+  std::array<std::uint8_t, kBytes + 1> packets_of_size{};
+  for (const PayloadPacket& packet : packets) ++packets_of_size[payload_of(packet, kBytes).size()];
+  std::uint64_t present = 0;  // packets that have the byte, for each of its bits
+  for (std::size_t i = kBytes; i-- > 0;) {
+    present += packets_of_size[i + 1] * kAllOnes;
+    for (const PayloadPacket& packet : packets) set[i] += kSpreadBits[packet.bytes[i]];  // zeros beyond the payload
+    clear[i] = present - set[i];
+  }
+  using Counts = std::array<std::uint8_t, 8 * kBytes>;
+  bins.add_range(first_set, std::bit_cast<Counts>(set));
+  bins.add_range(first_clear, std::bit_cast<Counts>(clear));
 }
+
+constexpr std::size_t kPositions = 16;  // bytes of #27 and #29: 128 bits, set in bins 0..127, clear in 128..255
+
+// floor(15 x / size) for x <= size without a division.
+constexpr std::size_t kShareBytes = 32;
+struct Fifteenths {
+  std::array<std::uint32_t, kShareBytes + 1> factor{};
+
+  constexpr Fifteenths() {
+    for (std::uint32_t size = 1; size < factor.size(); ++size) factor[size] = 15 * 0x10000 / size + 1;
+  }
+  constexpr std::uint32_t operator()(std::uint32_t x, std::size_t size) const { return x * factor[size] >> 16; }
+
+  constexpr bool are_exact() const {
+    for (std::uint32_t size = 1; size < factor.size(); ++size) {
+      for (std::uint32_t x = 0; x <= size; ++x) {
+        if ((*this)(x, size) != 15 * x / size) return false;
+      }
+    }
+    return true;
+  }
+};
+constexpr Fifteenths kFifteenths;
+static_assert(kFifteenths.are_exact());
 
 }  // namespace
 
 // SPID 1.8 #2: share of zeros at each bit of the first 32 bytes, in sixteenths, by direction; first eight packets.
 void measure_byte_bit_value(const MeteredFlow& flow, MeterBins& bins) {
   for (const PayloadPacket& packet : first_packets(flow, 8)) {
-    const Payload bytes = payload_of(packet, 32);
+    const Payload bytes = payload_of(packet, kShareBytes);
     if (bytes.empty()) continue;
-    std::uint64_t set = 0;
-    for (const std::uint8_t byte : bytes) set += spread_bits(byte);
-    const auto size = static_cast<unsigned>(bytes.size());
-    for (unsigned bit = 0; bit < 8; ++bit) {
-      const unsigned zeros = size - spread_count(set, bit);
-      bins.add(16 * (8 * direction_index(packet) + bit) + zeros * 15 / size);
+    std::uint64_t clear = 0;
+    for (const std::uint8_t byte : bytes) clear += kAllOnes - kSpreadBits[byte];
+    unsigned base = 128 * direction_index(packet);
+    for (const std::uint8_t zeros : std::bit_cast<std::array<std::uint8_t, 8>>(clear)) {
+      bins.add(base + kFifteenths(zeros, bytes.size()));
+      base += 16;
     }
   }
 }
@@ -51,28 +84,20 @@ void measure_byte_bit_value(const MeteredFlow& flow, MeterBins& bins) {
 void measure_first2_bit_positions(const MeteredFlow& flow, MeterBins& bins) {
   unsigned base = 0;
   for (const PayloadPacket& packet : first_packets(flow, 2)) {
-    unsigned position = base;
-    for (const std::uint8_t byte : payload_of(packet, 8)) {
-      for (unsigned bit = 0; bit < 8; ++bit) bins.add(position++ + ((byte >> bit & 1) != 0 ? 0 : 64));
-    }
+    add_bits<8>(std::span(&packet, 1), base, base + 64, bins);
     base += 128;
   }
 }
 
 // SPID 1.8 #27: every bit of the first 16 bytes of the first eight packets.
 void measure_first_bit_positions(const MeteredFlow& flow, MeterBins& bins) {
-  std::array<BitCounts, kPositions> counts{};
-  for (const PayloadPacket& packet : first_packets(flow, 8)) count_bits(payload_of(packet, kPositions), counts);
-  add_bits(counts, bins);
+  add_bits<kPositions>(first_packets(flow, 8), 0, 128, bins);
 }
 
 // SPID 1.8 #29: the same of the server's first packet only.
 void measure_first_server_bit_positions(const MeteredFlow& flow, MeterBins& bins) {
   const auto first = std::find_if(flow.packets.begin(), flow.packets.end(), from_server);
-  if (first == flow.packets.end()) return;
-  std::array<BitCounts, kPositions> counts{};
-  count_bits(payload_of(*first, kPositions), counts);
-  add_bits(counts, bins);
+  if (first != flow.packets.end()) add_bits<kPositions>(std::span(first, 1), 0, 128, bins);
 }
 
 }  // namespace spidd

@@ -1,37 +1,66 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // Attribute meters of byte values.
+#include <bit>
+#include <cstring>
+
+#include "userspace/spid/lanes.h"
 #include "userspace/spid/meters.h"
 
 namespace spidd {
 namespace {
 
-// The bytes that the original's two meters of "the first 100 bytes" look at: by mistake it counts from the beginning of
-// the frame. Corrected: the payload that records carry.
+// The values of the bytes that the original's two meters of "the first 100 bytes" look at: by mistake it counts from
+// the beginning of the frame. Corrected: the payload that records carry.
 template <MeterRules kRules>
-Payload first_hundred_bytes(const PayloadPacket& packet) {
+ByteCounts count_first_hundred_bytes(const MeteredFlow& flow, std::size_t packet) {
   if constexpr (kRules == MeterRules::strict) {
     constexpr std::size_t kFrameBytes = 100;
-    return payload_of(packet, packet.offset < kFrameBytes ? kFrameBytes - packet.offset : 0);
+    const std::size_t offset = flow.packets[packet].offset;
+    ByteCounts counts{};
+    for (const std::uint8_t byte : payload_of(flow.packets[packet], offset < kFrameBytes ? kFrameBytes - offset : 0)) {
+      ++counts[byte];
+    }
+    return counts;
   } else {
-    return payload_of(packet);
+    return flow.byte_counts[packet];
   }
+}
+
+// Byte values modulo kValues.
+template <std::size_t kValues>
+std::array<std::uint8_t, kValues> fold_counts(const ByteCounts& counts) {
+  std::array<std::uint8_t, kValues> folded{};
+  for (std::size_t first = 0; first < counts.size(); first += kValues) {
+    for (std::size_t i = 0; i < kValues; ++i) folded[i] = static_cast<std::uint8_t>(folded[i] + counts[first + i]);
+  }
+  return folded;
 }
 
 }  // namespace
 
+void count_bytes(std::span<const PayloadPacket> packets, std::span<ByteCounts> counts) {
+  std::fill_n(counts.begin(), packets.size(), ByteCounts{});
+  // Packets in turn, because the next increment of the same counter would have to wait for the last.
+  for (std::size_t i = 0; i < kSnapLength; ++i) {
+    for (std::size_t p = 0; p < packets.size(); ++p) ++counts[p][packets[p].bytes[i]];
+  }
+  for (std::size_t p = 0; p < packets.size(); ++p) {
+    const std::size_t beyond = kSnapLength - payload_of(packets[p]).size();
+    counts[p][0] = static_cast<std::uint8_t>(counts[p][0] - beyond);
+  }
+}
+
 // SPID 1.8 #3: byte values of the first five packets.
 void measure_byte_frequency(const MeteredFlow& flow, MeterBins& bins) {
-  for (const PayloadPacket& packet : first_packets(flow, 5)) {
-    for (const std::uint8_t byte : payload_of(packet)) bins.add(byte);
-  }
+  const std::size_t packets = first_packets(flow, 5).size();
+  for (std::size_t i = 0; i < packets; ++i) bins.add_range(0, flow.byte_counts[i]);
 }
 
 // SPID 1.8 #4: byte values at the beginning of the first eight packets.
 template <MeterRules kRules>
 void measure_byte_frequency_of_first_bytes(const MeteredFlow& flow, MeterBins& bins) {
-  for (const PayloadPacket& packet : first_packets(flow, 8)) {
-    for (const std::uint8_t byte : first_hundred_bytes<kRules>(packet)) bins.add(byte);
-  }
+  const std::size_t packets = first_packets(flow, 8).size();
+  for (std::size_t i = 0; i < packets; ++i) bins.add_range(0, count_first_hundred_bytes<kRules>(flow, i));
 }
 
 template void measure_byte_frequency_of_first_bytes<MeterRules::corrected>(const MeteredFlow& flow, MeterBins& bins);
@@ -40,29 +69,25 @@ template void measure_byte_frequency_of_first_bytes<MeterRules::strict>(const Me
 // SPID 1.8 #8: hash of value and offset of the first 32 bytes of the first four packets.
 void measure_byte_value_offset_hash(const MeteredFlow& flow, MeterBins& bins) {
   for (const PayloadPacket& packet : first_packets(flow, 4)) {
-    std::int32_t offset = 0;
-    for (const std::uint8_t byte : payload_of(packet, 32)) {
-      bins.add(hash8(byte + offset));
-      offset += 256;
-    }
+    unsigned offset = 0;
+    for (const std::uint8_t byte : payload_of(packet, 32)) bins.add(hash8_of_pair(offset++, byte));
   }
 }
 
 // SPID 1.8 #9: byte values modulo 128 of the first eight packets, by direction.
 void measure_direction_byte_frequency(const MeteredFlow& flow, MeterBins& bins) {
-  for (const PayloadPacket& packet : first_packets(flow, 8)) {
-    const unsigned base = 128 * direction_index(packet);
-    for (const std::uint8_t byte : payload_of(packet)) bins.add(base + byte % 128);
+  const std::size_t packets = first_packets(flow, 8).size();
+  for (std::size_t i = 0; i < packets; ++i) {
+    bins.add_range(128 * direction_index(flow.packets[i]), fold_counts<128>(flow.byte_counts[i]));
   }
 }
 
 // SPID 1.8 #23: byte values modulo 64 of the first four packets, by order.
 template <MeterRules kRules>
 void measure_first4_byte_frequency(const MeteredFlow& flow, MeterBins& bins) {
-  unsigned base = 0;
-  for (const PayloadPacket& packet : first_packets(flow, 4)) {
-    for (const std::uint8_t byte : first_hundred_bytes<kRules>(packet)) bins.add(base + byte % 64);
-    base += 64;
+  const std::size_t packets = first_packets(flow, 4).size();
+  for (std::size_t i = 0; i < packets; ++i) {
+    bins.add_range(static_cast<unsigned>(64 * i), fold_counts<64>(count_first_hundred_bytes<kRules>(flow, i)));
   }
 }
 
@@ -72,15 +97,34 @@ template void measure_first4_byte_frequency<MeterRules::strict>(const MeteredFlo
 // SPID 1.8 #24: distance (1..16) from a byte to the last equal one in the first 32 bytes of the first four packets.
 void measure_byte_reoccurring_distance(const MeteredFlow& flow, MeterBins& bins) {
   constexpr unsigned kFarthest = 16;
+  constexpr unsigned kBytes = 32;
   for (const PayloadPacket& packet : first_packets(flow, 4)) {
-    std::array<std::uint8_t, 256> last_seen{};  // position + 1; 0 is never
-    unsigned position = 1;
-    for (const std::uint8_t byte : payload_of(packet, 32)) {
-      // Counting nothing is cheaper than a branch that is hard to predict.
-      const unsigned distance = position - last_seen[byte];
-      const bool near = (last_seen[byte] != 0) & (distance <= kFarthest);
-      bins.add(16 * hash4(byte) + (distance - 1) % kFarthest, near ? 1 : 0);
-      last_seen[byte] = static_cast<std::uint8_t>(position++);
+    // All bytes at once, distance by distance from the farthest on, so that the nearest is what stays. The mask leaves
+    // out bytes that have none so far before them.
+    std::array<std::uint8_t, kFarthest + kBytes> line{};
+    std::array<std::uint8_t, kFarthest + kBytes> present{};
+    std::copy_n(packet.bytes.begin(), kBytes, line.begin() + kFarthest);
+    std::fill_n(present.begin() + kFarthest, kBytes, std::uint8_t{0xff});
+    std::array<std::uint8_t, kBytes> distances;
+    unsigned near = 0;  // bit per byte: there is a distance
+    for (unsigned half = 0; half < kBytes; half += 16) {
+      const auto bytes = load_lanes<ByteLanes>(&line[kFarthest + half]);
+      ByteLanes nearest{};
+      ByteLanes found{};
+      for (unsigned distance = kFarthest; distance >= 1; --distance) {
+        const unsigned at = kFarthest + half - distance;
+        const auto equal =
+            static_cast<ByteLanes>(bytes == load_lanes<ByteLanes>(&line[at])) & load_lanes<ByteLanes>(&present[at]);
+        nearest = (nearest & ~equal) | (equal & static_cast<std::uint8_t>(distance));
+        found |= equal;
+      }
+      std::memcpy(&distances[half], &nearest, sizeof(nearest));
+      near |= bits_of(found) << half;
+    }
+    near &= static_cast<unsigned>((std::uint64_t{1} << payload_of(packet, kBytes).size()) - 1);
+    for (; near != 0; near &= near - 1) {
+      const auto i = static_cast<std::size_t>(std::countr_zero(near));
+      bins.add(16 * hash4(packet.bytes[i]) + distances[i] - 1U);
     }
   }
 }

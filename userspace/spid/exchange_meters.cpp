@@ -7,30 +7,31 @@ namespace {
 
 constexpr std::size_t kTriad = 3;
 
-// The first three bytes of what one side said, or fewer.
+// The first three bytes of what one side said, or fewer: then zeros follow, which no hash sees.
 struct Triad {
   std::array<std::uint8_t, kTriad> bytes{};
   std::size_t size = 0;
 
   static Triad of(const PayloadPacket& packet) {
     Triad triad;
-    for (const std::uint8_t byte : payload_of(packet, kTriad)) triad.bytes[triad.size++] = byte;
+    std::copy_n(packet.bytes.begin(), kTriad, triad.bytes.begin());
+    triad.size = payload_of(packet, kTriad).size();
     return triad;
   }
   // Adds `start`, `start` + 1, ... to the bytes, or subtracts them.
   void shift(unsigned start, bool up) {
-    for (std::size_t i = 0; i < size; ++i) {
+    for (std::size_t i = 0; i < kTriad; ++i) {
       const auto step = static_cast<unsigned>(start + i);
-      bytes[i] = static_cast<std::uint8_t>(up ? bytes[i] + step : bytes[i] - step);
+      const unsigned shifted = up ? bytes[i] + step : bytes[i] - step;
+      bytes[i] = i < size ? static_cast<std::uint8_t>(shifted) : std::uint8_t{0};
     }
   }
 };
 
+// hash8() of both byte strings in a row: byte i is shifted left by 3 i.
 unsigned hash_pair(const Triad& action, const Triad& reaction) {
-  ByteStringHash hash;
-  for (std::size_t i = 0; i < action.size; ++i) hash.add(action.bytes[i]);
-  for (std::size_t i = 0; i < reaction.size; ++i) hash.add(reaction.bytes[i]);
-  return hash.bin();
+  const auto collect = [](const Triad& triad) { return triad.bytes[0] ^ triad.bytes[1] << 3 ^ triad.bytes[2] << 6; };
+  return hash8(collect(action) ^ collect(reaction) << (3 * action.size));
 }
 
 // By direction of the reaction: the low bytes of the hashes that 32-bit .NET gave to four words.
@@ -116,8 +117,9 @@ void measure_first32_byte_equality(const MeteredFlow& flow, MeterBins& bins) {
     if (before != nullptr) {
       const std::size_t size = comparable_bytes<kRules>(*before, packet, 32);
       std::uint32_t equal = 0;
-      for (std::size_t i = 0; i < size; ++i) equal |= (before->bytes[i] == packet.bytes[i] ? 1U : 0U) << i;
-      bins.add(hash8(static_cast<std::int32_t>(equal)));
+      for (std::size_t i = 0; i < 32; ++i) equal |= (before->bytes[i] == packet.bytes[i] ? 1U : 0U) << i;
+      const auto comparable = static_cast<std::uint32_t>((std::uint64_t{1} << size) - 1);
+      bins.add(hash8(static_cast<std::int32_t>(equal & comparable)));
     }
     before = &packet;
   }

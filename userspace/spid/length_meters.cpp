@@ -21,8 +21,11 @@ struct DelayClasses {
       edges[k] = edge;
     }
   }
+  // A binary search that always takes the same five steps.
   unsigned operator()(std::int64_t value) const {
-    return static_cast<unsigned>(std::upper_bound(edges.begin() + 1, edges.end(), value) - edges.begin()) - 1;
+    unsigned found = 0;
+    for (unsigned step = kDelayClasses / 2; step > 0; step /= 2) found += value >= edges[found + step] ? step : 0;
+    return found;
   }
 
   std::array<std::int64_t, kDelayClasses> edges{};

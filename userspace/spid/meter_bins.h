@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// Where a single attribute meter counts: 256 bins, emptied by reading them out. One object serves all meters in turn,
-// so that the counters never leave the first-level cache. Private to spid/.
+// Where a single attribute meter counts: 256 bins, emptied by reading them out. Every meter has its own, all read out
+// after the last has counted: a wide load of what was just written by narrow stores has to wait for them. Together they
+// fit into the first-level cache. Private to spid/.
 #pragma once
 
 #include <array>
@@ -15,6 +16,12 @@ class MeterBins {
  public:
   // Requires: bin < kBinsPerMeter. A bin holds 32767: 511 packets of 64 measurements each.
   void add(unsigned bin, unsigned count = 1) { counts_[bin] = static_cast<std::uint16_t>(counts_[bin] + count); }
+
+  // Adds counts[i] to bin `first` + i. Requires: first + counts.size() <= kBinsPerMeter.
+  template <class Count, std::size_t kSize>
+  void add_range(unsigned first, const std::array<Count, kSize>& counts) {
+    for (std::size_t i = 0; i < kSize; ++i) add(first + static_cast<unsigned>(i), counts[i]);
+  }
 
   struct Flushed {
     std::size_t rows;

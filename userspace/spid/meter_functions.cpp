@@ -41,7 +41,7 @@ unsigned length_class_128(std::uint32_t length) {
 
 unsigned length_class_8(std::uint32_t length) {
   constexpr std::array<std::uint32_t, 8> kEdges = {0, 1, 40, 100, 200, 400, 800, 1300};
-  return static_cast<unsigned>(std::upper_bound(kEdges.begin(), kEdges.end(), length) - kEdges.begin()) - 1;
+  return class_by_edges(kEdges, length);
 }
 
 }  // namespace spidd

@@ -21,9 +21,22 @@ struct WordOverlap {
   std::uint16_t distinct = 0;   // bit i: word i is the first of its value in this packet
 };
 
+// How often each byte value occurs in the captured payload of a packet.
+using ByteCounts = std::array<std::uint8_t, 256>;
+
+// What a payload looks like: set bits a byte, and the share (0..1) of printable bytes. 0 where there is no payload.
+struct ByteShares {
+  double set_bits = 0;
+  double printable = 0;
+};
+
+inline constexpr std::size_t kSharedPackets = 8;  // what several meters look at is found out once for so many packets
+
 struct MeteredFlow {
   std::span<const PayloadPacket> packets;
-  std::span<const WordOverlap> overlaps;  // one a packet
+  std::span<const WordOverlap> overlaps;    // one a packet
+  std::span<const ByteCounts> byte_counts;  // of the first kSharedPackets packets
+  std::span<const ByteShares> shares;       // of the first kSharedPackets packets
 };
 
 using MeterFunction = void (*)(const MeteredFlow& flow, MeterBins& bins);
@@ -58,25 +71,23 @@ constexpr unsigned hash8(std::int32_t value) {
 // 0..12.
 constexpr unsigned hash4(std::uint8_t byte) { return byte % 13U; }
 
-// Collects bytes for hash8() of a byte string: byte i is shifted left by 3 i. Good for 8 bytes.
-class ByteStringHash {
- public:
-  void add(std::uint8_t byte) {
-    value_ ^= static_cast<std::int32_t>(byte) << shift_;
-    shift_ += 3;
-  }
-  unsigned bin() const { return hash8(value_); }
-
- private:
-  std::int32_t value_ = 0;
-  unsigned shift_ = 0;
-};
+// hash8(256 * high + low) of two small numbers: 256 is 5 modulo 251.
+constexpr unsigned hash8_of_pair(unsigned high, unsigned low) { return (5 * high + low) % 251; }
 
 // Class of a payload length on a scale that is linear in the logarithm: min(B - 1, floor(L^(ln B / ln 1500))) for B
 // classes.
 unsigned length_class_16(std::uint32_t length);
 unsigned length_class_32(std::uint32_t length);
 unsigned length_class_128(std::uint32_t length);
+
+// The number of the last edge that is not above `value`. Requires: the first edge is 0, the others rise. Looks at all
+// of them: with few edges that is faster than branches that are hard to predict.
+template <class Number, std::size_t kSize>
+unsigned class_by_edges(const std::array<Number, kSize>& edges, Number value) {
+  unsigned found = 0;
+  for (std::size_t i = 1; i < kSize; ++i) found += value >= edges[i] ? 1 : 0;
+  return found;
+}
 
 // Coarse class of a length, 0..7; lower edges 0, 1, 40, 100, 200, 400, 800, 1300.
 unsigned length_class_8(std::uint32_t length);
@@ -85,15 +96,5 @@ unsigned length_class_8(std::uint32_t length);
 inline bool starts_tls_record(Payload payload) {
   return payload.size() >= 3 && payload[0] >= 20 && payload[0] <= 23 && payload[1] == 3 && payload[2] <= 4;
 }
-
-// The bits of a byte as eight bytes of 0 or 1 in one word; bit 0 in the lowest byte.
-constexpr std::uint64_t spread_bits(std::uint8_t byte) {
-  constexpr std::uint64_t kOnes = 0x0101010101010101;
-  const std::uint64_t one_bit_a_byte = (byte * kOnes) & 0x8040201008040201;
-  return ((one_bit_a_byte + 0x7f * kOnes) >> 7) & kOnes;
-}
-
-// Byte `index` of a word made by adding up to 255 results of spread_bits().
-constexpr unsigned spread_count(std::uint64_t word, unsigned index) { return (word >> (8 * index)) & 0xff; }
 
 }  // namespace spidd

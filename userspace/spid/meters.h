@@ -19,6 +19,7 @@ void measure_packet_length(const MeteredFlow& flow, MeterBins& bins);
 void measure_packet_pair_length_primes(const MeteredFlow& flow, MeterBins& bins);
 
 // byte_meters.cpp
+void count_bytes(std::span<const PayloadPacket> packets, std::span<ByteCounts> counts);
 void measure_byte_frequency(const MeteredFlow& flow, MeterBins& bins);
 template <MeterRules kRules>
 void measure_byte_frequency_of_first_bytes(const MeteredFlow& flow, MeterBins& bins);
@@ -67,6 +68,7 @@ template <MeterRules kRules>
 void measure_first32_byte_equality(const MeteredFlow& flow, MeterBins& bins);
 
 // shape_meters.cpp
+ByteShares shares_of(const PayloadPacket& packet);
 void measure_first_packet_randomness(const MeteredFlow& flow, MeterBins& bins);
 void measure_packet_randomness(const MeteredFlow& flow, MeterBins& bins);
 void measure_packet_length_pairs(const MeteredFlow& flow, MeterBins& bins);

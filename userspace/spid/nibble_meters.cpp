@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // Attribute meters of half bytes. "Folded" is the high half XOR the low half.
+#include <cstring>
+
+#include "userspace/spid/lanes.h"
 #include "userspace/spid/meters.h"
 
 namespace spidd {
@@ -13,23 +16,10 @@ void add_folded(const PayloadPacket& packet, std::size_t limit, unsigned base, M
   }
 }
 
-// How often each of the 16 values was seen at one position: sixteen counters of four bits in a word. rank() needs
-// counters below 8, so it answers for seven packets.
-class NibbleCounts {
- public:
-  void add(unsigned value) { counts_ += std::uint64_t{1} << (4 * value); }
-
-  // Number of values seen more often than `value`. Requires: at most seven calls of add() before.
-  unsigned rank(unsigned value) const {
-    constexpr std::uint64_t kOnes = 0x1111111111111111;
-    const std::uint64_t count = counts_ >> (4 * value) & 7;
-    // The top bit of each counter survives where it is at least count + 1; the product adds the counters.
-    const std::uint64_t above = ((counts_ | 8 * kOnes) - (count + 1) * kOnes) >> 3 & kOnes;
-    return static_cast<unsigned>((above * kOnes) >> 60);
-  }
-
- private:
-  std::uint64_t counts_ = 0;
+// One packet as #31 looks at it. Lanes are positions: the high halves of 16 bytes, or their low halves.
+struct RankedPacket {
+  std::array<ByteLanes, 2> values;  // half bytes
+  std::array<ByteLanes, 2> seen;    // how often the value was seen so far; 0 if a later packet has the same
 };
 
 }  // namespace
@@ -82,20 +72,36 @@ void measure_nibble_position_frequency(const MeteredFlow& flow, MeterBins& bins)
 // SPID 1.8 #31: for each of the first 32 half bytes, how many other values were more usual at its position in the
 // packets before; packets 1 to 7 (packet 0 only teaches).
 void measure_nibble_position_popularity(const MeteredFlow& flow, MeterBins& bins) {
-  constexpr unsigned kBytes = 16;
-  std::array<NibbleCounts, 2 * kBytes> counts{};
-  bool measured = false;
-  for (const PayloadPacket& packet : first_packets(flow, 8)) {
-    unsigned position = 0;
-    const auto take = [&](unsigned value) {
-      if (measured) bins.add(8 * position + counts[position].rank(value));
-      counts[position++].add(value);
-    };
-    for (const std::uint8_t byte : payload_of(packet, kBytes)) {
-      take(byte >> 4);
-      take(byte & 15);
+  constexpr std::size_t kPackets = 8;
+  constexpr std::size_t kBytes = 16;
+  std::array<RankedPacket, kPackets> ranked;
+  std::size_t order = 0;
+  for (const PayloadPacket& packet : first_packets(flow, kPackets)) {
+    const std::size_t size = payload_of(packet, kBytes).size();
+    const auto bytes = load_lanes<ByteLanes>(packet.bytes.data());
+    const auto absent = static_cast<ByteLanes>(kByteNumbers >= static_cast<std::uint8_t>(size));
+    std::array<std::array<std::uint8_t, kBytes>, 2> ranks;
+    for (unsigned half = 0; half < 2; ++half) {
+      const ByteLanes values = (half == 0 ? bytes >> 4 : bytes & 15) | absent;  // like no half byte where absent
+      ByteLanes seen{};                                                         // before this packet
+      for (const RankedPacket& before : std::span(ranked).first(order)) {
+        seen |= static_cast<ByteLanes>(before.values[half] == values) & before.seen[half];
+      }
+      ByteLanes rank{};
+      for (RankedPacket& before : std::span(ranked).first(order)) {
+        rank -= static_cast<ByteLanes>(before.seen[half] > seen);
+        before.seen[half] &= static_cast<ByteLanes>(before.values[half] != values);
+      }
+      ranked[order].values[half] = values;
+      ranked[order].seen[half] = (seen + 1) & ~absent;
+      std::memcpy(ranks[half].data(), &rank, sizeof(rank));
     }
-    measured = true;
+    for (std::size_t i = 0; order > 0 && i < size; ++i) {
+      const auto base = static_cast<unsigned>(16 * i);
+      bins.add(base + ranks[0][i]);
+      bins.add(base + 8 + ranks[1][i]);
+    }
+    ++order;
   }
 }
 

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // Attribute meters of byte pairs. "Word": a pair at an even offset of the first 32 bytes, so 16 at most.
+#include <bit>
 #include <cstring>
 
+#include "userspace/spid/lanes.h"
 #include "userspace/spid/meters.h"
-
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
 
 namespace spidd {
 namespace {
@@ -20,25 +18,54 @@ unsigned word_count(const PayloadPacket& packet) {
 // Words in the byte order of the machine: good for comparing.
 using Words = std::array<std::uint16_t, kWords>;
 
-Words words_of(const PayloadPacket& packet) {
-  Words words;
-  std::memcpy(words.data(), packet.bytes.data(), sizeof(words));
-  return words;
+// The 16 bits are for the words of `packet`: whether each is one of the first `count` of `others`. All are compared at
+// once, with the others turned by one place each time.
+unsigned found_among(const PayloadPacket& packet, const PayloadPacket& others, unsigned count) {
+  if (count == 0) return 0;
+  Words known;
+  std::memcpy(known.data(), others.bytes.data(), sizeof(known));
+  std::fill(known.begin() + count, known.end(), known[0]);
+  std::array<std::uint16_t, 2 * kWords> ring;
+  std::copy_n(known.begin(), kWords, ring.begin());
+  std::copy_n(known.begin(), kWords, ring.begin() + kWords);
+
+  const auto low = load_lanes<WordLanes>(packet.bytes.data());
+  const auto high = load_lanes<WordLanes>(packet.bytes.data() + sizeof(WordLanes));
+  WordLanes low_found{};
+  WordLanes high_found{};
+  for (unsigned turn = 0; turn < kWords; ++turn) {
+    const auto turned = load_lanes<WordLanes>(&ring[turn]);
+    low_found |= static_cast<WordLanes>(low == turned);
+    high_found |= static_cast<WordLanes>(high == turned);
+  }
+  return bits_of(low_found, high_found);
 }
 
-// Bit i: words[i] == value.
-unsigned equal_words(const Words& words, std::uint16_t value) {
-#if defined(__SSE2__)
-  const __m128i wanted = _mm_set1_epi16(static_cast<short>(value));
-  const auto* vector = reinterpret_cast<const __m128i*>(words.data());
-  const __m128i low = _mm_cmpeq_epi16(_mm_loadu_si128(vector), wanted);
-  const __m128i high = _mm_cmpeq_epi16(_mm_loadu_si128(vector + 1), wanted);
-  return static_cast<unsigned>(_mm_movemask_epi8(_mm_packs_epi16(low, high)));
-#else
-  unsigned mask = 0;
-  for (unsigned i = 0; i < kWords; ++i) mask |= (words[i] == value ? 1U : 0U) << i;
-  return mask;
-#endif
+// Whether each of the words is the first of its value.
+unsigned first_of_their_value(const PayloadPacket& packet) {
+  // Words that are 1 to 15 places apart are compared; the mask leaves out those that have none so far before them.
+  constexpr Words kOnes = [] {
+    Words ones;
+    ones.fill(0xffff);
+    return ones;
+  }();
+  std::array<std::uint16_t, 2 * kWords> line{};
+  std::array<std::uint16_t, 2 * kWords> present{};
+  std::memcpy(&line[kWords], packet.bytes.data(), sizeof(Words));
+  std::copy_n(kOnes.begin(), kWords, present.begin() + kWords);
+
+  const auto low = load_lanes<WordLanes>(&line[kWords]);
+  const auto high = load_lanes<WordLanes>(&line[kWords + 8]);
+  WordLanes low_repeated{};
+  WordLanes high_repeated{};
+  for (unsigned place = 1; place < kWords; ++place) {  // of the earlier word of a pair, less the later one's, plus 16
+    const auto equal = [&](WordLanes words, unsigned at) {
+      return static_cast<WordLanes>(words == load_lanes<WordLanes>(&line[at])) & load_lanes<WordLanes>(&present[at]);
+    };
+    low_repeated |= equal(low, place);
+    high_repeated |= equal(high, place + 8);
+  }
+  return ~bits_of(low_repeated, high_repeated);
 }
 
 // The first bin of the 28 that #5 and #7 have for a packet and the direction of the packet before.
@@ -50,18 +77,10 @@ unsigned direction_pair_base(const PayloadPacket* before, const PayloadPacket& p
 }  // namespace
 
 WordOverlap compare_words(const PayloadPacket* before, const PayloadPacket& packet) {
-  const unsigned count = word_count(packet);
-  const unsigned before_mask = before == nullptr ? 0 : (1U << word_count(*before)) - 1;
-  const Words words = words_of(packet);
-  const Words before_words = before == nullptr ? Words{} : words_of(*before);
-  WordOverlap overlap;
-  for (unsigned i = 0; i < count; ++i) {
-    const unsigned recurring = (equal_words(before_words, words[i]) & before_mask) != 0 ? 1U : 0U;
-    const unsigned distinct = (equal_words(words, words[i]) & ((1U << i) - 1)) == 0 ? 1U : 0U;
-    overlap.recurring = static_cast<std::uint16_t>(overlap.recurring | recurring << i);
-    overlap.distinct = static_cast<std::uint16_t>(overlap.distinct | distinct << i);
-  }
-  return overlap;
+  const unsigned present = (1U << word_count(packet)) - 1;
+  const unsigned recurring = before == nullptr ? 0 : found_among(packet, *before, word_count(*before));
+  return {static_cast<std::uint16_t>(recurring & present),
+          static_cast<std::uint16_t>(first_of_their_value(packet) & present)};
 }
 
 // SPID 1.8 #5: how many distinct words of a packet also occurred in the packet before, by both directions.
@@ -81,7 +100,7 @@ void measure_recurring_pairs(const MeteredFlow& flow, MeterBins& bins) {
     const auto& bytes = flow.packets[i].bytes;
     for (unsigned words = flow.overlaps[i].recurring & flow.overlaps[i].distinct; words != 0; words &= words - 1) {
       const auto offset = 2 * static_cast<unsigned>(std::countr_zero(words));
-      bins.add(hash8(bytes[offset] << 8 | bytes[offset + 1]));
+      bins.add(hash8_of_pair(bytes[offset], bytes[offset + 1]));
     }
   }
 }
@@ -102,7 +121,7 @@ void measure_recurring_pair_offsets(const MeteredFlow& flow, MeterBins& bins) {
 void measure_first16_byte_pairs(const MeteredFlow& flow, MeterBins& bins) {
   for (const PayloadPacket& packet : first_packets(flow, 4)) {
     const Payload bytes = payload_of(packet, 17);
-    for (std::size_t i = 1; i < bytes.size(); ++i) bins.add(hash8(bytes[i - 1] << 8 | bytes[i]));
+    for (std::size_t i = 1; i < bytes.size(); ++i) bins.add(hash8_of_pair(bytes[i - 1], bytes[i]));
   }
 }
 

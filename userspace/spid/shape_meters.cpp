@@ -12,36 +12,6 @@ namespace {
 constexpr std::size_t kJudgedPackets = 8;
 constexpr std::size_t kLeastBytes = 8;  // fewer say nothing about randomness or length fields
 
-// Of a payload that is not empty.
-struct ByteShares {
-  double set_bits = 0;   // per byte
-  double printable = 0;  // 0..1
-};
-
-// Eight bytes at a time: this looks at every byte of most packets. Beyond the payload are zeros, which have no set bits
-// and are not printable.
-ByteShares shares_of(const PayloadPacket& packet) {
-  constexpr std::uint64_t kOnes = 0x0101010101010101;
-  constexpr std::uint64_t kTops = 0x80 * kOnes;
-  std::uint64_t set_bits = 0;   // by byte; 64 at most
-  std::uint64_t printable = 0;  // by byte; 8 at most
-  for (std::size_t at = 0; at < packet.bytes.size(); at += sizeof(std::uint64_t)) {
-    std::uint64_t word;
-    std::memcpy(&word, packet.bytes.data() + at, sizeof(word));
-    std::uint64_t bits = word - (word >> 1 & 0x55 * kOnes);
-    bits = (bits & 0x33 * kOnes) + (bits >> 2 & 0x33 * kOnes);
-    set_bits += (bits + (bits >> 4)) & 0x0f * kOnes;
-    const std::uint64_t low = word & ~kTops;
-    const std::uint64_t from_space = low + (0x80 - 0x20) * kOnes;
-    const std::uint64_t is_delete = low + kOnes;
-    printable += (from_space & ~is_delete & ~word & kTops) >> 7;
-  }
-  const std::uint64_t pairs = (set_bits & 0x00ff00ff00ff00ff) + (set_bits >> 8 & 0x00ff00ff00ff00ff);
-  const auto size = static_cast<double>(payload_of(packet).size());
-  return {static_cast<double>(pairs * 0x0001000100010001 >> 48) / size,
-          static_cast<double>(printable * kOnes >> 56) / size};
-}
-
 // Class of `value`: 0 below `first`, then one more every 1 / `steps`, at most 15.
 unsigned randomness_class(double value, double first, double steps, unsigned at_first) {
   if (value < first) return 0;
@@ -57,7 +27,23 @@ bool starts_like_a_word(Payload payload) {
 
 unsigned burst_class(std::uint64_t bytes) {
   constexpr std::array<std::uint64_t, 8> kEdges = {0, 64, 150, 300, 700, 1500, 3000, 8000};
-  return static_cast<unsigned>(std::upper_bound(kEdges.begin(), kEdges.end(), bytes) - kEdges.begin()) - 1;
+  return class_by_edges(kEdges, bytes);
+}
+
+// Whether measure_length_fields() may find something: few packets have length fields. All places at once, no matter
+// where the payload ends.
+bool has_length_field(const PayloadPacket& packet) {
+  constexpr std::uint32_t kPlaces = 8;
+  std::uint32_t found = 0;
+  for (std::uint32_t at = 0; at < kPlaces; ++at) {
+    const std::uint32_t big = packet.bytes[at] * 256U + packet.bytes[at + 1];
+    const std::uint32_t little = packet.bytes[at + 1] * 256U + packet.bytes[at];
+    const std::uint32_t rest = packet.length - at - 2;
+    found |= (big == rest) | (little == rest) | (big == packet.length) | (little == packet.length) ? 1U : 0U;
+  }
+  std::uint32_t four;
+  std::memcpy(&four, packet.bytes.data(), sizeof(four));
+  return found != 0 || four == packet.length - 4 || __builtin_bswap32(four) == packet.length - 4;
 }
 
 // Calls use(direction, bytes, index) for every burst that the other side answered.
@@ -78,6 +64,31 @@ void for_each_burst(const MeteredFlow& flow, Use use) {
 
 }  // namespace
 
+// Eight bytes at a time: this looks at every byte of most packets. Beyond the payload are zeros, which have no set bits
+// and are not printable.
+ByteShares shares_of(const PayloadPacket& packet) {
+  constexpr std::uint64_t kOnes = 0x0101010101010101;
+  constexpr std::uint64_t kTops = 0x80 * kOnes;
+  if (packet.captured == 0) return {};
+  std::uint64_t set_bits = 0;   // by byte; 64 at most
+  std::uint64_t printable = 0;  // by byte; 8 at most
+  for (std::size_t at = 0; at < packet.bytes.size(); at += sizeof(std::uint64_t)) {
+    std::uint64_t word;
+    std::memcpy(&word, packet.bytes.data() + at, sizeof(word));
+    std::uint64_t bits = word - (word >> 1 & 0x55 * kOnes);
+    bits = (bits & 0x33 * kOnes) + (bits >> 2 & 0x33 * kOnes);
+    set_bits += (bits + (bits >> 4)) & 0x0f * kOnes;
+    const std::uint64_t low = word & ~kTops;
+    const std::uint64_t from_space = low + (0x80 - 0x20) * kOnes;
+    const std::uint64_t is_delete = low + kOnes;
+    printable += (from_space & ~is_delete & ~word & kTops) >> 7;
+  }
+  const std::uint64_t pairs = (set_bits & 0x00ff00ff00ff00ff) + (set_bits >> 8 & 0x00ff00ff00ff00ff);
+  const auto size = static_cast<double>(payload_of(packet).size());
+  return {static_cast<double>(pairs * 0x0001000100010001 >> 48) / size,
+          static_cast<double>(printable * kOnes >> 56) / size};
+}
+
 // Set bits and printable share of the first payload packet of each direction, and whether it starts like TLS or a word.
 void measure_first_packet_randomness(const MeteredFlow& flow, MeterBins& bins) {
   std::array<bool, 2> seen{};
@@ -85,7 +96,8 @@ void measure_first_packet_randomness(const MeteredFlow& flow, MeterBins& bins) {
     if (std::exchange(seen[direction_index(packet)], true)) continue;
     const Payload payload = payload_of(packet);
     if (!payload.empty()) {
-      const ByteShares shares = shares_of(packet);
+      const auto order = static_cast<std::size_t>(&packet - flow.packets.data());
+      const ByteShares shares = order < flow.shares.size() ? flow.shares[order] : shares_of(packet);
       const unsigned random = randomness_class(shares.set_bits, 2, 4, 1);
       const unsigned printable = std::min(3U, static_cast<unsigned>(4 * shares.printable));
       const unsigned known = starts_tls_record(payload) || starts_like_a_word(payload) ? 1 : 0;
@@ -101,7 +113,7 @@ void measure_packet_randomness(const MeteredFlow& flow, MeterBins& bins) {
   for (const PayloadPacket& packet : first_packets(flow, kJudgedPackets)) {
     const Payload payload = payload_of(packet);
     if (payload.size() >= kLeastBytes) {
-      const ByteShares shares = shares_of(packet);
+      const ByteShares& shares = flow.shares[order];
       bins.add(128 * direction_index(packet) + 32 * (order / 2) + 2 * randomness_class(shares.set_bits, 2.4, 5, 0) +
                (shares.printable > 0.5 ? 1 : 0));
     }
@@ -144,6 +156,7 @@ void measure_length_fields(const MeteredFlow& flow, MeterBins& bins) {
   for (const PayloadPacket& packet : first_packets(flow, kJudgedPackets)) {
     const Payload payload = payload_of(packet);
     if (payload.size() < kLeastBytes) continue;
+    if (!has_length_field(packet)) continue;
     const unsigned base = 128 * direction_index(packet);
     for (std::uint32_t at = 0; at < 8 && at + 1 < payload.size(); ++at) {
       const std::uint32_t big = payload[at] * 256U + payload[at + 1];

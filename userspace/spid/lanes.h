@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// Sixteen bytes or eight words that are worked on together: the compiler's vectors of a size that every x86-64 and
+// aarch64 processor has. The usual operators work lane by lane; comparisons give all ones or zero. Private to spid/.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+namespace spidd {
+
+using ByteLanes __attribute__((vector_size(16))) = std::uint8_t;
+using WordLanes __attribute__((vector_size(16))) = std::uint16_t;
+
+inline constexpr ByteLanes kByteNumbers = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+
+// `from` need not be aligned. Requires: 16 bytes can be read there.
+template <class Lanes>
+Lanes load_lanes(const void* from) {
+  Lanes lanes;
+  std::memcpy(&lanes, from, sizeof(lanes));
+  return lanes;
+}
+
+// Bit i: lane i is all ones, not zero. Requires: each lane is one of these.
+inline unsigned bits_of(ByteLanes lanes) {
+#if defined(__SSE2__)
+  return static_cast<unsigned>(_mm_movemask_epi8(reinterpret_cast<__m128i>(lanes)));
+#else
+  unsigned bits = 0;
+  for (unsigned i = 0; i < 16; ++i) bits |= lanes[i] & 1U << i % 8 ? 1U << i : 0;
+  return bits;
+#endif
+}
+
+// The same of sixteen words; the bits of `low` come first.
+inline unsigned bits_of(WordLanes low, WordLanes high) {
+#if defined(__SSE2__)
+  const __m128i packed = _mm_packs_epi16(reinterpret_cast<__m128i>(low), reinterpret_cast<__m128i>(high));
+  return static_cast<unsigned>(_mm_movemask_epi8(packed));
+#else
+  unsigned bits = 0;
+  for (unsigned i = 0; i < 8; ++i) bits |= (low[i] & 1U << i) | (high[i] & 1U << i) << 8;
+  return bits;
+#endif
+}
+
+}  // namespace spidd
