@@ -265,6 +265,14 @@ SPIDD_INLINE void spidd_flow_step(struct spidd_flow *flow, const struct spidd_pa
 		outcome->end = !(spidd_flow_set_flags(flow, SPIDD_FLOW_END_SENT) & SPIDD_FLOW_END_SENT);
 }
 
+/* How many of the payload records of a step carry payload bytes, the first ones. */
+SPIDD_INLINE __u32 spidd_records_with_bytes(const struct spidd_flow_outcome *outcome)
+{
+	__u32 most = outcome->first_order < SPIDD_RECORD_LIMIT ? SPIDD_RECORD_LIMIT - outcome->first_order : 0;
+
+	return outcome->records < most ? outcome->records : most;
+}
+
 /* Payload bytes of wire packet `segment` of a packet, and where they begin in its payload. */
 SPIDD_INLINE __u32 spidd_segment_length(const struct spidd_packet *packet, __u32 segment)
 {

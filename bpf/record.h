@@ -51,21 +51,19 @@ SPIDD_INLINE void spidd_send_payload(SPIDD_CONTEXT *ctx, void *ring, const struc
 		return;
 	}
 	spidd_record_payload(record, packet, flow, outcome, index, time_ns, SPIDD_HOOK == SPIDD_HOOK_EGRESS);
-	if (record->order < SPIDD_RECORD_LIMIT) {
-		record->captured = (__u8)spidd_load_payload(ctx, record, offset);
-		if (record->captured == 0) {
-			count->value[SPIDD_PAYLOAD_UNREADABLE]++;
-			bpf_ringbuf_discard(record, BPF_RB_NO_WAKEUP);
-			return;
-		}
-		if (packet->protocol == SPIDD_PROTOCOL_TCP)
-			spidd_tls_walk(ctx, offset, flow, record);
+	record->captured = (__u8)spidd_load_payload(ctx, record, offset);
+	if (record->captured == 0) {
+		count->value[SPIDD_PAYLOAD_UNREADABLE]++;
+		bpf_ringbuf_discard(record, BPF_RB_NO_WAKEUP);
+		return;
 	}
+	if (packet->protocol == SPIDD_PROTOCOL_TCP)
+		spidd_tls_walk(ctx, offset, flow, record);
 	bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
 	count->value[SPIDD_RECORDS_SENT]++;
 }
 
-/* The payload records that a step asked for. */
+/* The payload records that a step asked for, those with payload bytes. */
 SPIDD_CHECKED_APART int spidd_send_payloads(SPIDD_CONTEXT *ctx, const struct spidd_config *settings,
                                             const struct spidd_packet *packet, struct spidd_flow *flow,
                                             const struct spidd_flow_outcome *outcome)
@@ -78,14 +76,50 @@ SPIDD_CHECKED_APART int spidd_send_payloads(SPIDD_CONTEXT *ctx, const struct spi
 		return 0;
 	ring = spidd_ring_of(&packet->key, settings);
 	if (!ring) {
-		count->value[SPIDD_RECORDS_LOST] += outcome->records;
+		count->value[SPIDD_RECORDS_LOST] += spidd_records_with_bytes(outcome);
+		return 0;
+	}
+	SPIDD_NO_UNROLL
+	for (__u32 i = 0; i < SPIDD_RECORD_LIMIT; i++) {
+		if (i >= spidd_records_with_bytes(outcome))
+			break;
+		spidd_send_payload(ctx, ring, packet, flow, outcome, i, time_ns, count);
+	}
+	return 0;
+}
+
+/* The others, which are about sizes only. Apart from the above, so that the verifier follows the long loop only here.
+ */
+SPIDD_CHECKED_APART int spidd_send_sizes(const struct spidd_config *settings, const struct spidd_packet *packet,
+                                         const struct spidd_flow *flow, const struct spidd_flow_outcome *outcome)
+{
+	struct spidd_counters *count = spidd_hook_counters();
+	__u64 time_ns = bpf_ktime_get_ns();
+	struct spidd_record *record;
+	__u32 first;
+	void *ring;
+
+	if (!settings || !packet || !flow || !outcome || !count)
+		return 0;
+	first = spidd_records_with_bytes(outcome);
+	ring = spidd_ring_of(&packet->key, settings);
+	if (!ring) {
+		count->value[SPIDD_RECORDS_LOST] += outcome->records - first;
 		return 0;
 	}
 	SPIDD_NO_UNROLL
 	for (__u32 i = 0; i < SPIDD_SIZES_LIMIT; i++) {
-		if (i >= outcome->records)
+		if (first + i >= outcome->records)
 			break;
-		spidd_send_payload(ctx, ring, packet, flow, outcome, i, time_ns, count);
+		record = bpf_ringbuf_reserve(ring, sizeof(*record), 0);
+		if (!record) {
+			count->value[SPIDD_RECORDS_LOST]++;
+			continue;
+		}
+		spidd_record_payload(record, packet, flow, outcome, first + i, time_ns,
+		                     SPIDD_HOOK == SPIDD_HOOK_EGRESS);
+		bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
+		count->value[SPIDD_RECORDS_SENT]++;
 	}
 	return 0;
 }
