@@ -11,7 +11,7 @@ build=(
   clang llvm bpftool                                        # BPF objects and their skeletons
   g++ cmake ninja-build pkg-config
   libbpf-dev libxdp-dev libelf-dev zlib1g-dev
-  libpcap-dev libcap-ng-dev
+  libpcap-dev libcap-ng-dev libpugixml-dev
   libcxxopts-dev libtomlplusplus-dev libfmt-dev libexpected-dev nlohmann-json3-dev
   libgtest-dev libgmock-dev
 )

@@ -312,14 +312,15 @@ Result<MeterRules> parse_rules(std::string_view name) {
   return static_cast<MeterRules>(found - kRulesNames.begin());
 }
 
-Result<ModelFile> parse_model(std::string_view text, const std::string& name) {
+Result<ModelFile> parse_model(std::string_view text, const std::string& name, TextPosition start) {
   ModelReader reader;
   const char* read = text.data();
   const CountingIterator begin(text.data(), &read);
   const CountingIterator end(text.data() + text.size(), &read);
   if (!nlohmann::json::sax_parse(begin, end, &reader)) {
-    const auto line = 1 + std::count(text.data(), read, '\n');
-    return fail("{}:{}: {} (byte {})", name, line, reader.error(), read - text.data());
+    const auto line = start.line + static_cast<std::size_t>(std::count(text.data(), read, '\n'));
+    return fail("{}:{}: {} (byte {})", name, line, reader.error(),
+                start.byte + static_cast<std::size_t>(read - text.data()));
   }
   return reader.take();
 }

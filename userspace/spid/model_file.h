@@ -20,9 +20,15 @@ struct ModelFile {
   MeterRules rules = MeterRules::corrected;
 };
 
+// Where in its file a text begins, for errors.
+struct TextPosition {
+  std::size_t line = 1;
+  std::size_t byte = 0;
+};
+
 // `name` stands in front of errors. The text may be hostile. Unknown, missing and repeated keys are errors; so is a sum
 // of bins that is not the number of measurements.
-Result<ModelFile> parse_model(std::string_view text, const std::string& name);
+Result<ModelFile> parse_model(std::string_view text, const std::string& name, TextPosition start = {});
 
 std::string format_model(const ProtocolModel& model, unsigned snap, MeterRules rules);
 

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// Models in one file, to hand on: as JSON (an array of model files), or in the XML of SPID 0.4.6 (formats:
+// policy/models/README.md). Everything read may be hostile: errors name file and line, nothing is half taken.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "userspace/spid/protocol_model.h"
+
+namespace spidd {
+
+inline constexpr std::size_t kMaxExchangeSize = std::size_t{128} << 20;
+
+// For models whose file does not say: the original's XML has no family, no category, and no transport.
+struct ModelDefaults {
+  std::string family;  // "" = the label
+  std::optional<Category> category;
+  std::optional<Transport> transport;
+};
+
+struct ReadModels {
+  ModelDatabase models;
+  std::vector<std::string> notes;  // what the file had and could not be kept, for the administrator
+};
+
+// By the first character that is no space.
+bool looks_like_xml(std::string_view text);
+
+// An array of models, or one.
+Result<ReadModels> parse_models_json(std::string_view text, const std::string& name);
+
+// Names of the original become labels: small letters, "-" for what a label may not have. Counts are floor(p * n), as in
+// the original; shares that spidd wrote give the exact counts again.
+Result<ReadModels> parse_models_xml(std::string_view text, const std::string& name, const ModelDefaults& defaults);
+
+std::string format_models_json(const ModelDatabase& models);
+std::string format_models_xml(const ModelDatabase& models);
+
+}  // namespace spidd
