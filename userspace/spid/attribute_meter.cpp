@@ -86,6 +86,7 @@ void Fingerprint::clear() {
 
 struct AttributeMeters::Scratch {
   MeterRules rules;
+  MeterBins::Flush flush;
   std::array<MeterBins, kMeterCount> bins;
   std::array<WordOverlap, kMaxMeasuredPackets> overlaps;
   std::array<ByteCounts, kSharedPackets> byte_counts;
@@ -93,7 +94,10 @@ struct AttributeMeters::Scratch {
   std::array<RowCount, kRowCount + MeterBins::kFlushSlack> rows;
 };
 
-AttributeMeters::AttributeMeters(MeterRules rules) : scratch_(std::make_unique<Scratch>()) { scratch_->rules = rules; }
+AttributeMeters::AttributeMeters(MeterRules rules, Simd simd) : scratch_(std::make_unique<Scratch>()) {
+  scratch_->rules = rules;
+  scratch_->flush = MeterBins::flush_with(simd);
+}
 AttributeMeters::~AttributeMeters() = default;
 AttributeMeters::AttributeMeters(AttributeMeters&&) noexcept = default;
 AttributeMeters& AttributeMeters::operator=(AttributeMeters&&) noexcept = default;
@@ -116,7 +120,7 @@ void AttributeMeters::measure(std::span<const PayloadPacket> packets, Fingerprin
   }
   RowCount* next = scratch_->rows.data();
   for (unsigned meter = 0; meter < kMeterCount; ++meter) {
-    const MeterBins::Flushed flushed = scratch_->bins[meter].flush(meter, next);
+    const MeterBins::Flushed flushed = (scratch_->bins[meter].*scratch_->flush)(meter, next);
     next += flushed.rows;
     out.measurements[meter] = flushed.measurements;
   }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "userspace/capture/packet_record.h"
+#include "userspace/spid/simd.h"
 
 namespace spidd {
 
@@ -51,7 +52,8 @@ enum class MeterRules {
 // thread-safe.
 class AttributeMeters {
  public:
-  explicit AttributeMeters(MeterRules rules = MeterRules::corrected);
+  // Requires: `simd` is one of available_simd().
+  explicit AttributeMeters(MeterRules rules = MeterRules::corrected, Simd simd = best_simd());
   ~AttributeMeters();
   AttributeMeters(AttributeMeters&&) noexcept;
   AttributeMeters& operator=(AttributeMeters&&) noexcept;

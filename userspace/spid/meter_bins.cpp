@@ -4,7 +4,11 @@
 #include "userspace/spid/meter_bins.h"
 
 #if defined(__x86_64__)
+// False alarms of g++ 12 in its own header (GCC bug 105593).
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wuninitialized"
 #include <immintrin.h>
+#pragma GCC diagnostic pop
 #endif
 
 namespace spidd {
@@ -44,7 +48,7 @@ constexpr Squeeze kSqueeze;
 
 }  // namespace
 
-__attribute__((target("avx"))) MeterBins::Flushed MeterBins::flush_avx(unsigned meter, RowCount* out) {
+__attribute__((target("avx2"))) MeterBins::Flushed MeterBins::flush_avx2(unsigned meter, RowCount* out) {
   constexpr unsigned kLanes = 8;
   constexpr unsigned kBlock = 8;  // vectors that are passed over together when all are empty
   static_assert(sizeof(RowCount) == 4 && kFlushSlack >= kLanes);
@@ -77,11 +81,39 @@ __attribute__((target("avx"))) MeterBins::Flushed MeterBins::flush_avx(unsigned 
   return {static_cast<std::size_t>(next - out), static_cast<std::uint32_t>(_mm_cvtsi128_si32(sums))};
 }
 
-MeterBins::Flushed MeterBins::flush(unsigned meter, RowCount* out) {
-  return __builtin_cpu_supports("avx") ? flush_avx(meter, out) : flush_scalar(meter, out);
+// Here a single instruction squeezes, so that passing over empty bins would not pay.
+__attribute__((target("avx512f,avx512bw,avx512vl,popcnt"))) MeterBins::Flushed MeterBins::flush_avx512(unsigned meter,
+                                                                                                       RowCount* out) {
+  constexpr unsigned kLanes = 16;
+  static_assert(sizeof(RowCount) == sizeof(std::uint32_t) && offsetof(RowCount, count) == 2 && kFlushSlack >= kLanes);
+  const __m512i next_rows = _mm512_set1_epi32(kLanes);
+  __m512i rows = _mm512_add_epi32(_mm512_set1_epi32(static_cast<int>(meter * kBinsPerMeter)),
+                                  _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
+  RowCount* next = out;
+  __m512i sums = _mm512_setzero_si512();
+  auto* counts = reinterpret_cast<__m256i*>(counts_.data());
+  for (unsigned i = 0; i < kBinsPerMeter / kLanes; ++i) {
+    const __m512i count = _mm512_cvtepu16_epi32(_mm256_load_si256(counts + i));
+    const __mmask16 used = _mm512_test_epi32_mask(count, count);
+    const __m512i filled = _mm512_add_epi32(rows, _mm512_slli_epi32(count, 16));
+    _mm512_storeu_si512(next, _mm512_maskz_compress_epi32(used, filled));
+    next += __builtin_popcount(used);
+    sums = _mm512_add_epi32(sums, count);
+    rows = _mm512_add_epi32(rows, next_rows);
+    _mm256_store_si256(counts + i, _mm256_setzero_si256());
+  }
+  return {static_cast<std::size_t>(next - out), static_cast<std::uint32_t>(_mm512_reduce_add_epi32(sums))};
 }
-#else
-MeterBins::Flushed MeterBins::flush(unsigned meter, RowCount* out) { return flush_scalar(meter, out); }
 #endif
+
+MeterBins::Flush MeterBins::flush_with(Simd simd) {
+#if defined(__x86_64__)
+  if (simd == Simd::avx512) return &MeterBins::flush_avx512;
+  if (simd == Simd::avx2) return &MeterBins::flush_avx2;
+#else
+  static_cast<void>(simd);
+#endif
+  return &MeterBins::flush_scalar;
+}
 
 }  // namespace spidd

@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "userspace/spid/attribute_meter.h"
+#include "userspace/spid/simd.h"
 
 namespace spidd {
 
@@ -29,16 +30,17 @@ class MeterBins {
   };
   // Writes the bins in use to `out` as rows of `meter`, in rising order, and empties them. `out` needs room for
   // kBinsPerMeter + kFlushSlack rows: rows behind the last may be overwritten.
-  static constexpr unsigned kFlushSlack = 8;
-  Flushed flush(unsigned meter, RowCount* out);
-
-  // The forms of flush(): the second where the processor has AVX.
-  Flushed flush_scalar(unsigned meter, RowCount* out);
-#if defined(__x86_64__)
-  Flushed flush_avx(unsigned meter, RowCount* out);
-#endif
+  using Flush = Flushed (MeterBins::*)(unsigned meter, RowCount* out);
+  static constexpr unsigned kFlushSlack = 16;
+  static Flush flush_with(Simd simd);  // Requires: one of available_simd()
 
  private:
+  Flushed flush_scalar(unsigned meter, RowCount* out);
+#if defined(__x86_64__)
+  Flushed flush_avx2(unsigned meter, RowCount* out);
+  Flushed flush_avx512(unsigned meter, RowCount* out);
+#endif
+
   alignas(64) std::array<std::uint16_t, kBinsPerMeter> counts_{};
 };
 
