@@ -106,10 +106,12 @@ SPIDD_INLINE void spidd_follow_flow(SPIDD_CONTEXT *ctx, const struct spidd_confi
 	spidd_flow_step(flow, packet, now_ns, &outcome);
 	if (outcome.retransmission)
 		count->value[SPIDD_RETRANSMISSIONS]++;
-	if (spidd_records_with_bytes(&outcome) != 0)
-		spidd_send_payloads(ctx, settings, packet, flow, &outcome);
-	if (outcome.records > spidd_records_with_bytes(&outcome))
-		spidd_send_sizes(settings, packet, flow, &outcome);
+	if (outcome.records != 0) {
+		if (spidd_records_with_bytes(&outcome) != 0)
+			spidd_send_payloads(ctx, settings, packet, flow, &outcome);
+		if (outcome.records > spidd_records_with_bytes(&outcome))
+			spidd_send_sizes(settings, packet, flow, &outcome);
+	}
 	if (outcome.end)
 		spidd_send_end(settings, packet, flow, count);
 }
