@@ -24,10 +24,9 @@ struct Candidate {
 };
 
 // By how much the tunnel has to beat the best other model.
-float needed_lead(const ModelSummary& tunnel, unsigned payload_packets, const ClassificationRules& rules) {
-  if (std::ranges::find(kCamouflagedFamilies, tunnel.family) == kCamouflagedFamilies.end()) return rules.tunnel_margin;
-  const auto packets = static_cast<float>(std::max(1U, payload_packets));
-  return std::min(rules.tunnel_margin + rules.camouflage_margin / packets, rules.most_camouflage_margin);
+float needed_lead(const ModelSummary& tunnel, const ClassificationRules& rules) {
+  const bool camouflaged = std::ranges::find(kCamouflagedFamilies, tunnel.family) != kCamouflagedFamilies.end();
+  return camouflaged ? rules.camouflage_margin : rules.tunnel_margin;
 }
 
 Candidate choose(const Match& match, std::span<const ModelSummary> models, unsigned payload_packets,
@@ -41,13 +40,22 @@ Candidate choose(const Match& match, std::span<const ModelSummary> models, unsig
   if (match.best_tunnel != kNoModel) {
     const float lead = match.best_other == kNoModel ? kNoRival : match.tunnel_margin();
     const bool ahead = tunnel.score >= least_score && lead >= rules.tunnel_margin;
-    tunnel.holds = ahead && lead >= needed_lead(models[match.best_tunnel], payload_packets, rules);
+    tunnel.holds = ahead && lead >= needed_lead(models[match.best_tunnel], rules);
     if (ahead || match.best_other == kNoModel) return tunnel;
   }
   Candidate other{match.best_other, match.other_score, kNoRival, least_score};
   if (match.best_other == kNoModel) return other;
   if (match.other_second != kNoModel) other.margin = match.other_score - match.other_second_score;
-  other.threshold = std::max(least_score, rules.model_thresholds ? models[match.best_other].threshold : least_score);
+  const auto threshold_of = [&](std::uint16_t model) {
+    return std::max(least_score, rules.model_thresholds ? models[model].threshold : least_score);
+  };
+  // The family is known better than the label: the label is said where it is no worse than that.
+  if (match.other_member != kNoModel && match.other_member_score >= match.other_score - rules.member_slack &&
+      match.other_member_score >= threshold_of(match.other_member)) {
+    other.model = match.other_member;
+    other.score = match.other_member_score;
+  }
+  other.threshold = threshold_of(other.model);
   other.holds = other.score >= other.threshold && other.margin >= (scarce ? rules.scarce_margin : rules.other_margin);
   if (match.best_tunnel != kNoModel) other.margin = std::min(other.margin, -match.tunnel_margin());
   return other;
@@ -125,7 +133,7 @@ ClassificationRules classification_rules(Profile profile) {
   // The original knows one threshold and nothing else; its scores are divergences, of which less is more.
   rules.label_threshold = -classic_threshold(profile);
   rules.model_thresholds = false;
-  rules.tunnel_margin = rules.camouflage_margin = rules.most_camouflage_margin = rules.other_margin = 0;
+  rules.tunnel_margin = rules.camouflage_margin = rules.other_margin = 0;
   rules.scarce_packets = 0;
   rules.early_score = rules.label_threshold;
   rules.early_margin = 0;

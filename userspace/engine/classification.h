@@ -24,14 +24,14 @@ constexpr bool is_checkpoint(unsigned payload_packets) {
 inline constexpr std::array<std::string_view, 3> kCamouflagedFamilies = {"tls-tunnel", "http-tunnel", "obfuscated"};
 
 // A flow is named after the best tunnel if that beats the best other model by tunnel_margin, else after the best other
-// model if that beats the next family. A camouflaged tunnel must lead by more, the fewer packets were seen; between the
-// two margins a flow has no name. Scores and margins in bits per measurement.
+// model if that beats the next family. A camouflaged tunnel must lead by more; between the two margins a flow has no
+// name. Scores and margins in bits per measurement.
 struct ClassificationRules {
   float label_threshold = 0.0F;  // score below which no label is given ...
   bool model_thresholds = true;  // ... and a model may ask for more
   float tunnel_margin = 0.1F;
-  float camouflage_margin = 3.0F;       // divided by the payload packets, on top of tunnel_margin; but not above ...
-  float most_camouflage_margin = 0.5F;  // ... this in sum
+  float camouflage_margin = 0.13F;  // of camouflaged tunnels
+  float member_slack = 0.1F;        // a label may score so much less than its family added up and still be named
   float other_margin = 0.03F;
   unsigned scarce_packets = 2;  // up to so many, the next two hold besides
   float scarce_score = 0.2F;

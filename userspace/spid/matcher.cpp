@@ -23,12 +23,13 @@ struct Column {
   std::uint16_t family = 0;
   bool is_tunnel = false;
   bool provisional = false;
+  bool is_sum = false;  // a family added up
   MeterMask meters = 0;
 };
 
 // The models a flow is compared with: of its transport and of the directions it was seen in.
 struct Table {
-  std::vector<Column> columns;     // in the order of models()
+  std::vector<Column> columns;     // families added up, then the others
   std::vector<ScoreBlock> blocks;  // block b has columns 64 b to 64 b + 63
 };
 
@@ -83,20 +84,19 @@ struct BestTwo {
   }
 };
 
-// The models of each tunnel family, transport and view added up, where there are at least two labels. What nobody has
+// The models of each family, category, transport and view added up, where there are at least two. What nobody has
 // confirmed takes no part.
-std::vector<ProtocolModel> tunnel_families(std::span<const ProtocolModel> models) {
-  std::map<std::tuple<std::string_view, Transport, View>, std::vector<const ProtocolModel*>> members;
+std::vector<ProtocolModel> add_up_families(std::span<const ProtocolModel> models) {
+  std::map<std::tuple<std::string_view, Category, Transport, View>, std::vector<const ProtocolModel*>> members;
   for (const ProtocolModel& model : models) {
-    if (model.category == Category::tunnel && !model.provisional)
-      members[{model.family, model.transport, model.view}].push_back(&model);
+    if (!model.provisional) members[{model.family, model.category, model.transport, model.view}].push_back(&model);
   }
   std::vector<ProtocolModel> families;
   for (const auto& [key, labels] : members) {
     if (labels.size() < 2) continue;
     ProtocolModel& sum = families.emplace_back();
     sum.label = sum.family = std::get<std::string_view>(key);
-    sum.category = Category::tunnel;
+    sum.category = std::get<Category>(key);
     sum.transport = std::get<Transport>(key);
     sum.view = std::get<View>(key);
     for (const ProtocolModel* label : labels) sum.merge(*label);
@@ -181,26 +181,28 @@ Result<Matcher> Matcher::build(const ModelDatabase& database, Profile profile) {
   tables->rules = database.rules;
   std::map<std::string_view, std::uint16_t> families;
   std::array<std::vector<const ProtocolModel*>, kTables> members;
-  const auto add = [&](const ProtocolModel& model) -> Result<void> {
+  const auto add_column = [&](const ProtocolModel& model, std::size_t number, bool is_sum) -> Result<void> {
     const unsigned index = table_index(model.transport, model.view);
     if (index == kTables) return fail("model {} has a transport that is not matched", model.label);
-    const auto number = static_cast<std::uint16_t>(tables->models.size());
     const auto family = families.try_emplace(model.family, static_cast<std::uint16_t>(families.size())).first->second;
-    tables->models.push_back(summary_of(model));
-    tables->classic.emplace_back(model);
-    tables->tables[index].columns.push_back(
-        {number, family, model.category == Category::tunnel, model.provisional, measured_meters(model)});
+    tables->tables[index].columns.push_back({static_cast<std::uint16_t>(number), family,
+                                             model.category == Category::tunnel, model.provisional, is_sum,
+                                             measured_meters(model)});
     members[index].push_back(&model);
     return {};
   };
-  for (const ProtocolModel& model : database.models) {
-    if (auto added = add(model); !added) return tl::unexpected(added.error());
-  }
-  tables->database_models = tables->models.size();
-  const std::vector<ProtocolModel> pooled = tunnel_families(database.models);
-  if (profile == Profile::background) {
-    for (const ProtocolModel& family : pooled) {
-      if (auto added = add(family); !added) return tl::unexpected(added.error());
+  std::vector<ProtocolModel> sums;
+  if (profile == Profile::background) sums = add_up_families(database.models);
+  tables->database_models = database.models.size();
+  for (std::size_t i = 0; i < sums.size(); ++i)
+    if (auto added = add_column(sums[i], database.models.size() + i, true); !added)
+      return tl::unexpected(added.error());
+  for (std::size_t i = 0; i < database.models.size(); ++i)
+    if (auto added = add_column(database.models[i], i, false); !added) return tl::unexpected(added.error());
+  for (const auto& models : {std::span(database.models), std::span<const ProtocolModel>(sums)}) {
+    for (const ProtocolModel& model : models) {
+      tables->models.push_back(summary_of(model));
+      tables->classic.emplace_back(model);
     }
   }
 
@@ -236,6 +238,8 @@ void Matcher::score_all(Transport transport, const Fingerprint& flow, std::vecto
 Match Matcher::match(Transport transport, const Fingerprint& flow, View view) const {
   BestTwo all;
   BestTwo other;
+  Best other_sum;  // shown before any of its members
+  Best other_member;
   Best tunnel;
   Best provisional;
   tables_->for_each(transport, view, flow, [&](const Column& column, float score) {
@@ -247,9 +251,13 @@ Match Matcher::match(Transport transport, const Fingerprint& flow, View view) co
     all.offer(column, score);
     if (column.is_tunnel) {
       tunnel.offer(column, score);
-    } else {
-      other.offer(column, score);
+      return;
     }
+    other.offer(column, score);
+    if (column.is_sum)
+      other_sum.offer(column, score);
+    else if (other_sum.column != nullptr && other_sum.column->family == column.family)
+      other_member.offer(column, score);
   });
   Match match;
   all.best.store(match.best, match.best_score);
@@ -257,6 +265,8 @@ Match Matcher::match(Transport transport, const Fingerprint& flow, View view) co
   tunnel.store(match.best_tunnel, match.tunnel_score);
   other.best.store(match.best_other, match.other_score);
   other.second.store(match.other_second, match.other_second_score);
+  if (other.best.column != nullptr && other.best.column->is_sum)
+    other_member.store(match.other_member, match.other_member_score);
   provisional.store(match.best_provisional, match.provisional_score);
   return match;
 }

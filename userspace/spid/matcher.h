@@ -9,9 +9,10 @@
 // models of the view that have the meter, of any transport, mixed with 10 % uniform; provisional models are no part of
 // it. Unit: bits per measurement above the background; 0 = no better than average traffic.
 //
-// Tunnel tools that share a carrier resemble one another more than they resemble the carrier's plain use. So the models
-// of each tunnel family with at least two labels of a transport are also matched added up, as a model whose label is
-// the family: "tls-tunnel" is a tunnel in TLS, whatever the tool.
+// Labels of a family resemble one another more than anything else: tunnel tools in the same carrier, services in TLS.
+// So the models of each family with at least two labels of a transport are also matched added up, as a model whose
+// label is the family: "tls-tunnel" is a tunnel in TLS, whatever the tool; "tls" is what a service in TLS looks like,
+// whoever wrote the programs.
 #pragma once
 
 #include <array>
@@ -52,12 +53,14 @@ struct Match {
   std::uint16_t best_tunnel = kNoModel;       // best model of category tunnel
   std::uint16_t best_other = kNoModel;        // best model of any other category
   std::uint16_t other_second = kNoModel;      // best model of any other category and another family than best_other
+  std::uint16_t other_member = kNoModel;      // if best_other is a family added up: the best of its labels
   std::uint16_t best_provisional = kNoModel;  // best model that nobody confirmed; never one of those above
   float best_score = 0;
   float second_score = 0;
   float tunnel_score = 0;
   float other_score = 0;
   float other_second_score = 0;
+  float other_member_score = 0;
   float provisional_score = 0;
 
   // Between the best tunnel and the best other model: > 0 says tunnel. Only meaningful if both exist.
@@ -73,13 +76,13 @@ class Matcher {
   Matcher(Matcher&&) noexcept;
   Matcher& operator=(Matcher&&) noexcept;
 
-  // The models of the database in its order, then the families of tunnels added up.
+  // The models of the database in its order, then the families added up.
   std::span<const ModelSummary> models() const;
   std::size_t database_models() const;  // how many of them are models of the database
   Profile profile() const;
   MeterRules rules() const;  // that the models, and so the flows, are measured with
 
-  // Score of every model of the transport and view, in models() order restricted to them; others get no entry.
+  // Score of every model of the transport and view, in no particular order; others get no entry.
   struct Score {
     std::uint16_t model;
     float score;

@@ -112,22 +112,27 @@ TEST(Classification, ATunnelMustLeadByTheMargin) {
   EXPECT_EQ(judge(http(0.8F, 0.2F, 0.95F), 20).model, kOpenvpn);
 }
 
-TEST(Classification, ACamouflagedTunnelMustLeadByMoreTheFewerPacketsThereAre) {
-  EXPECT_EQ(judge(camouflaged(1.0F, 0.76F), 20).state, IdentificationState::unknown);
-  EXPECT_EQ(judge(camouflaged(1.0F, 0.74F), 20).state, IdentificationState::identified);
-  EXPECT_EQ(judge(camouflaged(1.0F, 0.66F), 12).state, IdentificationState::unknown);
-  EXPECT_EQ(judge(camouflaged(1.0F, 0.64F), 12).state, IdentificationState::identified);
-  EXPECT_EQ(judge(tunnel(1.0F, 0.74F), 12).state, IdentificationState::identified);
-}
-
-TEST(Classification, HalfABitIsEnoughLeadForACamouflagedTunnel) {
-  EXPECT_EQ(judge(camouflaged(1.0F, 0.51F), 1, Progress::ended).state, IdentificationState::unknown);
-  EXPECT_EQ(judge(camouflaged(1.0F, 0.49F), 1, Progress::ended).state, IdentificationState::identified);
+TEST(Classification, ACamouflagedTunnelMustLeadByMore) {
+  EXPECT_EQ(judge(camouflaged(1.0F, 0.88F), 20).state, IdentificationState::unknown);
+  EXPECT_EQ(judge(camouflaged(1.0F, 0.86F), 20).state, IdentificationState::identified);
+  EXPECT_EQ(judge(tunnel(1.0F, 0.88F), 20).state, IdentificationState::identified);
 }
 
 TEST(Classification, ATunnelThatLeadsTooLittleGivesNoEarlyVerdict) {
-  EXPECT_EQ(judge(camouflaged(1.0F, 0.55F), 4).state, IdentificationState::undecided);
-  EXPECT_EQ(judge(camouflaged(1.0F, 0.45F), 4).state, IdentificationState::identified);
+  EXPECT_EQ(judge(camouflaged(1.0F, 0.75F), 4).state, IdentificationState::undecided);
+  EXPECT_EQ(judge(camouflaged(1.0F, 0.65F), 4).state, IdentificationState::identified);
+}
+
+TEST(Classification, ALabelIsNamedAfterItsFamilyAddedUpWhereItIsFarBehind) {
+  Match match = http(1.0F, 0.0F, -1.0F);
+  match.best_other = kHttps;
+  match.other_second = kHttp;
+  match.other_member = kDot;
+  match.other_member_score = 0.95F;
+  EXPECT_EQ(judge(match, 20).model, kDot);
+  EXPECT_FLOAT_EQ(judge(match, 20).score, 0.95F);
+  match.other_member_score = 0.8F;
+  EXPECT_EQ(judge(match, 20).model, kHttps);
 }
 
 TEST(Classification, AModelMayAskForAHigherScore) {

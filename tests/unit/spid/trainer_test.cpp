@@ -60,6 +60,7 @@ TEST(Trainer, MakesModelsOfEachDirection) {
   TrainingSet set;
   for (unsigned i = 0; i < 6; ++i) set.flows.push_back(make_flow("dns", i, protocol_flow(random, 1, 8)));
   for (PayloadPacket& packet : set.flows[0].packets) packet.direction = Direction::to_client;
+  set.flows[0].answered = false;
   const std::vector<bool> use(set.flows.size(), true);
   const ModelDatabase database = train_models(set, measure_flows(set, use, kRecordLimit), use);
   EXPECT_EQ(database.find("dns", Transport::tcp)->flows, 5U);
