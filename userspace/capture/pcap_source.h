@@ -49,7 +49,7 @@ class PcapSource final : public PacketSource {
  public:
   struct Settings {
     std::string filter;                           // pcap-filter(7); empty: all packets
-    std::uint32_t max_flows = 131072;             // at most 176 bytes each
+    std::uint32_t max_flows = 131072;             // at most 184 bytes each
     Duration udp_idle = std::chrono::minutes(2);  // UDP and ICMP
     Duration tcp_idle = std::chrono::minutes(10);
     std::uint16_t domain = 0;  // of the flows' keys, below 64
