@@ -78,7 +78,7 @@ ModelDatabase FoldModels::without(const std::vector<bool>& out) const {
 }
 
 void FoldModels::score_own(const std::vector<bool>& tested, std::vector<std::vector<float>>& scores_of) const {
-  const ScoreKernel kernel = best_score_kernel();
+  const ScoreKernel kernel = score_kernel(best_simd());
   for (std::size_t view = 0; view < kViews.size(); ++view) {
     std::vector<std::pair<std::size_t, std::size_t>> tests;  // model, flow
     for (std::size_t i = 0; i < tested.size(); ++i) {

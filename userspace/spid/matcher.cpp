@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// Matching: one table per transport and view, in blocks of up to 64 models; the sums of a block become scores while
+// Matching: one table per transport and view, in blocks of up to 256 models; the sums of a block become scores while
 // they are hot.
 #include "userspace/spid/matcher.h"
 
@@ -30,7 +30,7 @@ struct Column {
 // The models a flow is compared with: of its transport and of the directions it was seen in.
 struct Table {
   std::vector<Column> columns;     // families added up, then the others
-  std::vector<ScoreBlock> blocks;  // block b has columns 64 b to 64 b + 63
+  std::vector<ScoreBlock> blocks;  // block b has columns 256 b to 256 b + 255
 };
 
 constexpr unsigned kViews = 3;
@@ -130,12 +130,15 @@ struct Matcher::Tables {
   Profile profile = Profile::background;
   MeterRules rules = MeterRules::corrected;
   std::array<Table, kTables> tables;
-  ScoreKernel kernel = best_score_kernel();
+  Simd simd = best_simd();
 
   // Calls use(column, score) for every model of the table that shares a meter with the flow.
   template <class Use>
   void for_each_score(const Table& table, const Fingerprint& flow, Use use) const {
-    const FlowWeights weights(flow);
+    const FlowWeights weights(flow, simd);
+    const ScoreKernel kernel = score_kernel(simd);
+    MeterMask meters = 0;
+    unsigned shared = 0;  // of `meters` and the flow's; models mostly have the same
     std::array<std::int32_t, kBlockColumns> sums;
     for (std::size_t block = 0; block < table.blocks.size(); ++block) {
       kernel(table.blocks[block].table(), table.blocks[block].groups(), weights.rows(), sums.data());
@@ -143,7 +146,10 @@ struct Matcher::Tables {
       const std::size_t count = std::min<std::size_t>(kBlockColumns, table.columns.size() - first);
       for (std::size_t i = 0; i < count; ++i) {
         const Column& column = table.columns[first + i];
-        const auto shared = static_cast<unsigned>(std::popcount(column.meters & weights.meters()));
+        if (column.meters != meters) {
+          meters = column.meters;
+          shared = static_cast<unsigned>(std::popcount(meters & weights.meters()));
+        }
         if (shared != 0) use(column, to_score(sums[i], shared));
       }
     }
@@ -172,12 +178,13 @@ Matcher::~Matcher() = default;
 Matcher::Matcher(Matcher&&) noexcept = default;
 Matcher& Matcher::operator=(Matcher&&) noexcept = default;
 
-Result<Matcher> Matcher::build(const ModelDatabase& database, Profile profile) {
+Result<Matcher> Matcher::build(const ModelDatabase& database, Profile profile, Simd simd) {
   if (database.models.size() > kMaxModels) {
     return fail("{} models are more than {}", database.models.size(), kMaxModels);
   }
   auto tables = std::make_unique<Tables>();
   tables->profile = profile;
+  tables->simd = simd;
   tables->rules = database.rules;
   std::map<std::string_view, std::uint16_t> families;
   std::array<std::vector<const ProtocolModel*>, kTables> members;
@@ -285,8 +292,10 @@ std::array<float, kMeterCount> Matcher::explain(std::uint16_t model, const Finge
   const ScoreBlock& block = table.blocks[index / kBlockColumns];
   const FlowWeights weights(flow);
   std::array<std::int32_t, kMeterCount> sums{};
-  for (const WeightedRow row : weights.rows()) {
-    sums[row.row / kBinsPerMeter] += row.weight * block.value(row.row, index % kBlockColumns);
+  const WeightedRows rows = weights.rows();
+  for (std::size_t i = 0; i < rows.rows.size(); ++i) {
+    const unsigned row = rows.rows[i];
+    sums[row / kBinsPerMeter] += rows.weights[i] * block.value(row, index % kBlockColumns);
   }
   const auto shared = static_cast<unsigned>(std::popcount(column->meters & weights.meters()));
   for (unsigned meter = 0; shared != 0 && meter < kMeterCount; ++meter) parts[meter] = to_score(sums[meter], shared);

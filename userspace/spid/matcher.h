@@ -71,7 +71,9 @@ struct Match {
 // bits on every CPU and on every code path.
 class Matcher {
  public:
-  static Result<Matcher> build(const ModelDatabase& database, Profile profile = Profile::background);
+  // Requires: `simd` is one of available_simd().
+  static Result<Matcher> build(const ModelDatabase& database, Profile profile = Profile::background,
+                               Simd simd = best_simd());
   ~Matcher();
   Matcher(Matcher&&) noexcept;
   Matcher& operator=(Matcher&&) noexcept;

@@ -2,14 +2,7 @@
 // Reading out the bins of a meter. A flow has about a thousand bins in use in no pattern that a processor could
 // predict, so the fast form squeezes the zeros out of eight bins at a time without a branch.
 #include "userspace/spid/meter_bins.h"
-
-#if defined(__x86_64__)
-// False alarms of g++ 12 in its own header (GCC bug 105593).
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#include <immintrin.h>
-#pragma GCC diagnostic pop
-#endif
+#include "userspace/spid/x86_intrinsics.h"
 
 namespace spidd {
 

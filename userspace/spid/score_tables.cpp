@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "userspace/spid/x86_intrinsics.h"
+
 namespace spidd {
 namespace {
 
@@ -14,6 +16,43 @@ std::int16_t to_table_value(double bits) {
   return static_cast<std::int16_t>(
       std::clamp(std::lround(bits * kStepsPerBit), -long{kMaxTableValue}, long{kMaxTableValue}));
 }
+
+// Division by multiplication with the reciprocal; exact enough for 16 bits, and the same everywhere.
+constexpr unsigned kWeightShift = 32;
+using Reciprocals = std::array<std::uint64_t, kMeterCount>;
+
+void weigh_rows(std::span<const RowCount> flow, const Reciprocals& reciprocals, std::uint16_t* rows,
+                std::int16_t* weights) {
+  constexpr std::uint64_t kHalf = std::uint64_t{1} << (kWeightShift - 1);
+  for (const RowCount row : flow) {
+    *rows++ = row.row;
+    *weights++ = static_cast<std::int16_t>((row.count * reciprocals[row.row / kBinsPerMeter] + kHalf) >> kWeightShift);
+  }
+}
+
+#if defined(__x86_64__)
+// May write up to seven rows and weights more.
+__attribute__((target("avx512f,avx512dq,avx512vl"))) void weigh_rows_avx512(std::span<const RowCount> flow,
+                                                                            const Reciprocals& reciprocals,
+                                                                            std::uint16_t* rows,
+                                                                            std::int16_t* weights) {
+  constexpr std::size_t kLanes = 8;
+  static_assert(kBinsPerMeter == 256);
+  const __m512i half = _mm512_set1_epi64(std::int64_t{1} << (kWeightShift - 1));
+  for (std::size_t i = 0; i < flow.size(); i += kLanes) {
+    const auto present = static_cast<__mmask8>(0xff >> (kLanes - std::min(kLanes, flow.size() - i)));
+    const __m256i entries = _mm256_maskz_loadu_epi32(present, flow.data() + i);
+    const __m256i meters = _mm256_and_si256(_mm256_srli_epi32(entries, 8), _mm256_set1_epi32(0xff));
+    const __m512i counts = _mm512_cvtepu32_epi64(_mm256_srli_epi32(entries, 16));
+    const __m512i factors = _mm512_i32gather_epi64(meters, reciprocals.data(), sizeof(std::uint64_t));
+    const __m512i weight = _mm512_srli_epi64(_mm512_add_epi64(_mm512_mullo_epi64(counts, factors), half), kWeightShift);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(rows + i), _mm256_cvtepi32_epi16(entries));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(weights + i), _mm512_cvtepi64_epi16(weight));
+  }
+}
+#else
+constexpr auto weigh_rows_avx512 = weigh_rows;
+#endif
 
 }  // namespace
 
@@ -53,20 +92,19 @@ ScoreBlock::ScoreBlock(std::span<const ProtocolModel* const> models, const Backg
   }
 }
 
-FlowWeights::FlowWeights(const Fingerprint& flow) {
-  // Division by multiplication with the reciprocal; exact enough for 16 bits, and the same everywhere.
-  constexpr unsigned kShift = 32;
-  std::array<std::uint64_t, kMeterCount> reciprocals;
+FlowWeights::FlowWeights(const Fingerprint& flow, Simd simd) {
+  Reciprocals reciprocals;
   for (unsigned meter = 0; meter < kMeterCount; ++meter) {
     const std::uint64_t measurements = flow.measurements[meter];
-    reciprocals[meter] = measurements == 0 ? 0 : (std::uint64_t{kWeightOne} << kShift) / measurements;
+    reciprocals[meter] = measurements == 0 ? 0 : (std::uint64_t{kWeightOne} << kWeightShift) / measurements;
     if (measurements != 0) meters_ |= MeterMask{1} << meter;
   }
-  size_ = std::min<std::size_t>(flow.rows.size(), rows_.size());
-  WeightedRow* next = rows_.data();
-  for (const RowCount row : std::span(flow.rows).first(size_)) {
-    const std::uint64_t weight = row.count * reciprocals[row.row / kBinsPerMeter] + (std::uint64_t{1} << (kShift - 1));
-    *next++ = {row.row, static_cast<std::int16_t>(weight >> kShift)};
+  size_ = std::min<std::size_t>(flow.rows.size(), kRowCount);
+  const auto weigh = simd == Simd::avx512 ? weigh_rows_avx512 : weigh_rows;
+  weigh(std::span(flow.rows).first(size_), reciprocals, rows_.data(), weights_.data());
+  if (size_ % 2 != 0) {
+    rows_[size_] = 0;
+    weights_[size_++] = 0;
   }
 }
 

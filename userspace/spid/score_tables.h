@@ -33,7 +33,7 @@ class Background {
   std::vector<double> share_;
 };
 
-// Up to 64 models beside one another, padded with zeros to a multiple of 16.
+// Up to 256 models beside one another, padded with zeros to a multiple of kColumnGroup.
 class ScoreBlock {
  public:
   // Requires: 1 to kMaxColumnGroups * kColumnGroup models.
@@ -55,15 +55,18 @@ class ScoreBlock {
 // Rows of a flow with their weights 1/n_a * c_ai in 1/kWeightOne.
 class FlowWeights {
  public:
-  explicit FlowWeights(const Fingerprint& flow);
+  explicit FlowWeights(const Fingerprint& flow, Simd simd = best_simd());  // Requires: one of available_simd()
 
-  std::span<const WeightedRow> rows() const { return std::span(rows_).first(size_); }
+  // Followed by one of no weight where their number is odd.
+  WeightedRows rows() const { return {std::span(rows_).first(size_), std::span(weights_).first(size_)}; }
   MeterMask meters() const { return meters_; }  // that have measurements
 
  private:
   MeterMask meters_ = 0;
   std::size_t size_ = 0;
-  std::array<WeightedRow, kRowCount> rows_;
+  // Room for a vector behind the last.
+  std::array<std::uint16_t, kRowCount + 8> rows_;
+  std::array<std::int16_t, kRowCount + 8> weights_;
 };
 
 MeterMask measured_meters(const ProtocolModel& model);  // of those scored

@@ -21,8 +21,8 @@ std::vector<Simd> available_simd() {
   std::vector<Simd> available = {Simd::scalar};
 #if defined(__x86_64__)
   if (__builtin_cpu_supports("avx2")) available.push_back(Simd::avx2);
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-      __builtin_cpu_supports("avx512vnni")) {
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni")) {
     available.push_back(Simd::avx512);
   }
 #elif defined(__aarch64__)
@@ -31,6 +31,9 @@ std::vector<Simd> available_simd() {
   return available;
 }
 
-Simd best_simd() { return available_simd().back(); }
+Simd best_simd() {
+  static const Simd best = available_simd().back();
+  return best;
+}
 
 }  // namespace spidd

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -279,27 +280,69 @@ TEST(Matcher, DoesNotOverflowOnExtremeModels) {
 }
 
 TEST(ScoreKernels, GiveTheSameBits) {
-  std::vector<ScoreKernel> kernels;  // none: there is only the reference form here
-  for (const ScoreKernel kernel : {score_kernel_avx2(), score_kernel_avx512()})
-    if (kernel != nullptr) kernels.push_back(kernel);
   std::mt19937 random(11);
   for (unsigned groups = 1; groups <= kMaxColumnGroups; ++groups) {
     const unsigned columns = groups * kColumnGroup;
     const ModelDatabase database = make_database(columns);
     std::vector<const ProtocolModel*> models;
     for (const ProtocolModel& model : database.models) models.push_back(&model);
-    const ScoreBlock block(models, Background(database.models));
+    const ScoreBlock block(models, Background(database.models, View::both));
     ASSERT_EQ(block.groups(), groups);
     for (unsigned round = 0; round < 50; ++round) {
-      const FlowWeights weights(measure(random_flow(random, 1 + round % 20, 1 + round * 5)));
-      // Odd and even numbers of rows take different ways.
-      for (const std::size_t cut : {std::size_t{0}, std::size_t{1}, weights.rows().size() - 1}) {
-        std::vector<std::int32_t> expected(columns);
-        score_rows_scalar(block.table(), groups, weights.rows().subspan(cut), expected.data());
-        for (const ScoreKernel kernel : kernels) {
-          std::vector<std::int32_t> actual(columns, -1);
-          kernel(block.table(), groups, weights.rows().subspan(cut), actual.data());
-          ASSERT_EQ(actual, expected);
+      const Fingerprint flow = measure(random_flow(random, 1 + round % 20, 1 + round * 5));
+      const FlowWeights weights(flow, Simd::scalar);
+      std::vector<std::int32_t> expected(columns);
+      score_kernel(Simd::scalar)(block.table(), groups, weights.rows(), expected.data());
+      for (const Simd simd : available_simd()) {
+        std::vector<std::int32_t> actual(columns, -1);
+        score_kernel(simd)(block.table(), groups, weights.rows(), actual.data());
+        ASSERT_EQ(actual, expected) << simd_name(simd);
+      }
+    }
+  }
+}
+
+TEST(FlowWeights, AreTheSameByAllForms) {
+  std::mt19937 random(12);
+  for (unsigned round = 0; round < 200; ++round) {
+    Fingerprint flow = measure(random_flow(random, 1 + round % 30, 1 + round));
+    flow.rows.resize(flow.rows.size() - round % 9);  // any remainder of a vector
+    const FlowWeights expected(flow, Simd::scalar);
+    const WeightedRows plain = expected.rows();
+    ASSERT_EQ(plain.rows.size(), (flow.rows.size() + 1) / 2 * 2);
+    for (const Simd simd : available_simd()) {
+      const FlowWeights weights(flow, simd);
+      const WeightedRows rows = weights.rows();
+      ASSERT_TRUE(std::ranges::equal(rows.rows, plain.rows)) << simd_name(simd);
+      ASSERT_TRUE(std::ranges::equal(rows.weights, plain.weights)) << simd_name(simd);
+      ASSERT_EQ(weights.meters(), expected.meters());
+    }
+  }
+}
+
+TEST(Matcher, GivesTheSameBitsWithAllInstructions) {
+  std::mt19937 random(13);
+  for (const unsigned models : {1U, 33U, 150U, 256U, 300U}) {
+    const ModelDatabase database = make_database(models);
+    const Matcher reference = *Matcher::build(database, Profile::background, Simd::scalar);
+    AttributeMeters reference_meters(MeterRules::corrected, Simd::scalar);
+    for (const Simd simd : available_simd()) {
+      const Matcher matcher = *Matcher::build(database, Profile::background, simd);
+      AttributeMeters meters(MeterRules::corrected, simd);
+      Fingerprint flow;
+      Fingerprint reference_flow;
+      std::vector<Matcher::Score> scores;
+      std::vector<Matcher::Score> expected;
+      for (unsigned round = 0; round < 10; ++round) {
+        const auto packets = random_flow(random, 1 + 2 * round, 2 + round * 25);
+        meters.measure(packets, flow);
+        reference_meters.measure(packets, reference_flow);
+        matcher.score_all(Transport::tcp, flow, scores);
+        reference.score_all(Transport::tcp, reference_flow, expected);
+        ASSERT_EQ(scores.size(), expected.size());
+        for (std::size_t i = 0; i < scores.size(); ++i) {
+          ASSERT_EQ(scores[i].model, expected[i].model);
+          ASSERT_EQ(scores[i].score, expected[i].score) << simd_name(simd);
         }
       }
     }
