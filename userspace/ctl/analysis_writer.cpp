@@ -59,7 +59,7 @@ class JsonLines final : public AnalysisWriter {
     drop.spid = event_spid(view.flow.verdict, view.label, true);
     drop.scope = decision.scope;
     drop.target = target;
-    drop.rule = policy_->rules[decision.rule].name;
+    drop.rule = policy_->name_of(decision.rule);
     drop.expires = view.now + decision.block_for;
     append_json(out, drop);
     out += '\n';

@@ -28,8 +28,11 @@ int check(const std::string& path, const std::string& models_directory) {
     warn_of_unknown_labels(*policy, *database);
   else
     fmt::print(stderr, "the labels are not checked: {}\n", database.error().message);
-  fmt::print("{}: good, {} mode, {} rule{}\n", path, mode_name(policy->mode), policy->rules.size(),
+  fmt::print("{}: good, {} mode, {} rule{}", path, mode_name(policy->mode), policy->rules.size(),
              policy->rules.size() == 1 ? "" : "s");
+  if (const std::size_t count = policy->expectations.size(); count != 0)
+    fmt::print(", {} expectation{}", count, count == 1 ? "" : "s");
+  fmt::print("\n");
   return kExitDone;
 }
 

@@ -33,7 +33,10 @@ void EventSink::decision(const FlowView& view, const Decision& decision) {
   const bool blocked = decision.action == Action::block && block(view, decision, made);
   AlertEvent alert = alert_event(view, decision, *policy_, interface_of(view.flow));
   alert.blocked = blocked;
-  alert.would_block = decision.would_block || (decision.action == Action::block && !blocked);
+  if (decision.action == Action::block && !blocked) {
+    alert.would_block = true;
+    alert.reason = obstacle_name(Obstacle::refused);
+  }
   output_.write(alert);
   if (!blocked) return;
 
@@ -57,7 +60,7 @@ bool EventSink::block(const FlowView& view, const Decision& decision, Block& mad
   order.target = block_target(decision.scope, view.flow.key, view.flow.server());
   order.now = clock_();
   order.duration = decision.block_for;
-  order.rule = policy_->rules[decision.rule].name;
+  order.rule = policy_->name_of(decision.rule);
   order.label = view.label == nullptr ? "" : view.label->label;
   order.rule_number = decision.rule;
   auto block = enforcer_.block(std::move(order));

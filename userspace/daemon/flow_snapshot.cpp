@@ -45,8 +45,7 @@ std::vector<LiveFlow> copy_flows(const Engine& engine, const Policy& policy, std
     LiveFlow& live = flows.emplace_back();
     live.flow = view.flow;
     if (view.label != nullptr) live.label = *view.label;
-    if (const std::uint16_t rule = view.flow.verdict.rule; rule < policy.rules.size())
-      live.rule = policy.rules[rule].name;
+    live.rule = policy.name_of(view.flow.verdict.rule);
     live.last = view.flow.last;
   });
   return flows;

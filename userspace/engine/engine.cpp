@@ -10,6 +10,7 @@ namespace {
 // A capture's clock may jump either way (files joined, clocks set): only the distance counts.
 Duration distance(Timestamp a, Timestamp b) { return a < b ? b - a : a - b; }
 
+// What the flow itself says.
 FlowFacts facts_of(const Flow& flow, std::span<const ModelSummary> models) {
   const Verdict& verdict = flow.verdict;
   FlowFacts facts;
@@ -22,7 +23,12 @@ FlowFacts facts_of(const Flow& flow, std::span<const ModelSummary> models) {
     facts.label = model.label;
     facts.family = model.family;
     facts.category = model.category;
+    facts.model_may_block = model.may_block;
   }
+  facts.verdict_class = verdict.verdict_class;
+  facts.fully_encrypted = verdict.fully_encrypted;
+  facts.one_way = verdict.one_way;
+  facts.duration = std::max(Duration{}, flow.last - flow.start);
   facts.payload_packets = verdict.payload_packets;
   facts.score = static_cast<double>(verdict.score);
   facts.margin = static_cast<double>(verdict.margin);
@@ -34,7 +40,7 @@ FlowFacts facts_of(const Flow& flow, std::span<const ModelSummary> models) {
 // A flow of which only one direction crosses the sensor has no packets at all of the other.
 View model_view(const Flow& flow) {
   constexpr unsigned kToServer = 1U << static_cast<unsigned>(Direction::to_server);
-  if (flow.answered) return View::both;
+  if (flow.answered || flow.directions_seen == 3) return View::both;
   return flow.directions_seen == kToServer ? View::to_server : View::to_client;
 }
 
@@ -43,12 +49,6 @@ std::uint16_t find_model(std::span<const ModelSummary> models, const ModelSummar
     if (models[i].label == wanted.label && models[i].transport == wanted.transport && models[i].view == wanted.view)
       return static_cast<std::uint16_t>(i);
   return kNoModel;
-}
-
-std::uint16_t find_rule(const Policy& policy, const std::string& name) {
-  for (std::size_t i = 0; i < policy.rules.size(); ++i)
-    if (policy.rules[i].name == name) return static_cast<std::uint16_t>(i);
-  return kNoRule;
 }
 
 }  // namespace
@@ -214,7 +214,9 @@ void Engine::report_settled(const Flow& flow, bool measured) {
 }
 
 void Engine::apply_policy(Flow& flow, Progress progress) {
-  const Decision decision = decide(facts_of(flow, matcher_->models()), *policy_);
+  FlowFacts facts = facts_of(flow, matcher_->models());
+  facts.site_learned = site_learned_;
+  const Decision decision = decide(facts, *policy_);
   if (decision.action <= flow.verdict.action) return;
   // A block cannot wait; an alert can until the verdict has settled, and is then the only one of its flow.
   const bool settled =
@@ -300,8 +302,9 @@ void Engine::finish(EndReason reason) {
 
 void Engine::set_policy(std::shared_ptr<const Policy> policy) {
   std::vector<std::uint16_t> renumbered;
-  renumbered.reserve(policy_->rules.size());
-  for (const Rule& rule : policy_->rules) renumbered.push_back(find_rule(*policy, rule.name));
+  renumbered.reserve(policy_->numbered());
+  for (std::size_t number = 0; number < policy_->numbered(); ++number)
+    renumbered.push_back(policy->number_of(policy_->name_of(static_cast<std::uint16_t>(number))));
   for (const FlowTable::List list : {FlowTable::embryonic, FlowTable::undecided, FlowTable::decided})
     for (FlowTable::Slot slot = flows_.oldest(list); slot != FlowTable::kNone; slot = flows_.newer(slot))
       if (std::uint16_t& rule = flows_[slot].verdict.rule; rule != kNoRule) rule = renumbered[rule];

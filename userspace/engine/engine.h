@@ -83,6 +83,10 @@ class Engine {
   void set_policy(std::shared_ptr<const Policy> policy);
   void set_models(std::shared_ptr<const Matcher> matcher);
 
+  // Whether the models know what is normal at this site: a second proof for every block. Takes effect with the next
+  // verdict.
+  void set_site_learned(bool learned) { site_learned_ = learned; }
+
   const EngineCounters& counters() const { return counters_; }
   const FlowTable& flows() const { return flows_; }
   std::span<const ModelSummary> models() const { return matcher_->models(); }
@@ -116,6 +120,7 @@ class Engine {
   Fingerprint fingerprint_;
   SettledFlow settled_;
   Timestamp now_{};
+  bool site_learned_ = false;
   EngineCounters counters_;
 };
 

@@ -3,14 +3,6 @@
 
 namespace spidd {
 
-namespace {
-
-std::string_view rule_name(const Policy& policy, std::uint16_t rule) {
-  return rule < policy.rules.size() ? std::string_view(policy.rules[rule].name) : std::string_view();
-}
-
-}  // namespace
-
 EventFlow event_flow(const Flow& flow, std::string_view interface) {
   return {event_flow_id(flow.key, flow.start), interface, flow.client(), flow.server(), flow.key.transport};
 }
@@ -32,6 +24,7 @@ EventSpid event_spid(const Verdict& verdict, const ModelSummary* label, bool wit
   }
   spid.divergence = static_cast<double>(verdict.divergence);
   spid.one_way = verdict.one_way;
+  spid.fully_encrypted = verdict.fully_encrypted;
   spid.payload_packets = verdict.payload_packets;
   return spid;
 }
@@ -47,7 +40,7 @@ FlowEvent flow_event(const FlowView& view, const FlowTotals& totals, EndReason r
   event.reason = end_reason_name(reason);
   event.spid = event_spid(view.flow.verdict, view.label, false);
   event.action = view.flow.verdict.action;
-  event.rule = rule_name(policy, view.flow.verdict.rule);
+  event.rule = policy.name_of(view.flow.verdict.rule);
   return event;
 }
 
@@ -57,10 +50,12 @@ AlertEvent alert_event(const FlowView& view, const Decision& decision, const Pol
   event.time = view.now;
   event.flow = event_flow(view.flow, interface);
   event.spid = event_spid(view.flow.verdict, view.label, true);
-  event.rule = rule_name(policy, decision.rule);
+  event.rule = policy.name_of(decision.rule);
   event.rule_number = decision.rule;
   event.blocked = decision.action == Action::block;
   event.would_block = decision.would_block;
+  event.reason = obstacle_name(decision.obstacle);
+  if (const Expectation* const expectation = policy.expectation(decision.rule)) event.expected = expectation->words();
   return event;
 }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// First matching rule decides. Comparisons are written so that a score that is not a number fails them.
+// Comparisons are written so that a score that is not a number fails them.
 #include "userspace/policy/decision.h"
 
 #include <algorithm>
+#include <array>
 
 namespace spidd {
 namespace {
@@ -26,43 +27,119 @@ bool ports_hold(const RuleMatch& match, const FlowFacts& flow) {
   });
 }
 
-// What depends on the identification: label, category, score and margin.
-bool identity_holds(const RuleMatch& match, const FlowFacts& flow) {
-  if (flow.state != IdentificationState::identified) return match.labels.empty() && match.categories.empty();
-  if (!match.labels.empty() && std::ranges::none_of(match.labels, [&](const std::string& label) {
-        return label == flow.label || label == flow.family;
-      }))
-    return false;
-  if (!holds(match.categories, flow.category)) return false;
-  const bool as_tunnel = flow.category == Category::tunnel && !match.categories.empty();
-  const double score = as_tunnel ? flow.tunnel_score : flow.score;
-  const double margin = as_tunnel ? flow.tunnel_margin : flow.margin;
-  return score >= match.min_score && margin >= match.min_margin;
+bool named(const std::vector<std::string>& labels, const FlowFacts& flow) {
+  return std::ranges::any_of(labels,
+                             [&](const std::string& label) { return label == flow.label || label == flow.family; });
 }
 
-bool matches(const RuleMatch& match, const FlowFacts& flow) {
+// A server of plain traffic at which a few flows were taken for tunnels is no tunnel's.
+bool flows_agree(const FlowFacts& flow, const ProofRules& proof) {
+  return flow.agreeing_flows >= proof.agreeing_flows &&
+         std::uint64_t{flow.agreeing_flows} * 4 >= std::uint64_t{flow.endpoint_flows} * 3;
+}
+
+// What to test a flow's margin on: its own, unless many flows speak for a block.
+double margin_of(const RuleMatch& match, const FlowFacts& flow, const ProofRules* proof) {
+  if (proof == nullptr || !(flow.tunnel_margin >= proof->agreeing_margin) || !flows_agree(flow, *proof))
+    return flow.tunnel_margin;
+  return flow.tunnel_margin >= match.min_margin ? flow.tunnel_margin : flow.mean_tunnel_margin;
+}
+
+// Score and margin. `proof`: given if the margin may be that of all flows to the endpoint.
+bool is_clear(const RuleMatch& match, const FlowFacts& flow, bool as_tunnel, const ProofRules* proof) {
+  if (!as_tunnel) return flow.score >= match.min_score && flow.margin >= match.min_margin;
+  return flow.tunnel_score >= match.min_score && margin_of(match, flow, proof) >= match.min_margin;
+}
+
+// What depends on the identification: label, category, score and margin.
+bool identity_holds(const RuleMatch& match, const FlowFacts& flow, const ProofRules* proof) {
+  if (flow.state != IdentificationState::identified) return match.labels.empty() && match.categories.empty();
+  if (!match.labels.empty() && !named(match.labels, flow)) return false;
+  if (!holds(match.categories, flow.category)) return false;
+  const bool as_tunnel = flow.category == Category::tunnel && !(match.categories.empty() && match.classes.empty());
+  return is_clear(match, flow, as_tunnel, proof);
+}
+
+bool place_holds(const RuleMatch& match, const FlowFacts& flow) {
   return flow.payload_packets >= match.min_payload_packets && holds(match.states, flow.state) &&
-         holds(match.transports, flow.transport) && ports_hold(match, flow) && identity_holds(match, flow) &&
+         holds(match.transports, flow.transport) && ports_hold(match, flow) &&
          (match.servers.empty() || within(match.servers, flow.server.address)) &&
          (match.clients.empty() || within(match.clients, flow.client.address));
 }
 
-}  // namespace
+bool matches(const Rule& rule, const FlowFacts& flow, const ProofRules& proof) {
+  const RuleMatch& match = rule.match;
+  return place_holds(match, flow) && holds(match.classes, flow.verdict_class) &&
+         (!match.fully_encrypted || *match.fully_encrypted == flow.fully_encrypted) &&
+         identity_holds(match, flow, rule.action == Action::block ? &proof : nullptr);
+}
 
-Decision decide(const FlowFacts& flow, const Policy& policy) {
-  const auto rule = std::ranges::find_if(policy.rules, [&](const Rule& r) { return matches(r.match, flow); });
+bool is_exception(const Expectation& expectation, const FlowFacts& flow, const ProofRules& proof) {
+  if (!place_holds(expectation.where, flow)) return false;
+  if (flow.state != IdentificationState::identified) return true;
+  const bool expected = expectation.labels.empty() || named(expectation.labels, flow);
+  if (expected && !named(expectation.not_labels, flow)) return false;
+  return is_clear(expectation.where, flow, flow.category == Category::tunnel,
+                  expectation.action == Action::block ? &proof : nullptr);
+}
+
+Obstacle obstacle_to(const FlowFacts& flow, bool on_verdict, Proof wanted, const Policy& policy) {
+  if (within(policy.never_block, flow.server.address) || within(policy.never_block, flow.client.address))
+    return Obstacle::never_block;
+  if (on_verdict) {
+    if (flow.state == IdentificationState::identified && !flow.model_may_block) return Obstacle::little_evidence;
+    if (wanted == Proof::second) {
+      if (flow.one_way) return Obstacle::one_way;
+      if (!flow.site_learned && !flows_agree(flow, policy.proof) && flow.duration < policy.proof.duration)
+        return Obstacle::no_proof;
+    }
+  }
+  return policy.mode == Mode::enforce ? Obstacle::none : Obstacle::observe;
+}
+
+// What a rule or an expectation that applies leads to.
+template <class Demand>
+Decision outcome(const Demand& demand, std::size_t number, bool on_verdict, const FlowFacts& flow,
+                 const Policy& policy) {
   Decision decision;
-  if (rule == policy.rules.end()) return decision;
-  decision.rule = static_cast<std::uint16_t>(rule - policy.rules.begin());
-  decision.action = rule->action;
-  if (rule->action != Action::block) return decision;
-
-  decision.scope = rule->scope;
-  decision.block_for = rule->block_for;
-  if (policy.mode != Mode::enforce || within(policy.never_block, flow.server.address) ||
-      within(policy.never_block, flow.client.address)) {
+  decision.rule = static_cast<std::uint16_t>(number);
+  decision.action = demand.action;
+  if (demand.action != Action::block) return decision;
+  decision.scope = demand.scope;
+  decision.block_for = demand.block_for;
+  decision.obstacle = obstacle_to(flow, on_verdict, demand.proof, policy);
+  if (decision.obstacle != Obstacle::none) {
     decision.action = Action::alert;
     decision.would_block = true;
+  }
+  return decision;
+}
+
+bool is_severer(const Decision& a, const Decision& b) {
+  return a.action != b.action ? a.action > b.action : a.would_block && !b.would_block;
+}
+
+}  // namespace
+
+std::string_view obstacle_name(Obstacle obstacle) {
+  constexpr std::array<std::string_view, 7> kNames = {"",         "never_block", "little_evidence", "one_way",
+                                                      "no_proof", "observe",     "refused"};
+  return kNames[static_cast<std::size_t>(obstacle)];
+}
+
+Decision decide(const FlowFacts& flow, const Policy& policy) {
+  Decision decision;
+  const auto rule = std::ranges::find_if(policy.rules, [&](const Rule& r) { return matches(r, flow, policy.proof); });
+  if (rule != policy.rules.end()) {
+    decision = outcome(*rule, static_cast<std::size_t>(rule - policy.rules.begin()), rule->match.names_verdict(), flow,
+                       policy);
+    if (rule->action == Action::pass) return decision;
+  }
+  for (std::size_t i = 0; i < policy.expectations.size(); ++i) {
+    const Expectation& expectation = policy.expectations[i];
+    if (!is_exception(expectation, flow, policy.proof)) continue;
+    const Decision other = outcome(expectation, policy.rules.size() + i, true, flow, policy);
+    if (is_severer(other, decision)) decision = other;
   }
   return decision;
 }

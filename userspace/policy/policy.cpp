@@ -22,6 +22,36 @@ std::string_view scope_name(BlockScope scope) {
   return "endpoint";
 }
 
+std::string_view proof_name(Proof proof) { return proof == Proof::verdict ? "verdict" : "second"; }
+
+bool RuleMatch::names_verdict() const {
+  const bool sorts_out_the_identified =
+      !states.empty() && std::ranges::find(states, IdentificationState::identified) == states.end();
+  return !labels.empty() || !categories.empty() || !classes.empty() || fully_encrypted || sorts_out_the_identified;
+}
+
+std::string Expectation::words() const {
+  std::string text = fmt::format("{}", fmt::join(labels, ", "));
+  if (not_labels.empty()) return text;
+  return fmt::format("{}{}not {}", text, text.empty() ? "" : ", ", fmt::join(not_labels, ", "));
+}
+
+std::string_view Policy::name_of(std::uint16_t number) const {
+  if (number < rules.size()) return rules[number].name;
+  const Expectation* const found = expectation(number);
+  return found == nullptr ? std::string_view() : std::string_view(found->name);
+}
+
+std::uint16_t Policy::number_of(std::string_view name) const {
+  for (std::size_t number = 0; number < numbered(); ++number)
+    if (name_of(static_cast<std::uint16_t>(number)) == name) return static_cast<std::uint16_t>(number);
+  return kNoRule;
+}
+
+const Expectation* Policy::expectation(std::uint16_t number) const {
+  return number >= rules.size() && number < numbered() ? &expectations[number - rules.size()] : nullptr;
+}
+
 Policy builtin_policy() {
   Policy policy;
   Rule tunnels;
@@ -34,12 +64,17 @@ Policy builtin_policy() {
 
 std::vector<std::string> unknown_labels(const Policy& policy, std::span<const std::string_view> known) {
   std::vector<std::string> unknown;
-  for (const Rule& rule : policy.rules) {
-    for (const std::string& label : rule.match.labels) {
+  const auto look_at = [&](std::string_view kind, const auto& owner, const std::vector<std::string>& labels) {
+    for (const std::string& label : labels) {
       if (std::ranges::find(known, std::string_view(label)) != known.end()) continue;
-      unknown.push_back(fmt::format("{}:{}: rule '{}': no model is called '{}'{}", policy.path, rule.line, rule.name,
-                                    label, did_you_mean(label, known)));
+      unknown.push_back(fmt::format("{}:{}: {} '{}': no model is called '{}'{}", policy.path, owner.line, kind,
+                                    owner.name, label, did_you_mean(label, known)));
     }
+  };
+  for (const Rule& rule : policy.rules) look_at("rule", rule, rule.match.labels);
+  for (const Expectation& expectation : policy.expectations) {
+    look_at("expectation", expectation, expectation.labels);
+    look_at("expectation", expectation, expectation.not_labels);
   }
   return unknown;
 }

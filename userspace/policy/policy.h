@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -35,15 +36,31 @@ struct PortRange {
   auto operator<=>(const PortRange&) const = default;
 };
 
+// What a block on a statistical verdict needs besides the verdict.
+enum class Proof : std::uint8_t {
+  second,   // a learned site, agreeing flows to the same endpoint, or a flow that lasts (default)
+  verdict,  // nothing: the administrator takes the models' word
+};
+std::string_view proof_name(Proof proof);
+
+// What counts as the second proof where the site was not learned.
+struct ProofRules {
+  unsigned agreeing_flows = 3;   // to one server endpoint, this one included, and three of four of all flows to it
+  double agreeing_margin = 0.1;  // then a flow's own margin needs no more than this if their mean holds
+  Duration duration = std::chrono::minutes(10);  // of the flow
+};
+
 // Conditions of a rule; an empty list matches everything, all conditions that are given must hold. Only an identified
 // flow has a label and a category: labels and categories match no other, and score and margin are tested on no other.
 //
-// If the flow is a tunnel and the rule names categories, the score and the margin tested are those of the best tunnel
-// model and its distance to the best model that is no tunnel: two tunnels that cannot be told apart are a tunnel for
-// sure. Else they are the label's, and its distance to the best model of another family.
+// If the flow is a tunnel and the rule names categories or classes, the score and the margin tested are those of the
+// best tunnel model and its distance to the best model that is no tunnel: two tunnels that cannot be told apart are a
+// tunnel for sure. Else they are the label's, and its distance to the best model of another family.
 struct RuleMatch {
   std::vector<std::string> labels;  // label or family
   std::vector<Category> categories;
+  std::vector<VerdictClass> classes;
+  std::optional<bool> fully_encrypted;  // whatever the label
   std::vector<IdentificationState> states = {IdentificationState::identified};
   std::vector<Transport> transports;
   std::vector<IpPrefix> clients;
@@ -52,6 +69,9 @@ struct RuleMatch {
   double min_score = 0.0;               // bits per measurement
   double min_margin = 0.1;              // bits per measurement
   unsigned min_payload_packets = 3;
+
+  // Says which flows by what the models made of them, and not only by where they go.
+  bool names_verdict() const;
 };
 
 struct Rule {
@@ -60,7 +80,25 @@ struct Rule {
   Action action = Action::alert;
   BlockScope scope = BlockScope::endpoint;
   Duration block_for = std::chrono::hours(1);
+  Proof proof = Proof::second;
   unsigned line = 0;  // in the policy file
+};
+
+// Which protocols belong on a port, at a server or with a client. A flow that `where` matches is an exception if it is
+// identified and neither its label nor its family is among `labels` (if there are any), or one is among `not_labels`;
+// an unknown one if the expectation says so.
+struct Expectation {
+  std::string name;  // unique among rules and expectations
+  RuleMatch where;   // names no verdict; states: which flows are looked at
+  std::vector<std::string> labels;
+  std::vector<std::string> not_labels;
+  Action action = Action::alert;  // on an exception; never pass
+  BlockScope scope = BlockScope::endpoint;
+  Duration block_for = std::chrono::hours(1);
+  Proof proof = Proof::second;
+  unsigned line = 0;
+
+  std::string words() const;  // what is expected: "tls, quic", "not ssh", "tls, not doh"
 };
 
 struct Policy {
@@ -71,7 +109,15 @@ struct Policy {
   Duration max_block = std::chrono::hours(24 * 7);
   std::uint32_t max_blocks = 10000;
   double label_threshold = 0.0;  // score below which no label is given, bits per measurement
-  std::vector<Rule> rules;       // first match decides
+  ProofRules proof;
+  std::vector<Rule> rules;  // first match decides
+  std::vector<Expectation> expectations;
+
+  // Decisions, verdicts and events name rules and expectations by one number: rules first. "" = none.
+  std::size_t numbered() const { return rules.size() + expectations.size(); }
+  std::string_view name_of(std::uint16_t number) const;
+  std::uint16_t number_of(std::string_view name) const;        // kNoRule if there is none
+  const Expectation* expectation(std::uint16_t number) const;  // nullptr if the number is a rule's or nobody's
 };
 
 // Alerts on every tunnel, blocks nothing: what runs when no policy is given.
@@ -82,8 +128,8 @@ Policy builtin_policy();
 Result<Policy> load_policy(const std::string& path);
 Result<Policy> parse_policy(std::string_view text, const std::string& path_for_messages);
 
-// Names in rules that none of the given labels and families has, one "FILE:LINE: ..." each: such a rule can never
-// match. Not an error: a policy may be written before the model is trained.
+// Names in rules and expectations that none of the given labels and families has, one "FILE:LINE: ..." each: such a
+// rule can never match. Not an error: a policy may be written before the model is trained.
 std::vector<std::string> unknown_labels(const Policy& policy, std::span<const std::string_view> known);
 
 }  // namespace spidd

@@ -15,18 +15,24 @@ using std::chrono::hours;
 using std::chrono::seconds;
 
 constexpr std::int64_t kVersion = 1;
-constexpr std::size_t kMostRules = 1000;
+constexpr std::size_t kMostRules = 1000;    // and as many expectations
 constexpr std::size_t kMostEntries = 1024;  // of a list
 constexpr std::size_t kLongestName = 64;
 constexpr double kHighestScore = 20.0;  // bits per measurement; 256 bins cannot give more than 14
 constexpr std::int64_t kMostBlocks = 65535;
 constexpr Duration kLongestBlock = hours(24 * 366);
+constexpr Duration kLongestProof = hours(24 * 7);
 
 constexpr std::array<std::string_view, 2> kModes = {"observe", "enforce"};
 constexpr std::array<std::string_view, 2> kDaemonDeath = {"keep-blocks", "pass"};
 constexpr std::array<std::string_view, 3> kActions = {"allow", "alert", "block"};
 constexpr std::array<std::string_view, 3> kScopes = {"flow", "endpoint", "host"};
 constexpr std::array<std::string_view, 3> kStates = {"undecided", "identified", "unknown"};
+constexpr std::array<std::string_view, 2> kProofs = {"second", "verdict"};
+constexpr std::array<std::string_view, 2> kExceptionActions = {"alert", "block"};
+constexpr std::array<std::string_view, 2> kUnknownActions = {"allow", "alert"};
+constexpr std::array kClasses = {VerdictClass::label, VerdictClass::tunnel, VerdictClass::fully_encrypted,
+                                 VerdictClass::unknown};
 
 bool is_lower_or_digit(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
 bool is_name_start(char c) { return is_lower_or_digit(c) || (c >= 'A' && c <= 'Z'); }
@@ -69,6 +75,14 @@ Result<IdentificationState> parse_state(std::string_view text) {
   return static_cast<IdentificationState>(found - kStates.begin());
 }
 
+Result<VerdictClass> parse_class(std::string_view text) {
+  const auto found = std::ranges::find(kClasses, text, verdict_class_name);
+  if (found != kClasses.end()) return *found;
+  std::vector<std::string_view> words;
+  for (const VerdictClass known : kClasses) words.push_back(verdict_class_name(known));
+  return fail("'{}' is none of {}", text, fmt::join(words, ", "));
+}
+
 Action action_at(std::size_t index) {
   constexpr std::array<Action, 3> kValues = {Action::pass, Action::alert, Action::block};
   return kValues[index];
@@ -79,22 +93,19 @@ BlockScope scope_at(std::size_t index) {
   return kValues[index];
 }
 
-void read_match(ConfigTable& table, Action action, RuleMatch& match) {
-  match.labels = table.list<std::string>("labels", kMostEntries, false, parse_label);
-  match.categories = table.list<Category>("categories", kMostEntries, false, parse_category);
+// Where a flow goes, by whom and by what.
+void read_place(ConfigTable& table, RuleMatch& match) {
   match.clients = table.list<IpPrefix>("clients", kMostEntries, false, IpPrefix::parse);
   match.servers = table.list<IpPrefix>("servers", kMostEntries, false, IpPrefix::parse);
   match.server_ports = table.list<PortRange>("server_ports", kMostEntries, true, parse_port_range);
   match.transports = table.list<Transport>("transports", kMostEntries, false, parse_transport);
   if (std::ranges::find(match.transports, Transport::icmp) != match.transports.end())
     match.transports.push_back(Transport::icmp6);
+}
 
-  // To let something pass needs no certainty: doubt about an authorised tunnel must not block it.
-  const bool allow = action == Action::pass;
-  if (table.has("states"))
-    match.states = table.list<IdentificationState>("states", kMostEntries, false, parse_state);
-  else if (allow)
-    match.states.clear();
+// How sure the verdict has to be. To let something pass needs no certainty: doubt about an authorised tunnel must not
+// block it.
+void read_certainty(ConfigTable& table, bool allow, RuleMatch& match) {
   const double no_score = -std::numeric_limits<double>::infinity();
   match.min_score =
       table.number("min_score", -kHighestScore, kHighestScore).value_or(allow ? no_score : match.min_score);
@@ -103,8 +114,38 @@ void read_match(ConfigTable& table, Action action, RuleMatch& match) {
       table.integer("min_payload_packets", 0, kRecordLimit).value_or(allow ? 0 : match.min_payload_packets));
 }
 
+void read_match(ConfigTable& table, Action action, RuleMatch& match) {
+  match.labels = table.list<std::string>("labels", kMostEntries, false, parse_label);
+  match.categories = table.list<Category>("categories", kMostEntries, false, parse_category);
+  match.classes = table.list<VerdictClass>("classes", kMostEntries, false, parse_class);
+  match.fully_encrypted = table.boolean("fully_encrypted");
+  read_place(table, match);
+  const bool allow = action == Action::pass;
+  if (table.has("states"))
+    match.states = table.list<IdentificationState>("states", kMostEntries, false, parse_state);
+  else if (allow)
+    match.states.clear();
+  else if (table.has("classes") || table.has("fully_encrypted"))
+    match.states = {IdentificationState::identified, IdentificationState::unknown};
+  read_certainty(table, allow, match);
+}
+
+// What a block does and how long, and what it asks for.
+template <class Demand>
+void read_block(ConfigTable& table, std::string_view kind, const Policy& policy, Demand& demand) {
+  if (const auto scope = table.choice("scope", kScopes)) demand.scope = scope_at(*scope);
+  demand.block_for =
+      table.duration("for", seconds(1), kLongestBlock).value_or(std::min<Duration>(demand.block_for, policy.max_block));
+  if (const auto proof = table.choice("proof", kProofs)) demand.proof = *proof == 1 ? Proof::verdict : Proof::second;
+  if (demand.action == Action::block && demand.block_for > policy.max_block) {
+    table.complain(table.line_of("for"),
+                   fmt::format("{} '{}': for = {} is longer than limits.max_block = {}", kind, demand.name,
+                               format_duration(demand.block_for), format_duration(policy.max_block)));
+  }
+}
+
 // Rules that would do something else than they seem to.
-void check_rule(ConfigTable& table, const Rule& rule, const Policy& policy) {
+void check_rule(ConfigTable& table, const Rule& rule) {
   const RuleMatch& match = rule.match;
   const auto has_state = [&](IdentificationState state) {
     return match.states.empty() || std::ranges::find(match.states, state) != match.states.end();
@@ -115,9 +156,25 @@ void check_rule(ConfigTable& table, const Rule& rule, const Policy& policy) {
                                "'identified' to states, or leave labels and categories out",
                                rule.name));
   }
+  const auto has_class = [&](VerdictClass a, VerdictClass b) {
+    return match.classes.empty() || std::ranges::find(match.classes, a) != match.classes.end() ||
+           std::ranges::find(match.classes, b) != match.classes.end();
+  };
+  const bool with_name = has_class(VerdictClass::label, VerdictClass::tunnel);
+  const bool without_name = has_class(VerdictClass::fully_encrypted, VerdictClass::unknown);
+  if (!match.classes.empty() && ((!with_name && (!match.labels.empty() || !match.categories.empty())) ||
+                                 (table.has("states") && !(with_name && has_state(IdentificationState::identified)) &&
+                                  !(without_name && has_state(IdentificationState::unknown))))) {
+    table.complain(
+        table.line_of("classes"),
+        fmt::format("rule '{}': can never match: identified flows are of class label or tunnel, unknown ones "
+                    "of class fully-encrypted or unknown",
+                    rule.name));
+  }
   if (rule.action != Action::block) return;
-  if (match.labels.empty() && match.categories.empty() && match.clients.empty() && match.servers.empty() &&
-      match.server_ports.empty() && match.transports.empty() && !table.has("states")) {
+  if (match.labels.empty() && match.categories.empty() && match.classes.empty() && !match.fully_encrypted &&
+      match.clients.empty() && match.servers.empty() && match.server_ports.empty() && match.transports.empty() &&
+      !table.has("states")) {
     table.complain(rule.line, fmt::format("rule '{}': would block every flow: give it a condition, such as "
                                           "categories = [\"tunnel\"]",
                                           rule.name));
@@ -126,45 +183,70 @@ void check_rule(ConfigTable& table, const Rule& rule, const Policy& policy) {
     table.complain(table.line_of("states"),
                    fmt::format("rule '{}': undecided flows cannot be blocked: too little of them was seen", rule.name));
   }
-  if (rule.block_for > policy.max_block) {
-    table.complain(table.line_of("for"),
-                   fmt::format("rule '{}': for = {} is longer than limits.max_block = {}", rule.name,
-                               format_duration(rule.block_for), format_duration(policy.max_block)));
+}
+
+// The name by which events and blocks know a rule or an expectation ("kind").
+std::string read_name(ConfigTable& table, std::string_view kind, const Policy& policy) {
+  const auto name = table.text("name");
+  if (!name) {
+    if (!table.has("name")) table.complain(table.line(), fmt::format("a [[{}]] needs a name", kind));
+    return {};
   }
+  table.call(fmt::format("{} '{}'", kind, *name));
+  if (!is_rule_name(*name)) {
+    table.complain(table.line_of("name"), fmt::format("'{}' is not a rule name: up to {} letters, digits, '-', '_' "
+                                                      "and '.', beginning with a letter or digit",
+                                                      *name, kLongestName));
+  } else if (*name == "manual") {
+    table.complain(table.line_of("name"), "the name 'manual' is taken by blocks made by hand");
+  }
+  const auto complain_of = [&](const auto& others, std::string_view other_kind) {
+    for (const auto& other : others) {
+      if (other.name != *name) continue;
+      table.complain(table.line_of("name"),
+                     fmt::format("{} '{}' is there already, at line {}", other_kind, *name, other.line));
+      return;
+    }
+  };
+  complain_of(policy.rules, "rule");
+  complain_of(policy.expectations, "expectation");
+  return *name;
 }
 
 Rule read_rule(ConfigTable& table, const Policy& policy) {
   Rule rule;
   rule.line = table.line();
-  if (const auto name = table.text("name")) {
-    rule.name = *name;
-    table.call(fmt::format("rule '{}'", rule.name));
-    if (!is_rule_name(rule.name)) {
-      table.complain(table.line_of("name"), fmt::format("'{}' is not a rule name: up to {} letters, digits, '-', '_' "
-                                                        "and '.', beginning with a letter or digit",
-                                                        rule.name, kLongestName));
-    } else if (rule.name == "manual") {
-      table.complain(table.line_of("name"), "the name 'manual' is taken by blocks made by hand");
-    }
-    const auto same = std::ranges::find(policy.rules, rule.name, &Rule::name);
-    if (same != policy.rules.end())
-      table.complain(table.line_of("name"),
-                     fmt::format("rule '{}' is there already, at line {}", rule.name, same->line));
-  } else if (!table.has("name")) {
-    table.complain(rule.line, "a [[rule]] needs a name");
-  }
+  rule.name = read_name(table, "rule", policy);
 
   if (const auto action = table.choice("action", kActions))
     rule.action = action_at(*action);
   else if (!table.has("action"))
     table.complain(rule.line, fmt::format("rule '{}' needs an action: {}", rule.name, fmt::join(kActions, ", ")));
-  if (const auto scope = table.choice("scope", kScopes)) rule.scope = scope_at(*scope);
-  rule.block_for =
-      table.duration("for", seconds(1), kLongestBlock).value_or(std::min<Duration>(rule.block_for, policy.max_block));
   read_match(table, rule.action, rule.match);
-  check_rule(table, rule, policy);
+  read_block(table, "rule", policy, rule);
+  check_rule(table, rule);
   table.refuse_unknown_keys();
   return rule;
+}
+
+Expectation read_expectation(ConfigTable& table, const Policy& policy) {
+  Expectation expectation;
+  expectation.line = table.line();
+  expectation.name = read_name(table, "expect", policy);
+  read_place(table, expectation.where);
+  read_certainty(table, false, expectation.where);
+  expectation.labels = table.list<std::string>("labels", kMostEntries, false, parse_label);
+  expectation.not_labels = table.list<std::string>("not_labels", kMostEntries, false, parse_label);
+  if (expectation.labels.empty() && expectation.not_labels.empty() && !table.has("labels") && !table.has("not_labels"))
+    table.complain(expectation.line,
+                   fmt::format("expect '{}' expects nothing: give it labels or not_labels", expectation.name));
+  if (const auto unknown = table.choice("unknown", kUnknownActions); unknown && *unknown == 1)
+    expectation.where.states.push_back(IdentificationState::unknown);
+  if (const auto action = table.choice("action", kExceptionActions))
+    expectation.action = *action == 1 ? Action::block : Action::alert;
+  read_block(table, "expect", policy, expectation);
+  table.refuse_unknown_keys();
+  return expectation;
 }
 
 Result<Policy> read_policy(ConfigTable& file) {
@@ -188,7 +270,17 @@ Result<Policy> read_policy(ConfigTable& file) {
       static_cast<std::uint32_t>(limits.integer("max_blocks", 1, kMostBlocks).value_or(policy.max_blocks));
   limits.refuse_unknown_keys();
 
+  ConfigTable proof = file.table("proof");
+  policy.proof.agreeing_flows =
+      static_cast<unsigned>(proof.integer("agreeing_flows", 2, 1000).value_or(policy.proof.agreeing_flows));
+  policy.proof.agreeing_margin =
+      proof.number("agreeing_margin", 0.0, kHighestScore).value_or(policy.proof.agreeing_margin);
+  policy.proof.duration = proof.duration("duration", seconds(1), kLongestProof).value_or(policy.proof.duration);
+  proof.refuse_unknown_keys();
+
   for (ConfigTable& table : file.tables("rule", kMostRules)) policy.rules.push_back(read_rule(table, policy));
+  for (ConfigTable& table : file.tables("expect", kMostRules))
+    policy.expectations.push_back(read_expectation(table, policy));
   file.refuse_unknown_keys();
   if (Result<void> read = file.outcome(); !read) return tl::unexpected<Error>(std::move(read.error()));
   return policy;

@@ -28,7 +28,8 @@ void write_flow(JsonWriter& json, const EventFlow& flow) {
 }
 
 std::string_view label_of(const EventSpid& spid) {
-  return spid.state == IdentificationState::identified ? spid.label : kUnknown;
+  if (spid.state != IdentificationState::identified) return kUnknown;
+  return spid.verdict_class == VerdictClass::tunnel ? verdict_class_name(VerdictClass::tunnel) : spid.label;
 }
 
 std::string_view category_of(const EventSpid& spid) {
@@ -48,6 +49,7 @@ void write_spid(JsonWriter& json, const EventSpid& spid) {
   if (spid.tunnel_margin) json.real("tunnel_margin", *spid.tunnel_margin);
   json.real("divergence", spid.divergence);
   if (spid.one_way) json.boolean("one_way", true);
+  if (spid.fully_encrypted) json.boolean("fully_encrypted", true);
   json.integer("payload_packets", spid.payload_packets);
   json.close();
 }
@@ -126,6 +128,8 @@ void append_json(std::string& out, const AlertEvent& event) {
   json.integer("severity", event.would_block || event.blocked ? 1 : 2);
   json.text("rule", event.rule);
   json.boolean("would_block", event.would_block);
+  if (event.would_block && !event.reason.empty()) json.text("reason", event.reason);
+  if (!event.expected.empty()) json.text("expected", event.expected);
   json.close();
   write_spid(json, event.spid);
   json.text("action", action_name(event.blocked ? Action::block : Action::alert));

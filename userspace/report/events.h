@@ -33,7 +33,8 @@ struct EventFlow {
   Transport transport = Transport::tcp;
 };
 
-// What SPID says. Unless identified, label and category are written "unknown", whatever is here.
+// What SPID says. Unless identified, label and category are written "unknown", whatever is here; the label of a tunnel
+// of unknown tool is written "tunnel".
 struct EventSpid {
   IdentificationState state = IdentificationState::undecided;
   std::string_view label;
@@ -45,8 +46,9 @@ struct EventSpid {
   double margin = 0;
   std::optional<double> tunnel_score;  // written with alerts and drops
   std::optional<double> tunnel_margin;
-  double divergence = 0;  // of the original, from the label's model
-  bool one_way = false;   // written only if it is so
+  double divergence = 0;         // of the original, from the label's model
+  bool one_way = false;          // written only if it is so
+  bool fully_encrypted = false;  // the same
   unsigned payload_packets = 0;
 };
 
@@ -72,6 +74,8 @@ struct AlertEvent {
   std::uint16_t rule_number = 0;  // index in the policy
   bool would_block = false;
   bool blocked = false;
+  std::string_view reason;  // why it was not blocked: obstacle_name()
+  std::string expected;     // of an exception to an expectation: Expectation::words()
 };
 
 enum class BlockChange : std::uint8_t { added, extended, expired, removed };

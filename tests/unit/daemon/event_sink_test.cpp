@@ -133,6 +133,7 @@ TEST_F(EventSinkTest, OnlyAlertsWhenTheBlockIsRefused) {
   ASSERT_EQ(all.size(), 1U);
   EXPECT_EQ(all[0]["action"], "alert");
   EXPECT_EQ(all[0]["alert"]["would_block"], true);
+  EXPECT_EQ(all[0]["alert"]["reason"], "refused");
 }
 
 TEST_F(EventSinkTest, ReportsTheEndOfAFlowAsFlowOnly) {

@@ -36,7 +36,7 @@ std::shared_ptr<const Matcher> small_models() {
   for (const bool shout : {true, false}) {
     ProtocolModel& model = shout ? database.find_or_add("shout", Transport::udp, Category::tunnel, "shout")
                                  : database.find_or_add("hum", Transport::udp, Category::plain, "hum");
-    for (unsigned flow = 0; flow < 10; ++flow) {
+    for (unsigned flow = 0; flow < 15; ++flow) {
       std::vector<PayloadPacket> packets;
       for (unsigned order = 0; order < 8; ++order)
         packets.push_back(packet(shout, order, kStart + milliseconds(order)));
@@ -101,6 +101,7 @@ class EngineTest : public testing::Test {
     rule.name = "no-tunnels";
     rule.match.categories = {Category::tunnel};
     rule.action = Action::block;
+    rule.proof = Proof::verdict;
     policy.rules = {rule};
     return policy;
   }
@@ -124,7 +125,7 @@ class EngineTest : public testing::Test {
     record.time = start + milliseconds(10 * order);
     record.flow_start = start;
     record.key = key(port);
-    record.start_seen = true;
+    record.start_seen = record.answered = true;
     record.order = static_cast<std::uint16_t>(order);
     record.packet = packet(shout, order, record.time);
     return record;

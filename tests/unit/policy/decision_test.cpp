@@ -15,7 +15,7 @@ using std::chrono::minutes;
 constexpr std::uint16_t kNoRule = 0xffff;
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
-// A certain OpenVPN flow.
+// A certain OpenVPN flow at a site that was learned: a verdict is enough.
 FlowFacts tunnel_flow() {
   FlowFacts flow;
   flow.client = {*IpAddress::parse("10.0.0.5"), 40000};
@@ -30,6 +30,10 @@ FlowFacts tunnel_flow() {
   flow.margin = 1.0;
   flow.tunnel_score = 1.5;
   flow.tunnel_margin = 1.2;
+  flow.verdict_class = VerdictClass::label;
+  flow.model_may_block = true;
+  flow.site_learned = true;
+  flow.endpoint_flows = flow.agreeing_flows = 1;
   return flow;
 }
 
@@ -53,6 +57,8 @@ FlowFacts unknown_flow() {
   flow.margin = 0.01;
   flow.tunnel_score = -0.7;
   flow.tunnel_margin = 0.01;
+  flow.verdict_class = VerdictClass::unknown;
+  flow.model_may_block = false;
   return flow;
 }
 
@@ -327,6 +333,10 @@ TEST(Decide, BlocksOnlyWhenThePolicyEnforcesAndNothingForbidsIt) {
         const bool would_block = action == Action::block && saved;
         EXPECT_EQ(decision.action, would_block ? Action::alert : action);
         EXPECT_EQ(decision.would_block, would_block);
+        EXPECT_EQ(decision.obstacle, !would_block ? Obstacle::none
+                                     : mode == Mode::observe && never != Never::server && never != Never::client
+                                         ? Obstacle::observe
+                                         : Obstacle::never_block);
         EXPECT_EQ(decision.rule, 0);
         if (action == Action::block) {
           EXPECT_EQ(decision.scope, BlockScope::flow);

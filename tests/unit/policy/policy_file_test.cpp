@@ -57,10 +57,16 @@ label_threshold = 0.25
 [limits]
 max_block = "2d"
 max_blocks = 65535
+[proof]
+agreeing_flows = 5
+agreeing_margin = 0.15
+duration = "20m"
 [[rule]]
 name = "all.of-it_1"
 labels = ["openvpn", "tls-tunnel"]
 categories = ["tunnel", "p2p", "encrypted", "plain"]
+classes = ["label", "tunnel", "fully-encrypted", "unknown"]
+fully_encrypted = false
 states = ["identified", "unknown"]
 transports = ["tcp", "udp"]
 clients = ["10.0.0.0/8"]
@@ -72,6 +78,23 @@ min_payload_packets = 20
 action = "block"
 scope = "host"
 for = "1h30m"
+proof = "verdict"
+[[expect]]
+name = "all-of-it-too"
+labels = ["tls", "quic"]
+not_labels = ["doh"]
+unknown = "alert"
+transports = ["tcp", "udp"]
+clients = ["10.0.0.0/8"]
+servers = ["203.0.113.7/32"]
+server_ports = [443]
+min_score = 0.4
+min_margin = 1
+min_payload_packets = 20
+action = "block"
+scope = "flow"
+for = "5m"
+proof = "verdict"
 )");
   EXPECT_EQ(policy.mode, Mode::enforce);
   EXPECT_TRUE(policy.fail_open);
@@ -82,7 +105,7 @@ for = "1h30m"
   ASSERT_EQ(policy.rules.size(), 1U);
   const Rule& rule = policy.rules[0];
   EXPECT_EQ(rule.name, "all.of-it_1");
-  EXPECT_EQ(rule.line, 10U);
+  EXPECT_EQ(rule.line, 14U);
   EXPECT_EQ(rule.action, Action::block);
   EXPECT_EQ(rule.scope, BlockScope::host);
   EXPECT_EQ(rule.block_for, minutes(90));
@@ -97,6 +120,40 @@ for = "1h30m"
   EXPECT_EQ(match.min_score, 0.4);
   EXPECT_EQ(match.min_margin, 1.0);
   EXPECT_EQ(match.min_payload_packets, 20U);
+  EXPECT_EQ(match.classes, (std::vector{VerdictClass::label, VerdictClass::tunnel, VerdictClass::fully_encrypted,
+                                        VerdictClass::unknown}));
+  EXPECT_EQ(match.fully_encrypted, false);
+  EXPECT_EQ(rule.proof, Proof::verdict);
+  EXPECT_EQ(policy.proof.agreeing_flows, 5U);
+  EXPECT_EQ(policy.proof.agreeing_margin, 0.15);
+  EXPECT_EQ(policy.proof.duration, minutes(20));
+  ASSERT_EQ(policy.expectations.size(), 1U);
+  const Expectation& expectation = policy.expectations[0];
+  EXPECT_EQ(expectation.name, "all-of-it-too");
+  EXPECT_EQ(expectation.labels, (std::vector<std::string>{"tls", "quic"}));
+  EXPECT_EQ(expectation.not_labels, (std::vector<std::string>{"doh"}));
+  EXPECT_EQ(expectation.where.states, (std::vector{IdentificationState::identified, IdentificationState::unknown}));
+  EXPECT_EQ(expectation.where.clients.size(), 1U);
+  EXPECT_EQ(expectation.where.servers.size(), 1U);
+  EXPECT_EQ(expectation.where.transports.size(), 2U);
+  EXPECT_EQ(expectation.where.server_ports, (std::vector<PortRange>{{443, 443}}));
+  EXPECT_EQ(expectation.where.min_score, 0.4);
+  EXPECT_EQ(expectation.where.min_margin, 1.0);
+  EXPECT_EQ(expectation.where.min_payload_packets, 20U);
+  EXPECT_EQ(expectation.action, Action::block);
+  EXPECT_EQ(expectation.scope, BlockScope::flow);
+  EXPECT_EQ(expectation.block_for, minutes(5));
+  EXPECT_EQ(expectation.proof, Proof::verdict);
+}
+
+TEST(PolicyFile, AnExpectationAlertsByDefaultAndAsksForProof) {
+  const Policy policy = good("version = 1\n[[expect]]\nname = 'e'\nlabels = ['tls']\nserver_ports = [443]");
+  ASSERT_EQ(policy.expectations.size(), 1U);
+  const Expectation& expectation = policy.expectations[0];
+  EXPECT_EQ(expectation.action, Action::alert);
+  EXPECT_EQ(expectation.proof, Proof::second);
+  EXPECT_EQ(expectation.where.states, (std::vector{IdentificationState::identified}));
+  EXPECT_EQ(expectation.where.min_margin, 0.1);
 }
 
 TEST(PolicyFile, RulesThatAlertOrBlockAskForAnIdentifiedFlowByDefault) {
@@ -198,6 +255,32 @@ TEST(PolicyFile, NamesTheLineOfEveryMistake) {
       {with_rule("labels = []"), "p.toml:5: rule 'r': labels is empty; leave the key out instead"},
       {with_rule("states = ['known']"),
        "p.toml:5: rule 'r': states: 'known' is none of undecided, identified, unknown"},
+      {with_rule("classes = ['tunel']"),
+       "p.toml:5: rule 'r': classes: 'tunel' is none of label, tunnel, fully-encrypted, unknown"},
+      {with_rule("classes = ['unknown']\nlabels = ['openvpn']"),
+       "p.toml:5: rule 'r': can never match: identified flows are of class label or tunnel, unknown ones of class "
+       "fully-encrypted or unknown"},
+      {with_rule("classes = ['tunnel']\nstates = ['unknown']"),
+       "p.toml:5: rule 'r': can never match: identified flows are of class label or tunnel, unknown ones of class "
+       "fully-encrypted or unknown"},
+      {with_rule("fully_encrypted = 'yes'"), "p.toml:5: rule 'r': fully_encrypted must be true or false, not a string"},
+      {with_rule("proof = 'none'"), "p.toml:5: rule 'r': proof = 'none' is none of second, verdict"},
+      {"version = 1\n[proof]\nagreeing_flows = 1", "p.toml:3: [proof]: agreeing_flows = 1 is not within 2 to 1000"},
+      {"version = 1\n[proof]\nduration = '8d'", "p.toml:3: [proof]: duration = '8d' is not within 1s to 7d"},
+      // expectations
+      {"version = 1\n[[expect]]\nlabels = ['tls']", "p.toml:2: a [[expect]] needs a name"},
+      {"version = 1\n[[expect]]\nname = 'e'\nserver_ports = [443]",
+       "p.toml:2: expect 'e' expects nothing: give it labels or not_labels"},
+      {"version = 1\n[[expect]]\nname = 'e'\nlabels = ['tls']\naction = 'allow'",
+       "p.toml:5: expect 'e': action = 'allow' is none of alert, block"},
+      {"version = 1\n[[expect]]\nname = 'e'\nlabels = ['tls']\nunknown = 'block'",
+       "p.toml:5: expect 'e': unknown = 'block' is none of allow, alert"},
+      {"version = 1\n[[expect]]\nname = 'e'\nlabels = ['tls']\ncategories = ['tunnel']",
+       "p.toml:5: expect 'e': unknown key 'categories'"},
+      {"version = 1\n[[expect]]\nname = 'e'\nlabels = ['tls']\nfor = '8d'\naction = 'block'",
+       "p.toml:5: expect 'e': for = 8d is longer than limits.max_block = 7d"},
+      {"version = 1\n[[rule]]\nname = 'r'\naction = 'alert'\n[[expect]]\nname = 'r'\nlabels = ['tls']",
+       "p.toml:6: rule 'r' is there already, at line 2"},
       {with_rule("server_ports = [0]"), "p.toml:5: rule 'r': server_ports: '0' is not a port from 1 to 65535"},
       {with_rule("server_ports = [65536]"), "p.toml:5: rule 'r': server_ports: '65536' is not a port from 1 to 65535"},
       {with_rule("server_ports = [-1]"), "p.toml:5: rule 'r': server_ports: '-1' is not a port from 1 to 65535"},
@@ -334,7 +417,15 @@ TEST(PolicyFile, TheDocumentsExplainEveryKey) {
                                      "min_margin",
                                      "min_payload_packets",
                                      "scope",
-                                     "for"}) {
+                                     "for",
+                                     "classes",
+                                     "fully_encrypted",
+                                     "proof",
+                                     "proof.agreeing_flows",
+                                     "proof.agreeing_margin",
+                                     "proof.duration",
+                                     "not_labels",
+                                     "unknown"}) {
     EXPECT_NE(readme.find(fmt::format("`{}`", key)), std::string::npos) << key;
     EXPECT_NE(manual.find(fmt::format(".It Cm {} No = ", key)), std::string::npos) << key;
   }

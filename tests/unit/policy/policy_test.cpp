@@ -28,6 +28,26 @@ TEST(Policy, NamesAreThoseOfTheFile) {
   EXPECT_EQ(scope_name(BlockScope::host), "host");
 }
 
+TEST(Policy, NumbersRulesThenExpectations) {
+  const Result<Policy> policy = parse_policy(
+      "version = 1\n[[expect]]\nname = 'e'\nlabels = ['tls', 'tsl']\n[[rule]]\nname = 'r'\naction = 'alert'\n",
+      "p.toml");
+  ASSERT_TRUE(policy) << policy.error().message;
+  EXPECT_EQ(policy->numbered(), 2U);
+  EXPECT_EQ(policy->name_of(0), "r");
+  EXPECT_EQ(policy->name_of(1), "e");
+  EXPECT_EQ(policy->name_of(2), "");
+  EXPECT_EQ(policy->name_of(kNoRule), "");
+  EXPECT_EQ(policy->number_of("e"), 1);
+  EXPECT_EQ(policy->number_of("f"), kNoRule);
+  EXPECT_EQ(policy->expectation(0), nullptr);
+  EXPECT_EQ(policy->expectation(1), policy->expectations.data());
+  EXPECT_EQ(policy->expectation(kNoRule), nullptr);
+  constexpr std::array<std::string_view, 1> kKnown = {"tls"};
+  EXPECT_EQ(unknown_labels(*policy, kKnown),
+            (std::vector<std::string>{"p.toml:2: expectation 'e': no model is called 'tsl'; did you mean 'tls'?"}));
+}
+
 TEST(Policy, PointsOutLabelsThatNoModelHas) {
   const Result<Policy> policy = parse_policy(
       "version = 1\n[[rule]]\nname = 'r'\nlabels = ['openvpn', 'wiregaurd', 'tls']\naction = 'alert'\n", "p.toml");

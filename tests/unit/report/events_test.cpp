@@ -119,6 +119,22 @@ TEST(Events, AFlowWithoutALabelHasAClassAllTheSame) {
   EXPECT_EQ(json_of(event).at("spid").at("class"), "fully-encrypted");
 }
 
+TEST(Events, ATunnelOfUnknownToolIsCalledATunnel) {
+  FlowEvent event = flow_event();
+  event.spid.verdict_class = VerdictClass::tunnel;
+  EXPECT_EQ(json_of(event).at("spid").at("label"), "tunnel");
+  EXPECT_EQ(json_of(event).at("spid").at("family"), "obfuscated");
+  EXPECT_EQ(json_of(event).at("spid").at("class"), "tunnel");
+}
+
+TEST(Events, AFullyEncryptedFlowSaysSoWhateverItsLabel) {
+  FlowEvent event = flow_event();
+  EXPECT_FALSE(json_of(event).at("spid").contains("fully_encrypted"));
+  event.spid.fully_encrypted = true;
+  EXPECT_EQ(json_of(event).at("spid").at("fully_encrypted"), true);
+  EXPECT_EQ(json_of(event).at("spid").at("label"), "obfs4");
+}
+
 TEST(Events, ScoresThatAreNotNumbersAreNull) {
   FlowEvent event = flow_event();
   event.spid.score = std::numeric_limits<double>::quiet_NaN();
@@ -172,8 +188,12 @@ TEST(Events, AnAlertInPlaceOfABlockIsMoreSevere) {
   event.spid = some_spid();
   event.rule = "tunnels";
   event.would_block = true;
+  event.reason = "no_proof";
+  event.expected = "tls, quic";
   const ordered_json alert = json_of(event).at("alert");
   EXPECT_EQ(alert.at("would_block"), true);
+  EXPECT_EQ(alert.at("reason"), "no_proof");
+  EXPECT_EQ(alert.at("expected"), "tls, quic");
   EXPECT_EQ(alert.at("severity"), 1);
 }
 
