@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// What the learner knows, as a file that outlives the daemon: "spidd-learned 1\n", the FNV-1a hash of the rest (8
+// bytes, lowest first), then numbers of 7 bits a byte (LEB128), lowest first, and texts with their length in front.
+#pragma once
+
+#include <deque>
+#include <string>
+#include <string_view>
+
+#include "userspace/base/result.h"
+#include "userspace/learning/unknown_learner.h"
+
+namespace spidd {
+
+struct LearnedState {
+  std::deque<Cluster> clusters;
+  std::uint32_t next_id = 1;
+};
+
+std::string format_learned(const std::deque<Cluster>& clusters, std::uint32_t next_id);
+
+// The text may be hostile. What was measured with other meters is refused.
+Result<LearnedState> parse_learned(std::string_view text);
+// The part behind the hash.
+Result<LearnedState> parse_learned_body(std::string_view body);
+
+// DIRECTORY/learned/clusters, written atomically and through to the disk; makes the folder if it is missing.
+Result<> save_learned(const UnknownLearner& learner, const std::string& directory);
+
+// Into the learner. A missing file is no error. A damaged one is renamed to clusters.damaged, so that it is neither
+// used nor overwritten, and is an error that says so; the learner is then as it was.
+Result<> load_learned(UnknownLearner& learner, const std::string& directory);
+
+}  // namespace spidd
