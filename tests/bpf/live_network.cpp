@@ -153,6 +153,20 @@ UniqueFd Network::client_socket(std::uint16_t server_port, std::uint16_t client_
 
 UniqueFd Network::server_socket(std::uint16_t port) { return bound_socket(kSensorAddress, port); }
 
+Network::Streams Network::connected_streams() const {
+  const sockaddr_in server = address(kSensorAddress, kServerPort);
+  const UniqueFd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  must(::bind(listener.get(), reinterpret_cast<const sockaddr*>(&server), sizeof server) == 0, "bind a socket");
+  must(::listen(listener.get(), 1) == 0, "listen");
+  must(::setns(client_namespace_.get(), CLONE_NEWNET) == 0, "setns");
+  UniqueFd client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  must(::setns(sensor_namespace_.get(), CLONE_NEWNET) == 0, "setns");
+  must(::connect(client.get(), reinterpret_cast<const sockaddr*>(&server), sizeof server) == 0, "connect a stream");
+  UniqueFd accepted(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  must(accepted.get() >= 0, "accept");
+  return {std::move(client), std::move(accepted)};
+}
+
 unsigned exchange(int client, int server, unsigned count) {
   unsigned answered = 0;
   for (unsigned number = 0; number < count; ++number) {

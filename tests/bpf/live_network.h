@@ -43,6 +43,13 @@ class Network {
   UniqueFd client_socket(std::uint16_t server_port = kServerPort, std::uint16_t client_port = kClientPort) const;
   static UniqueFd server_socket(std::uint16_t port = kServerPort);
 
+  // Both ends of a TCP connection from kClientAddress to kServerPort of the sensor.
+  struct Streams {
+    UniqueFd client;
+    UniqueFd server;
+  };
+  Streams connected_streams() const;
+
   // run() on the client's side.
   bool run_on_client(std::initializer_list<std::string> commands) const;
 

@@ -5,6 +5,7 @@
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #include <array>
 #include <cstring>
@@ -14,6 +15,7 @@
 #include <thread>
 
 #include "tests/bpf/live_network.h"
+#include "tests/support/tls_stream.h"
 #include "userspace/capture/bpf_datapath.h"
 
 namespace spidd {
@@ -122,6 +124,47 @@ TEST_F(LiveSource, SizesThatAreWantedComeUpToTheHundredthPayloadPacket) {
   EXPECT_EQ(records.back().packet.captured, 0);
   EXPECT_GT(records.back().packet.length, 0U);
   EXPECT_EQ(sources_[0]->undecodable() + sources_[0]->verdicts_missed(), 0U);
+}
+
+// A host sends many segments as one packet whose payload is not in the linear part of its buffer.
+TEST_F(LiveSource, FindsTheTlsRecordsOfWhatTheHostItselfSends) {
+  start(settings_);
+  const test::Bytes stream = test::tls_stream({{22, 90},
+                                               {20, 1},
+                                               {23, 23},
+                                               {23, 2200},
+                                               {23, 281},
+                                               {23, 37},
+                                               {23, 4096},
+                                               {23, 700},
+                                               {23, 700},
+                                               {23, 700},
+                                               {23, 8000},
+                                               {21, 2}});
+  const auto ends = network_.connected_streams();
+  ASSERT_EQ(::send(ends.server.get(), stream.data(), stream.size(), 0), static_cast<ssize_t>(stream.size()));
+  test::Bytes received(stream.size());
+  ASSERT_EQ(::recv(ends.client.get(), received.data(), received.size(), MSG_WAITALL),
+            static_cast<ssize_t>(stream.size()));
+
+  std::size_t seen = 0, header = 0, found = 0;
+  for (const PacketRecord& record : drain(*sources_[0])) {
+    if (record.type != PacketRecord::Type::payload || record.key.transport != Transport::tcp) continue;
+    SCOPED_TRACE(record.order);
+    const std::size_t end = seen + record.packet.length;
+    unsigned count = 0;
+    for (; header < end && header + 5 <= end; ++count, ++found) {
+      ASSERT_LT(count, record.packet.tls.count);
+      const std::size_t length = stream[header + 3] * 256U + stream[header + 4];
+      EXPECT_EQ(record.packet.tls.type(count), stream[header]);
+      EXPECT_EQ(record.packet.tls.lengths[count], length);
+      header += 5 + length;
+    }
+    EXPECT_EQ(count, record.packet.tls.count);
+    seen = end;
+  }
+  EXPECT_EQ(seen, stream.size());
+  EXPECT_EQ(found, 12U);
 }
 
 TEST_F(LiveSource, AVerdictOnAnotherFlowOfTheSameFiveTupleIsMissed) {
