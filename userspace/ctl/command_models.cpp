@@ -1,25 +1,51 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// spidctl models list|show: what the models are and what they were trained from. Reads the files; asks no daemon.
+// spidctl models: what the models are and what they were trained from, and changes to their directory
+// (models_change.h). Works on the files; asks no daemon.
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "userspace/ctl/command.h"
+#include "userspace/ctl/models_change.h"
 #include "userspace/daemon/config.h"
 #include "userspace/report/table.h"
-#include "userspace/spid/protocol_model.h"
+#include "userspace/spid/database_header.h"
 
 namespace spidd {
 
 namespace {
 
+constexpr std::uint32_t kFewFlows = 26;  // a tenth of the vector's length: reliable from there on [Hjelmvik 2008]
+
+std::string plural(std::uint64_t count, const std::string& thing) {
+  return fmt::format("{} {}{}", count, thing, count == 1 ? "" : "s");
+}
+
+// What a model lacks before a verdict on it may block; "" = nothing.
+std::string missing_evidence(const ProtocolModel& model) {
+  std::string text;
+  const auto add = [&text](std::uint64_t has, std::uint64_t needs, const std::string& thing) {
+    if (has < needs) text += fmt::format("{}{}", text.empty() ? "" : ", ", plural(needs - has, "more " + thing));
+  };
+  add(model.flows, kEvidenceFlows, "flow");
+  add(model.payload_packets, kEvidencePackets, "packet");
+  add(model.captures, kEvidenceCaptures, "capture");
+  return text;
+}
+
 nlohmann::ordered_json summary_json(const ProtocolModel& model) {
   return {{"label", model.label},
           {"transport", transport_name(model.transport)},
+          {"view", view_name(model.view)},
           {"category", category_name(model.category)},
           {"family", model.family},
+          {"origin", origin_name(model.origin)},
           {"flows", model.flows},
           {"captures", model.captures},
-          {"payload_packets", model.payload_packets}};
+          {"payload_packets", model.payload_packets},
+          {"threshold", std::round(static_cast<double>(model.threshold) * 1000) / 1000},
+          {"may_block", model.has_evidence()},
+          {"missing", missing_evidence(model)}};
 }
 
 int list_models(const ModelDatabase& database, bool json) {
@@ -31,15 +57,22 @@ int list_models(const ModelDatabase& database, bool json) {
   }
   Table table({{"LABEL"},
                {"TRANSPORT"},
+               {"VIEW"},
                {"CATEGORY"},
                {"FAMILY"},
+               {"ORIGIN"},
                {"FLOWS", Align::right},
                {"CAPTURES", Align::right},
-               {"PAYLOAD PACKETS", Align::right}});
-  for (const ProtocolModel& model : database.models)
-    table.add({model.label, std::string(transport_name(model.transport)), std::string(category_name(model.category)),
-               model.family, fmt::to_string(model.flows), fmt::to_string(model.captures),
-               fmt::to_string(model.payload_packets)});
+               {"PACKETS", Align::right},
+               {"THRESHOLD", Align::right},
+               {"MAY BLOCK"}});
+  for (const ProtocolModel& model : database.models) {
+    const std::string missing = missing_evidence(model);
+    table.add({model.label, std::string(transport_name(model.transport)), std::string(view_name(model.view)),
+               std::string(category_name(model.category)), model.family, std::string(origin_name(model.origin)),
+               fmt::to_string(model.flows), fmt::to_string(model.captures), fmt::to_string(model.payload_packets),
+               fmt::format("{:.3f}", model.threshold), missing.empty() ? "yes" : "no: " + missing});
+  }
   fmt::print("{}{} models\n", table.text(), database.models.size());
   return kExitDone;
 }
@@ -76,32 +109,78 @@ int show_model(const ModelDatabase& database, const std::string& wanted, bool js
       table.add({std::string(meter_name(meter)), fmt::to_string(model.measurements[meter]), text});
     }
     models.push_back(std::move(entry));
-    if (!json)
-      fmt::print("{} over {}: {}, family {}, {} flows of {} captures, {} payload packets\n{}\n", model.label,
-                 transport_name(model.transport), category_name(model.category), model.family, model.flows,
-                 model.captures, model.payload_packets, table.text());
+    if (!json) {
+      const std::string missing = missing_evidence(model);
+      fmt::print("{} over {}, view {}: {}, family {}, {} of {}, {} payload packets, may block: {}\n{}\n", model.label,
+                 transport_name(model.transport), view_name(model.view), category_name(model.category), model.family,
+                 plural(model.flows, "flow"), plural(model.captures, "capture"), model.payload_packets,
+                 missing.empty() ? "yes" : "no, " + missing + " needed", table.text());
+    }
+    if (model.flows < kFewFlows)
+      fmt::print(stderr, "spidctl models: {} over {}, view {}: {} are few; models are reliable from {} on\n",
+                 model.label, transport_name(model.transport), view_name(model.view), plural(model.flows, "flow"),
+                 kFewFlows);
   }
   if (models.empty()) return report_failure("models", Error{fmt::format("there is no model '{}'", wanted)});
   if (json) fmt::print("{}\n", models.dump(2));
   return kExitDone;
 }
 
+// Models under the daemon's state directory are the site's; all others are taken for shipped ones.
+Origin origin_of(const std::string& directory) {
+  return directory.starts_with("/var/lib/spidd/") ? Origin::site : Origin::shipped;
+}
+
+int show(const CommandLine& line, const std::string& directory) {
+  const auto database = load_models(directory, origin_of(directory));
+  if (!database) return report_failure("models", database.error());
+  if (!thresholds_fit(*database))
+    fmt::print(stderr,
+               "spidctl models: {}: the thresholds were calibrated for other models: run 'spidctl train --calibrate'\n",
+               directory);
+  const auto& words = line.positionals();
+  return words[0] == "list" ? list_models(*database, line.has("json"))
+                            : show_model(*database, words[1], line.has("json"));
+}
+
 }  // namespace
 
 int command_models(const CommandArguments& arguments) {
-  CommandLine line("spidctl models", "list | show LABEL|FAMILY",
-                   "Shows the protocol models and what they were trained from.");
+  CommandLine line(
+      "spidctl models",
+      "list | show LABEL|FAMILY | merge LABEL... | rename LABEL NEW | forget LABEL | export LABEL|all FILE "
+      "| import FILE",
+      "Shows the protocol models and what they were trained from, and changes a directory of them. A "
+      "command that fails changes nothing; a running daemon reads them with 'spidctl policy reload'.");
   line.value("models", "DIR", "directory of model files; default: the installed ones");
-  line.flag("json", "print JSON");
-  line.positional("action", 1, 2);
+  line.flag("json", "list, show: print JSON");
+  line.value("into", "LABEL", "merge: label of the sum (required)");
+  line.flag("keep", "merge: keep the models that were added up");
+  line.value("transport", "NAME", "forget: only of this transport; import: of models whose file does not say (XML)");
+  line.value("family", "NAME", "merge, import: family of the models; else what they say, or their label");
+  line.value("category", "NAME", "import: of models whose file does not say (XML)");
+  line.values("rename", "LABEL=NEW", "import: under another label");
+  line.values("only", "LABEL", "import: not all, but these");
+  line.flag("add", "import: add the counts to models that are there already");
+  line.flag("replace", "import: take the place of models that are there already");
+  line.value("format", "NAME", "export: json or xml (SPID 0.4.6); import: the same, or auto", "auto");
+  line.flag("one-way", "export: also the models of single directions");
+  line.positional("action", 1, 100);
   if (const auto exit_code = line.parse(arguments.words)) return *exit_code;
+  const std::string directory = line.has("models") ? line.text("models") : default_models_directory();
   const auto& words = line.positionals();
-  const bool list = words[0] == "list" && words.size() == 1;
-  if (!list && !(words[0] == "show" && words.size() == 2)) return line.usage_error("say 'list', or 'show' and a label");
-
-  const auto database = load_models(line.has("models") ? line.text("models") : default_models_directory());
-  if (!database) return report_failure("models", database.error());
-  return list ? list_models(*database, line.has("json")) : show_model(*database, words[1], line.has("json"));
+  const std::string& action = words[0];
+  if (action == "list" && words.size() == 1) return show(line, directory);
+  if (action == "show" && words.size() == 2) return show(line, directory);
+  if (action == "merge" && words.size() >= 2) return models_merge(line, directory);
+  if (action == "rename" && words.size() == 3) return models_rename(line, directory);
+  if (action == "forget" && words.size() == 2) return models_forget(line, directory);
+  if (action == "export" && words.size() == 3) return models_export(line, directory);
+  if (action == "import" && words.size() == 2) return models_import(line, directory);
+  return line.usage_error(
+      "say 'list', 'show LABEL', 'merge LABEL... --into NEW', 'rename LABEL NEW', 'forget LABEL', 'export LABEL FILE' "
+      "or "
+      "'import FILE'");
 }
 
 }  // namespace spidd
