@@ -31,6 +31,7 @@ int command_metrics(const CommandArguments& arguments);
 int command_models(const CommandArguments& arguments);
 int command_policy(const CommandArguments& arguments);
 int command_ports(const CommandArguments& arguments);
+int command_site(const CommandArguments& arguments);
 int command_status(const CommandArguments& arguments);
 int command_train(const CommandArguments& arguments);
 int command_unblock(const CommandArguments& arguments);

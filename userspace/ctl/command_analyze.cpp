@@ -10,6 +10,7 @@
 #include "userspace/ctl/analysis_writer.h"
 #include "userspace/ctl/command.h"
 #include "userspace/daemon/config.h"
+#include "userspace/learning/site_learning.h"
 #include "userspace/report/events.h"
 #include "userspace/report/table.h"
 
@@ -205,8 +206,17 @@ Result<> prepare(const CommandLine& line, Profile profile, Analysis& analysis) {
   auto policy = line.has("policy") ? load_policy(line.text("policy")) : Result<Policy>(policy_for(profile));
   if (!policy) return tl::unexpected(policy.error());
   analysis.policy = std::make_shared<const Policy>(std::move(*policy));
-  const auto database = load_models(line.has("models") ? line.text("models") : default_models_directory());
+  auto database = load_models(line.has("models") ? line.text("models") : default_models_directory());
   if (!database) return tl::unexpected(database.error());
+  if (line.has("site")) {
+    std::vector<std::string> warnings;
+    SiteSettings settings;
+    settings.directory = line.text("site");
+    auto site = SiteLearning::open(std::move(settings), database->rules, warnings);
+    for (const std::string& warning : warnings) fmt::print(stderr, "spidctl analyze: {}\n", warning);
+    if (!site) return tl::unexpected(site.error());
+    if (auto appended = database->append(site->models()); !appended) return tl::unexpected(appended.error());
+  }
   auto matcher = Matcher::build(*database, profile);
   if (!matcher) return tl::unexpected(matcher.error());
   analysis.matcher = std::make_shared<const Matcher>(std::move(*matcher));
@@ -221,6 +231,7 @@ int command_analyze(const CommandArguments& arguments) {
   line.flag("json", "print JSON lines whose names follow Suricata's EVE");
   line.value("policy", "FILE", "policy to judge the flows by; default: alert on every tunnel");
   line.value("models", "DIR", "directory of model files; default: the installed ones");
+  line.value("site", "DIR", "use what was learned of the site, too: see 'spidctl site learn'");
   line.value("profile", "NAME",
              "how flows are compared with models: bg (against average traffic), or the divergence of the original over "
              "all 34 of its meters (classic34) or the 15 it is shipped with (classic15)",

@@ -254,6 +254,7 @@ void read_record(Reader& in, SiteRecord& record) {
   record.label = in.text();
   record.accepted_family = in.text();
   record.accepted_category = in.choice(Category::p2p);
+  record.accepted_threshold = in.real<float>();
   if (record.state == SiteState::accepted &&
       (!is_valid_label(record.label) || !is_valid_label(record.accepted_family) ||
        record.accepted_category == Category::tunnel))
@@ -276,6 +277,7 @@ std::string format_site_file(const SiteFile& file) {
     rest.text(record.label);
     rest.text(record.accepted_family);
     rest.number(record.accepted_category);
+    rest.number(record.accepted_threshold);
     write_service(rest, record.service);
   }
   const std::string bytes = rest.take();

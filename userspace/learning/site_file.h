@@ -21,6 +21,7 @@ struct SiteRecord {
   std::string label;                             // accepted: what its flows are from now on
   std::string accepted_family;                   // and ...
   Category accepted_category = Category::plain;  // ... that label's
+  float accepted_threshold = 0;                  // score below which that label is not given
   Timestamp decided{};
 };
 

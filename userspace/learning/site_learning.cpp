@@ -15,6 +15,15 @@ struct Named {
   Category category = Category::plain;
 };
 
+// The score that shipped models of the label ask for.
+float threshold_of(std::string_view label, Transport transport, std::span<const ModelSummary> shipped) {
+  float threshold = 0;
+  for (const ModelSummary& model : shipped)
+    if (model.label == label && model.transport == model_transport(transport))
+      threshold = std::max(threshold, model.threshold);
+  return threshold;
+}
+
 // What a label means to the shipped models, also one that is the name of a family.
 std::optional<Named> meaning_of(std::string_view label, std::span<const ModelSummary> shipped) {
   for (const ModelSummary& model : shipped)
@@ -172,6 +181,7 @@ Result<> SiteLearning::accept_one(const SiteKey& key, const SiteNaming& naming, 
   record.label = label;
   record.accepted_family = named->family;
   record.accepted_category = named->category;
+  record.accepted_threshold = threshold_of(label, key.transport, shipped);
   record.decided = now;
   if (auto saved = store_.save(record, rules_); !saved) return saved;
   recorder_.take(key);

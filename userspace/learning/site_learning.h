@@ -82,7 +82,7 @@ class SiteLearning {
   SiteOutcome forget(std::span<const SiteSelector> services);
 
   // ---- what came of it
-  ModelDatabase models(std::span<const ModelSummary> shipped) const { return site_models(decided_, shipped, rules_); }
+  ModelDatabase models() const { return site_models(decided_, rules_); }
   Result<> measure(SiteJudge& judge);
   SiteProgress progress() const;
   bool ready() const { return progress().ready(); }

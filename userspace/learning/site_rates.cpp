@@ -41,16 +41,7 @@ std::vector<JudgedSample> samples_of(const std::map<SiteKey, SiteRecord>& decide
   return samples;
 }
 
-float threshold_of(const SiteRecord& record, View view, std::span<const ModelSummary> shipped) {
-  float threshold = 0;
-  for (const ModelSummary& model : shipped)
-    if (model.label == record.label && model.view == view &&
-        model.transport == model_transport(record.service.key.transport))
-      threshold = std::max(threshold, model.threshold);
-  return threshold;
-}
-
-void add_service(const SiteRecord& record, std::span<const ModelSummary> shipped, ModelDatabase& database) {
+void add_service(const SiteRecord& record, ModelDatabase& database) {
   for (std::size_t i = 0; i < record.service.learned.size(); ++i) {
     const SiteService::Learned& learned = record.service.learned[i];
     if (learned.flows == 0) continue;
@@ -62,7 +53,7 @@ void add_service(const SiteRecord& record, std::span<const ModelSummary> shipped
     model.flows += std::min(learned.flows, std::numeric_limits<std::uint32_t>::max() - model.flows);
     model.payload_packets += learned.payload_packets;
     ++model.captures;
-    model.threshold = std::max(model.threshold, threshold_of(record, view, shipped));
+    model.threshold = std::max(model.threshold, record.accepted_threshold);
   }
 }
 
@@ -78,7 +69,7 @@ bool covers(const ProtocolModel& model, const Fingerprint& flow) {
 
 // Models without the flows of a fold.
 ModelDatabase models_without(const std::map<SiteKey, SiteRecord>& decided, std::span<const JudgedSample> samples,
-                             bool by_service, unsigned fold, MeterRules rules, std::span<const ModelSummary> shipped) {
+                             bool by_service, unsigned fold, MeterRules rules) {
   ModelDatabase database;
   database.rules = rules;
   unsigned number = 0;
@@ -86,7 +77,7 @@ ModelDatabase models_without(const std::map<SiteKey, SiteRecord>& decided, std::
     if (record.state != SiteState::accepted) continue;
     const bool leave_out = by_service && number % kFolds == fold;
     ++number;
-    if (!leave_out) add_service(record, shipped, database);
+    if (!leave_out) add_service(record, database);
   }
   if (by_service) return database;
   Fingerprint flow;
@@ -126,12 +117,11 @@ double upper_limit_95(std::uint64_t count, std::uint64_t total) {
   return high;
 }
 
-ModelDatabase site_models(const std::map<SiteKey, SiteRecord>& decided, std::span<const ModelSummary> shipped,
-                          MeterRules rules) {
+ModelDatabase site_models(const std::map<SiteKey, SiteRecord>& decided, MeterRules rules) {
   ModelDatabase database;
   database.rules = rules;
   for (const auto& [key, record] : decided)
-    if (record.state == SiteState::accepted) add_service(record, shipped, database);
+    if (record.state == SiteState::accepted) add_service(record, database);
   return database;
 }
 
@@ -152,7 +142,7 @@ Result<SiteRates> measure_rates(const std::map<SiteKey, SiteRecord>& decided, Me
   }
   for (const bool by_service : {false, true})
     for (unsigned fold = 0; fold < kFolds && !samples.empty(); ++fold) {
-      if (auto used = judge.use(models_without(decided, samples, by_service, fold, rules, judge.shipped())); !used)
+      if (auto used = judge.use(models_without(decided, samples, by_service, fold, rules)); !used)
         return tl::unexpected<Error>(used.error());
       for (const JudgedSample& judged : samples) {
         if (!is_held_out(judged, by_service, fold)) continue;

@@ -42,9 +42,8 @@ struct SiteRates {
 // 1 if nothing was seen.
 double upper_limit_95(std::uint64_t count, std::uint64_t total);
 
-// Models of the accepted services, one a label, transport and view. Shipped ones lend their thresholds.
-ModelDatabase site_models(const std::map<SiteKey, SiteRecord>& decided, std::span<const ModelSummary> shipped,
-                          MeterRules rules);
+// Models of the accepted services, one a label, transport and view.
+ModelDatabase site_models(const std::map<SiteKey, SiteRecord>& decided, MeterRules rules);
 
 // Judges every sample of the accepted services, in folds: a client of a service, or where it has one, a stretch of
 // time, is left out of the models that judge it. Takes the time of a dozen builds of a matcher.
