@@ -84,10 +84,14 @@ void Fingerprint::clear() {
   payload_packets = 0;
 }
 
+// Bins are read out when a few more meters have counted in bins of their own: wide loads of what narrow stores have just
+// written would wait for them. With more bins than that the counters would leave the first-level cache.
+constexpr unsigned kMetersAtOnce = 4;
+
 struct AttributeMeters::Scratch {
   MeterRules rules;
   MeterBins::Flush flush;
-  std::array<MeterBins, kMeterCount> bins;
+  std::array<MeterBins, kMetersAtOnce> bins;
   std::array<WordOverlap, kMaxMeasuredPackets> overlaps;
   std::array<ByteCounts, kSharedPackets> byte_counts;
   std::array<ByteShares, kSharedPackets> shares;
@@ -115,14 +119,17 @@ void AttributeMeters::measure(std::span<const PayloadPacket> packets, Fingerprin
 
   const MeteredFlow flow{packets, std::span(scratch_->overlaps).first(packets.size()),
                          std::span(scratch_->byte_counts).first(shared), std::span(scratch_->shares).first(shared)};
-  for (unsigned meter = 0; meter < kMeterCount; ++meter) {
-    kMeters[meter].measure[static_cast<unsigned>(scratch_->rules)](flow, scratch_->bins[meter]);
-  }
   RowCount* next = scratch_->rows.data();
-  for (unsigned meter = 0; meter < kMeterCount; ++meter) {
-    const MeterBins::Flushed flushed = (scratch_->bins[meter].*scratch_->flush)(meter, next);
-    next += flushed.rows;
-    out.measurements[meter] = flushed.measurements;
+  for (unsigned first = 0; first < kMeterCount; first += kMetersAtOnce) {
+    const unsigned count = std::min(kMetersAtOnce, kMeterCount - first);
+    for (unsigned i = 0; i < count; ++i) {
+      kMeters[first + i].measure[static_cast<unsigned>(scratch_->rules)](flow, scratch_->bins[i]);
+    }
+    for (unsigned i = 0; i < count; ++i) {
+      const MeterBins::Flushed flushed = (scratch_->bins[i].*scratch_->flush)(first + i, next);
+      next += flushed.rows;
+      out.measurements[first + i] = flushed.measurements;
+    }
   }
   out.rows.assign(scratch_->rows.data(), next);
   out.payload_packets = static_cast<unsigned>(packets.size());

@@ -18,7 +18,7 @@ using Payload = std::span<const std::uint8_t>;
 // How the 16 words (byte pairs at even offsets) of a packet's first 32 bytes relate to those of the packet before.
 struct WordOverlap {
   std::uint16_t recurring = 0;  // bit i: word i also occurred in the packet before
-  std::uint16_t distinct = 0;   // bit i: word i is the first of its value in this packet
+  std::uint16_t distinct = 0;   // those of them that are the first of their value in this packet
 };
 
 // How often each byte value occurs in the captured payload of a packet.

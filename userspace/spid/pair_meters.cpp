@@ -77,19 +77,19 @@ unsigned direction_pair_base(const PayloadPacket* before, const PayloadPacket& p
 }  // namespace
 
 WordOverlap compare_words(const PayloadPacket* before, const PayloadPacket& packet) {
+  if (before == nullptr) return {};
   const unsigned present = (1U << word_count(packet)) - 1;
-  const unsigned recurring = before == nullptr ? 0 : found_among(packet, *before, word_count(*before));
-  return {static_cast<std::uint16_t>(recurring & present),
-          static_cast<std::uint16_t>(first_of_their_value(packet) & present)};
+  const unsigned recurring = found_among(packet, *before, word_count(*before)) & present;
+  if (recurring == 0) return {};
+  return {static_cast<std::uint16_t>(recurring), static_cast<std::uint16_t>(first_of_their_value(packet) & recurring)};
 }
 
 // SPID 1.8 #5: how many distinct words of a packet also occurred in the packet before, by both directions.
 void measure_recurring_pair_count(const MeteredFlow& flow, MeterBins& bins) {
   const PayloadPacket* before = nullptr;
   for (std::size_t i = 0; i < flow.packets.size(); ++i) {
-    const WordOverlap overlap = flow.overlaps[i];
-    const unsigned recurring = overlap.recurring & overlap.distinct;
-    bins.add(direction_pair_base(before, flow.packets[i]) + static_cast<unsigned>(std::popcount(recurring)));
+    const auto recurring = static_cast<unsigned>(std::popcount(flow.overlaps[i].distinct));
+    bins.add(direction_pair_base(before, flow.packets[i]) + recurring);
     before = &flow.packets[i];
   }
 }
@@ -98,7 +98,7 @@ void measure_recurring_pair_count(const MeteredFlow& flow, MeterBins& bins) {
 void measure_recurring_pairs(const MeteredFlow& flow, MeterBins& bins) {
   for (std::size_t i = 0; i < flow.packets.size(); ++i) {
     const auto& bytes = flow.packets[i].bytes;
-    for (unsigned words = flow.overlaps[i].recurring & flow.overlaps[i].distinct; words != 0; words &= words - 1) {
+    for (unsigned words = flow.overlaps[i].distinct; words != 0; words &= words - 1) {
       const auto offset = 2 * static_cast<unsigned>(std::countr_zero(words));
       bins.add(hash8_of_pair(bytes[offset], bytes[offset + 1]));
     }

@@ -18,36 +18,49 @@ std::int16_t to_table_value(double bits) {
 }
 
 // Division by multiplication with the reciprocal; exact enough for 16 bits, and the same everywhere.
-constexpr unsigned kWeightShift = 32;
-using Reciprocals = std::array<std::uint64_t, kMeterCount>;
-
-void weigh_rows(std::span<const RowCount> flow, const Reciprocals& reciprocals, std::uint16_t* rows,
-                std::int16_t* weights) {
-  constexpr std::uint64_t kHalf = std::uint64_t{1} << (kWeightShift - 1);
-  for (const RowCount row : flow) {
+void weigh_rows(const Fingerprint& flow, std::size_t size, std::uint16_t* rows, std::int16_t* weights) {
+  constexpr unsigned kShift = 32;
+  constexpr std::uint64_t kHalf = std::uint64_t{1} << (kShift - 1);
+  std::array<std::uint64_t, kMeterCount> reciprocals;
+  for (unsigned meter = 0; meter < kMeterCount; ++meter) {
+    const std::uint64_t measurements = flow.measurements[meter];
+    reciprocals[meter] = measurements == 0 ? 0 : (std::uint64_t{kWeightOne} << kShift) / measurements;
+  }
+  for (const RowCount row : std::span(flow.rows).first(size)) {
     *rows++ = row.row;
-    *weights++ = static_cast<std::int16_t>((row.count * reciprocals[row.row / kBinsPerMeter] + kHalf) >> kWeightShift);
+    *weights++ = static_cast<std::int16_t>((row.count * reciprocals[row.row / kBinsPerMeter] + kHalf) >> kShift);
   }
 }
 
 #if defined(__x86_64__)
-// May write up to seven rows and weights more.
-__attribute__((target("avx512f,avx512dq,avx512vl"))) void weigh_rows_avx512(std::span<const RowCount> flow,
-                                                                            const Reciprocals& reciprocals,
-                                                                            std::uint16_t* rows,
-                                                                            std::int16_t* weights) {
-  constexpr std::size_t kLanes = 8;
-  static_assert(kBinsPerMeter == 256);
-  const __m512i half = _mm512_set1_epi64(std::int64_t{1} << (kWeightShift - 1));
-  for (std::size_t i = 0; i < flow.size(); i += kLanes) {
-    const auto present = static_cast<__mmask8>(0xff >> (kLanes - std::min(kLanes, flow.size() - i)));
-    const __m256i entries = _mm256_maskz_loadu_epi32(present, flow.data() + i);
-    const __m256i meters = _mm256_and_si256(_mm256_srli_epi32(entries, 8), _mm256_set1_epi32(0xff));
-    const __m512i counts = _mm512_cvtepu32_epi64(_mm256_srli_epi32(entries, 16));
-    const __m512i factors = _mm512_i32gather_epi64(meters, reciprocals.data(), sizeof(std::uint64_t));
-    const __m512i weight = _mm512_srli_epi64(_mm512_add_epi64(_mm512_mullo_epi64(counts, factors), half), kWeightShift);
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(rows + i), _mm256_cvtepi32_epi16(entries));
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(weights + i), _mm512_cvtepi64_epi16(weight));
+// With at most so many measurements, floating point rounds to the same weights: count * (4096 / n) is off by less than
+// count / 2048, relative to 1 / n, and no weight is nearer than 1 / 2n to a half.
+constexpr std::uint32_t kMostForFloat = 1024;
+
+// May write up to 15 rows and weights more.
+__attribute__((target("avx512f,avx512vl"))) void weigh_rows_avx512(const Fingerprint& flow, std::size_t size,
+                                                                   std::uint16_t* rows, std::int16_t* weights) {
+  constexpr std::size_t kLanes = 16;
+  alignas(64) std::array<float, 3 * kLanes> factors{};
+  static_assert(kMeterCount <= 3 * kLanes && kBinsPerMeter == 256);
+  for (unsigned meter = 0; meter < kMeterCount; ++meter) {
+    const std::uint32_t measurements = flow.measurements[meter];
+    if (measurements > kMostForFloat) return weigh_rows(flow, size, rows, weights);
+    factors[meter] = measurements == 0 ? 0 : kWeightOne / static_cast<float>(measurements);
+  }
+  const __m512 first = _mm512_load_ps(&factors[0]);
+  const __m512 second = _mm512_load_ps(&factors[kLanes]);
+  const __m512 third = _mm512_load_ps(&factors[2 * kLanes]);
+  for (std::size_t i = 0; i < size; i += kLanes) {
+    const auto present = static_cast<__mmask16>(0xffff >> (kLanes - std::min(kLanes, size - i)));
+    const __m512i entries = _mm512_maskz_loadu_epi32(present, flow.rows.data() + i);
+    const __m512i meters = _mm512_srli_epi32(entries, 8);  // in the lowest bits, which are all that choose a lane
+    const __mmask16 in_third = _mm512_test_epi32_mask(meters, _mm512_set1_epi32(2 * kLanes));
+    const __m512 factor =
+        _mm512_mask_permutexvar_ps(_mm512_permutex2var_ps(first, meters, second), in_third, meters, third);
+    const __m512 weight = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_srli_epi32(entries, 16)), factor);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(rows + i), _mm512_cvtepi32_epi16(entries));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(weights + i), _mm512_cvtepi32_epi16(_mm512_cvtps_epi32(weight)));
   }
 }
 #else
@@ -92,16 +105,13 @@ ScoreBlock::ScoreBlock(std::span<const ProtocolModel* const> models, const Backg
   }
 }
 
-FlowWeights::FlowWeights(const Fingerprint& flow, Simd simd) {
-  Reciprocals reciprocals;
+FlowWeights::FlowWeights(const Fingerprint& flow, Simd simd)
+    : size_(std::min<std::size_t>(flow.rows.size(), kRowCount)) {
   for (unsigned meter = 0; meter < kMeterCount; ++meter) {
-    const std::uint64_t measurements = flow.measurements[meter];
-    reciprocals[meter] = measurements == 0 ? 0 : (std::uint64_t{kWeightOne} << kWeightShift) / measurements;
-    if (measurements != 0) meters_ |= MeterMask{1} << meter;
+    meters_ |= MeterMask{flow.measurements[meter] != 0} << meter;
   }
-  size_ = std::min<std::size_t>(flow.rows.size(), kRowCount);
   const auto weigh = simd == Simd::avx512 ? weigh_rows_avx512 : weigh_rows;
-  weigh(std::span(flow.rows).first(size_), reciprocals, rows_.data(), weights_.data());
+  weigh(flow, size_, rows_.data(), weights_.data());
   if (size_ % 2 != 0) {
     rows_[size_] = 0;
     weights_[size_++] = 0;
@@ -114,10 +124,6 @@ MeterMask measured_meters(const ProtocolModel& model) {
     if (model.measurements[meter] != 0 && is_scored(meter)) mask |= MeterMask{1} << meter;
   }
   return mask;
-}
-
-float to_score(std::int32_t sum, unsigned meters) {
-  return static_cast<float>(sum / (double{kWeightOne} * kStepsPerBit * meters));
 }
 
 }  // namespace spidd

@@ -65,13 +65,15 @@ class FlowWeights {
   MeterMask meters_ = 0;
   std::size_t size_ = 0;
   // Room for a vector behind the last.
-  std::array<std::uint16_t, kRowCount + 8> rows_;
-  std::array<std::int16_t, kRowCount + 8> weights_;
+  std::array<std::uint16_t, kRowCount + 16> rows_;
+  std::array<std::int16_t, kRowCount + 16> weights_;
 };
 
 MeterMask measured_meters(const ProtocolModel& model);  // of those scored
 
 // A sum of the kernel as a score: bits per measurement, mean over `meters` meters.
-float to_score(std::int32_t sum, unsigned meters);
+inline float to_score(std::int32_t sum, unsigned meters) {
+  return static_cast<float>(sum / (double{kWeightOne} * kStepsPerBit * meters));
+}
 
 }  // namespace spidd

@@ -320,6 +320,25 @@ TEST(FlowWeights, AreTheSameByAllForms) {
   }
 }
 
+TEST(FlowWeights, AreTheSameByAllFormsForEveryCount) {
+  for (const Simd simd : available_simd()) {
+    for (std::uint32_t measurements = 1; measurements <= 1030; ++measurements) {
+      for (std::uint32_t first = 1; first <= measurements; first += kBinsPerMeter) {
+        Fingerprint flow;
+        const unsigned meter = measurements % kMeterCount;
+        flow.measurements[meter] = measurements;
+        for (std::uint32_t i = 0; i < kBinsPerMeter && first + i <= measurements; ++i) {
+          flow.rows.push_back(
+              {static_cast<std::uint16_t>(meter * kBinsPerMeter + i), static_cast<std::uint16_t>(first + i)});
+        }
+        const FlowWeights expected(flow, Simd::scalar);
+        const FlowWeights actual(flow, simd);
+        ASSERT_TRUE(std::ranges::equal(actual.rows().weights, expected.rows().weights)) << measurements;
+      }
+    }
+  }
+}
+
 TEST(Matcher, GivesTheSameBitsWithAllInstructions) {
   std::mt19937 random(13);
   for (const unsigned models : {1U, 33U, 150U, 256U, 300U}) {
