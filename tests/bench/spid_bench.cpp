@@ -1,24 +1,73 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // Time to measure a flow, to match it, to build a matcher and to load models. Flows are made up: half text, half
-// random, with as many distinct bins as real ones have.
+// random. With SPIDD_BENCH_CAPTURES=DIR measure_and_match has those of all captures below DIR, too.
 #include <benchmark/benchmark.h>
 #include <stdlib.h>
 
+#include <algorithm>
+#include <chrono>
 #include <filesystem>
+#include <map>
 #include <stdexcept>
 
 #include "tests/unit/spid/test_flows.h"
+#include "userspace/capture/pcap_source.h"
 #include "userspace/spid/matcher.h"
 
 namespace {
 
 using namespace spidd;
 
-std::vector<std::vector<PayloadPacket>> make_flows(unsigned packets) {
+using Flows = std::vector<std::vector<PayloadPacket>>;
+
+Flows make_flows(unsigned packets) {
   std::mt19937 random(1);
-  std::vector<std::vector<PayloadPacket>> flows;
+  Flows flows;
   for (unsigned i = 0; i < 64; ++i) flows.push_back(protocol_flow(random, i, packets, 24));
   return flows;
+}
+
+// The flows of all captures below `directory` that have so many payload packets, cut there, in an order that mixes
+// captures as a gateway mixes its users.
+Flows load_flows(const std::string& directory, std::size_t packets) {
+  Flows flows;
+  std::vector<std::string> files;
+  for (const auto& file : std::filesystem::recursive_directory_iterator(directory)) {
+    if (file.path().extension() == ".pcap" || file.path().extension() == ".pcapng") files.push_back(file.path());
+  }
+  std::ranges::sort(files);
+  for (const std::string& file : files) {
+    auto source = PcapSource::open(file);
+    if (!source) throw std::runtime_error(source.error().message);
+    std::map<std::pair<FlowKey, Timestamp>, std::vector<PayloadPacket>> open;
+    // What stands before a damage is used.
+    static_cast<void>(source->run([&](const PacketRecord& record) {
+      if (record.type != PacketRecord::Type::payload) return;
+      auto& flow = open[{record.key, record.flow_start}];
+      if (flow.size() < packets) flow.push_back(record.packet);
+    }));
+    for (auto& [key, flow] : open) {
+      if (flow.size() == packets) flows.push_back(std::move(flow));
+    }
+  }
+  std::ranges::shuffle(flows, std::mt19937(1));
+  return flows;
+}
+
+// Models that have learned from the very flows they are matched with: what counts is their number.
+ModelDatabase train(const Flows& flows, unsigned models) {
+  AttributeMeters meters;
+  Fingerprint flow;
+  ModelDatabase database;
+  for (unsigned i = 0; i < models; ++i) {
+    const std::string label = fmt::format("proto{:03}", i);
+    ProtocolModel& model = database.find_or_add(label, Transport::tcp, Category::plain, label);
+    for (std::size_t k = i % flows.size(); k < flows.size(); k += models) {
+      meters.measure(flows[k], flow);
+      model.add(flow);
+    }
+  }
+  return database;
 }
 
 ModelDatabase make_database(unsigned models) {
@@ -64,18 +113,47 @@ void match(benchmark::State& state) {
 }
 BENCHMARK(match)->Args({8, 64})->Args({8, 128});
 
-void measure_and_match(benchmark::State& state) {
-  const auto flows = make_flows(static_cast<unsigned>(state.range(0)));
-  const Matcher matcher = *Matcher::build(make_database(static_cast<unsigned>(state.range(1))));
-  AttributeMeters meters;
+// What a flow costs from its packets to its match: time of each call, so that the median is that of flows, not of
+// runs.
+void measure_and_match(benchmark::State& state, const Flows& flows, unsigned models, Simd simd) {
+  using Clock = std::chrono::steady_clock;
+  const Matcher matcher = *Matcher::build(train(flows, models), Profile::background, simd);
+  AttributeMeters meters(MeterRules::corrected, simd);
   Fingerprint flow;
+  std::vector<double> seconds;
+  seconds.reserve(1 << 22);
   std::size_t next = 0;
+  std::size_t rows = 0;
   for (auto _ : state) {
-    meters.measure(flows[next++ % flows.size()], flow);
+    const auto& packets = flows[next++ % flows.size()];
+    const Clock::time_point begin = Clock::now();
+    meters.measure(packets, flow);
     benchmark::DoNotOptimize(matcher.match(Transport::tcp, flow));
+    const double duration = std::chrono::duration<double>(Clock::now() - begin).count();
+    state.SetIterationTime(duration);
+    if (seconds.size() < seconds.capacity()) seconds.push_back(duration);
+    rows += flow.rows.size();
+  }
+  std::ranges::sort(seconds);
+  const auto microseconds = [&seconds](double share) {
+    return 1e6 * seconds[static_cast<std::size_t>(share * static_cast<double>(seconds.size() - 1))];
+  };
+  state.counters["p10_us"] = microseconds(0.1);
+  state.counters["median_us"] = microseconds(0.5);
+  state.counters["p90_us"] = microseconds(0.9);
+  state.counters["bins"] = static_cast<double>(rows) / static_cast<double>(state.iterations());
+}
+
+void register_measure_and_match(const std::string& name, const Flows& flows) {
+  for (const unsigned models : {64U, 256U}) {
+    for (const Simd simd : available_simd()) {
+      benchmark::RegisterBenchmark(
+          fmt::format("measure_and_match/{}/{}/{}", name, models, simd_name(simd)).c_str(),
+          [&flows, models, simd](benchmark::State& state) { measure_and_match(state, flows, models, simd); })
+          ->UseManualTime();
+    }
   }
 }
-BENCHMARK(measure_and_match)->Args({8, 64})->Args({8, 128});
 
 void build_matcher(benchmark::State& state) {
   const ModelDatabase database = make_database(static_cast<unsigned>(state.range(0)));
@@ -99,4 +177,15 @@ BENCHMARK(load)->Arg(150)->Unit(benchmark::kMillisecond)->UseRealTime();
 
 }  // namespace
 
-BENCHMARK_MAIN();
+int main(int argc, char** argv) {
+  const Flows made_up = make_flows(8);
+  register_measure_and_match("made-up", made_up);
+  const char* captures = std::getenv("SPIDD_BENCH_CAPTURES");
+  const Flows captured = captures == nullptr ? Flows{} : load_flows(captures, 8);
+  if (!captured.empty()) register_measure_and_match(fmt::format("captured-{}-flows", captured.size()), captured);
+
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
+  benchmark::RunSpecifiedBenchmarks();
+  return 0;
+}
