@@ -26,6 +26,7 @@ int command_alerts(const CommandArguments& arguments);
 int command_analyze(const CommandArguments& arguments);
 int command_block(const CommandArguments& arguments);
 int command_drops(const CommandArguments& arguments);
+int command_eval(const CommandArguments& arguments);
 int command_flows(const CommandArguments& arguments);
 int command_metrics(const CommandArguments& arguments);
 int command_models(const CommandArguments& arguments);

@@ -17,7 +17,7 @@ struct Command {
   std::string_view summary;
 };
 
-constexpr std::array<Command, 14> kCommands = {{
+constexpr std::array<Command, 15> kCommands = {{
     {"status", command_status, "what spidd watches, sees and blocks (the default)"},
     {"flows", command_flows, "the flows it follows, newest first"},
     {"alerts", command_alerts, "what the policy had something to say about"},
@@ -30,6 +30,7 @@ constexpr std::array<Command, 14> kCommands = {{
     {"analyze", command_analyze, "identify the flows of capture files; needs no daemon"},
     {"models", command_models, "list the protocol models, or show one"},
     {"train", command_train, "make models from captures and labels"},
+    {"eval", command_eval, "how right names and alerts are, from captures and labels"},
     {"site", command_site, "learn the site's own benign traffic: record, review, accept"},
     {"version", command_version, "what this is"},
 }};

@@ -3,21 +3,27 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <functional>
 #include <map>
-#include <optional>
 #include <random>
 #include <set>
+#include <utility>
 
 namespace spidd {
 namespace {
 
 double ratio(double part, double whole) { return whole > 0 ? part / whole : 0; }
 
-// Outcomes as small numbers, in the order of their groups, so that drawing a group again is adding its counters.
+// Outcomes as small numbers; equal ones are counted together, for each set of groups that is drawn goes over them
+// again.
 struct Counted {
   int truth = 0;  // class of the truth
   int named = -1;
   bool known = false;
+  std::size_t group = 0;
+
+  auto operator<=>(const Counted&) const = default;
 };
 
 double f1_of(double right, double wrong, double missed) { return ratio(2 * right, 2 * right + wrong + missed); }
@@ -71,21 +77,37 @@ std::vector<std::size_t> group_numbers(std::span<const Outcome> outcomes, std::s
   return result;
 }
 
-struct FamilySums {
+struct NameSums {
   double right = 0;
   double wrong = 0;
   double flows = 0;
 };
 
-// For each class of 0..classes-1: how many groups its flows come from, and how many flows. Class -1 is not counted.
+const std::string& true_name(const Outcome& outcome, NameLevel level) {
+  return level == NameLevel::family ? outcome.family : outcome.trained_as;
+}
+
+const std::string& given_name(const Outcome& outcome, NameLevel level) {
+  switch (level) {
+    case NameLevel::label:
+      return outcome.named_label;
+    case NameLevel::nearest:
+      return outcome.nearest;
+    default:
+      return outcome.named;
+  }
+}
+
+// For each class of 0..classes-1: how many flows it has, and from where. Class -1 is not counted.
 struct ClassSizes {
-  ClassSizes(std::span<const int> class_of_flow, std::span<const std::size_t> group, std::size_t classes)
-      : flows(classes), groups(classes) {
+  ClassSizes(std::span<const int> class_of_flow, std::span<const Outcome> outcomes, std::size_t classes)
+      : flows(classes), groups(classes), captures(classes) {
     for (std::size_t i = 0; i < class_of_flow.size(); ++i) {
       if (class_of_flow[i] < 0) continue;
       const auto index = static_cast<std::size_t>(class_of_flow[i]);
       ++flows[index];
-      groups[index].insert(group[i]);
+      groups[index].insert(outcomes[i].group);
+      captures[index].insert(outcomes[i].capture);
     }
   }
   bool can_be_known(std::size_t index) const {
@@ -93,35 +115,74 @@ struct ClassSizes {
   }
 
   std::vector<std::uint64_t> flows;
-  std::vector<std::set<std::size_t>> groups;
+  std::vector<std::set<std::uint32_t>> groups;
+  std::vector<std::set<std::uint32_t>> captures;
 };
+
+// How well the lead alone would tell tunnels from the rest. `label`: number of the tunnel label of each outcome.
+void rank_leads(std::span<const Outcome> outcomes, std::span<const int> label, int excepted, TunnelFigures& figures) {
+  struct Ranked {
+    float lead;
+    double tunnel;  // weight
+    double benign;
+  };
+  std::map<int, double> flows_of;
+  for (std::size_t i = 0; i < outcomes.size(); ++i)
+    if (label[i] >= 0 && label[i] != excepted) flows_of[label[i]] += 1;
+  std::vector<Ranked> ranked;
+  for (std::size_t i = 0; i < outcomes.size(); ++i) {
+    if (!outcomes[i].is_tunnel) ranked.push_back({outcomes[i].lead, 0, 1 / static_cast<double>(figures.benign)});
+    if (label[i] < 0 || label[i] == excepted) continue;
+    ranked.push_back({outcomes[i].lead, 1 / (flows_of[label[i]] * static_cast<double>(flows_of.size())), 0});
+  }
+  if (flows_of.empty() || figures.benign == 0) return;
+  std::ranges::sort(ranked, std::greater{}, &Ranked::lead);
+  double tunnels = 0, benign = 0, area = 0;
+  bool found = false;
+  for (auto next = ranked.begin(); next != ranked.end();) {
+    double more_tunnels = 0, more_benign = 0;
+    const float lead = next->lead;
+    for (; next != ranked.end() && next->lead == lead; ++next) {
+      more_tunnels += next->tunnel;
+      more_benign += next->benign;
+    }
+    area += more_benign * (tunnels + more_tunnels / 2);  // equal leads count one half
+    tunnels += more_tunnels;
+    benign += more_benign;
+    if (!found && tunnels >= 0.95 - 1e-9) {
+      figures.false_at_95 = benign;
+      found = true;
+    }
+  }
+  figures.area = area;
+}
 
 }  // namespace
 
-NameFigures evaluate_names(std::span<const Outcome> outcomes, unsigned resamples) {
+NameFigures evaluate_names(std::span<const Outcome> outcomes, NameLevel level, unsigned resamples) {
   NameFigures figures;
-  Index families;
-  std::vector<Counted> counted;
-  for (const Outcome& outcome : outcomes) {
-    counted.push_back(
-        {families.of(outcome.family), outcome.named.empty() ? -1 : families.of(outcome.named), outcome.known});
-    ++(outcome.known ? figures.known : figures.novel);
-  }
+  Index names;
   std::size_t groups = 0;
   const auto group = group_numbers(outcomes, groups);
+  std::map<Counted, double> flows_of;
+  std::vector<int> name_of_known;
+  for (std::size_t i = 0; i < outcomes.size(); ++i) {
+    const Outcome& outcome = outcomes[i];
+    const std::string& given = given_name(outcome, level);
+    const int truth = names.of(true_name(outcome, level));
+    ++flows_of[{truth, given.empty() ? -1 : names.of(given), outcome.known, group[i]}];
+    name_of_known.push_back(outcome.known ? truth : -1);
+    ++(outcome.known ? figures.known : figures.novel);
+  }
+  const ClassSizes sizes(name_of_known, outcomes, names.size());
 
-  std::vector<int> family_of_known;
-  for (const Counted& flow : counted) family_of_known.push_back(flow.known ? flow.truth : -1);
-  const ClassSizes sizes(family_of_known, group, families.size());
-
-  std::vector<FamilySums> sums(families.size());
+  std::vector<NameSums> sums(names.size());
   const auto sum_up = [&](const std::vector<double>& weights) {
-    std::fill(sums.begin(), sums.end(), FamilySums{});
+    std::fill(sums.begin(), sums.end(), NameSums{});
     double named = 0, right = 0, known = 0, named_all = 0, right_all = 0, novel = 0, novel_named = 0;
-    for (std::size_t i = 0; i < counted.size(); ++i) {
-      const double weight = weights[group[i]];
+    for (const auto& [flow, flows] : flows_of) {
+      const double weight = weights[flow.group] * flows;
       if (weight == 0) continue;
-      const Counted& flow = counted[i];
       const bool is_right = flow.named == flow.truth;
       named_all += flow.named >= 0 ? weight : 0;
       right_all += is_right ? weight : 0;
@@ -139,9 +200,9 @@ NameFigures evaluate_names(std::span<const Outcome> outcomes, unsigned resamples
     }
     double f1 = 0, present = 0, f1_all = 0, present_all = 0;
     for (std::size_t k = 0; k < sums.size(); ++k) {
-      const FamilySums& family = sums[k];
-      if (family.flows == 0) continue;
-      const double own = f1_of(family.right, family.wrong, family.flows - family.right);
+      const NameSums& name = sums[k];
+      if (name.flows == 0) continue;
+      const double own = f1_of(name.right, name.wrong, name.flows - name.right);
       present_all += 1;
       f1_all += own;
       if (!sizes.can_be_known(k)) continue;
@@ -154,25 +215,27 @@ NameFigures evaluate_names(std::span<const Outcome> outcomes, unsigned resamples
   const auto with = with_intervals<6>(groups, resamples, sum_up);
   figures.precision = with[0];
   figures.precision_all = with[1];
-  figures.recall = with[2];
+  figures.accuracy = with[2];
   figures.macro_f1 = with[3];
   figures.macro_f1_all = with[4];
   figures.novel_named = with[5];
 
   sum_up(std::vector<double>(groups, 1.0));
-  for (const auto& [name, number] : families.names()) {
-    const FamilySums& family = sums[static_cast<std::size_t>(number)];
-    if (family.flows == 0) continue;
+  for (const auto& [name, number] : names.names()) {
+    const auto k = static_cast<std::size_t>(number);
+    const NameSums& sum = sums[k];
+    if (sum.flows == 0) continue;
     ClassFigures row;
     row.name = name;
-    row.flows = static_cast<std::uint64_t>(family.flows);
-    row.groups = sizes.groups[static_cast<std::size_t>(number)].size();
-    row.right = static_cast<std::uint64_t>(family.right);
-    row.wrong = static_cast<std::uint64_t>(family.wrong);
-    row.precision = ratio(family.right, family.right + family.wrong);
-    row.recall = ratio(family.right, family.flows);
-    row.f1 = f1_of(family.right, family.wrong, family.flows - family.right);
-    figures.families.push_back(row);
+    row.flows = static_cast<std::uint64_t>(sum.flows);
+    row.groups = sizes.groups[k].size();
+    row.captures = sizes.captures[k].size();
+    row.right = static_cast<std::uint64_t>(sum.right);
+    row.wrong = static_cast<std::uint64_t>(sum.wrong);
+    row.precision = ratio(sum.right, sum.right + sum.wrong);
+    row.recall = ratio(sum.right, sum.flows);
+    row.f1 = f1_of(sum.right, sum.wrong, sum.flows - sum.right);
+    figures.classes.push_back(row);
   }
   return figures;
 }
@@ -183,31 +246,46 @@ TunnelFigures evaluate_tunnels(std::span<const Outcome> outcomes, const std::str
     double flows = 0;
     double alerts = 0;
     double blocks = 0;
+
+    void add(const Sums& other, double weight) {
+      flows += weight * other.flows;
+      alerts += weight * other.alerts;
+      blocks += weight * other.blocks;
+    }
   };
   Index labels;
-  std::vector<int> label(outcomes.size(), -1);
-  for (std::size_t i = 0; i < outcomes.size(); ++i) {
-    const Outcome& outcome = outcomes[i];
-    if (outcome.is_tunnel && outcome.known) label[i] = labels.of(outcome.label);
-    figures.tunnels += outcome.is_tunnel && outcome.known ? 1 : 0;
-    figures.benign += outcome.is_tunnel ? 0 : 1;
-  }
   std::size_t groups = 0;
   const auto group = group_numbers(outcomes, groups);
-  const ClassSizes sizes(label, group, labels.size());
+  std::vector<int> label(outcomes.size(), -1);
+  std::map<std::pair<int, std::size_t>, Sums> sums_of;  // by tunnel label (benign: -1) and group
+  std::map<std::string, FalseFigures> false_of;
+  for (std::size_t i = 0; i < outcomes.size(); ++i) {
+    const Outcome& outcome = outcomes[i];
+    if (outcome.is_tunnel && !outcome.known) continue;
+    if (outcome.is_tunnel) label[i] = labels.of(outcome.label);
+    sums_of[{label[i], group[i]}].add({1, outcome.alert ? 1.0 : 0, outcome.block ? 1.0 : 0}, 1);
+    ++(outcome.is_tunnel ? figures.tunnels : figures.benign);
+    if (outcome.is_tunnel) continue;
+    FalseFigures& row = false_of[outcome.label];
+    row.label = outcome.label;
+    row.flows += 1;
+    row.alerts += outcome.alert ? 1 : 0;
+    row.blocks += outcome.block ? 1 : 0;
+    figures.false_alerts += outcome.alert ? 1 : 0;
+    figures.false_blocks += outcome.block ? 1 : 0;
+  }
+  const ClassSizes sizes(label, outcomes, labels.size());
   const int no_mean = labels.names().contains(excepted) ? labels.of(excepted) : -1;
 
   std::vector<Sums> sums(labels.size());
   const auto sum_up = [&](const std::vector<double>& weights) {
     std::fill(sums.begin(), sums.end(), Sums{});
     Sums benign;
-    for (std::size_t i = 0; i < outcomes.size(); ++i) {
-      if (outcomes[i].is_tunnel && label[i] < 0) continue;
-      Sums& sum = outcomes[i].is_tunnel ? sums[static_cast<std::size_t>(label[i])] : benign;
-      const double weight = weights[group[i]];
-      sum.flows += weight;
-      sum.alerts += outcomes[i].alert ? weight : 0;
-      sum.blocks += outcomes[i].block ? weight : 0;
+    Sums tunnels;
+    for (const auto& [key, counted] : sums_of) {
+      const auto& [name, of_group] = key;
+      (name < 0 ? benign : sums[static_cast<std::size_t>(name)]).add(counted, weights[of_group]);
+      if (name >= 0 && name != no_mean) tunnels.add(counted, weights[of_group]);
     }
     double alert = 0, block = 0, present = 0, alert_all = 0, present_all = 0;
     for (std::size_t k = 0; k < sums.size(); ++k) {
@@ -220,30 +298,90 @@ TunnelFigures evaluate_tunnels(std::span<const Outcome> outcomes, const std::str
       alert += recall;
       block += ratio(sums[k].blocks, sums[k].flows);
     }
-    return std::array<double, 5>{ratio(alert, present), ratio(alert_all, present_all),
-                                 ratio(benign.alerts, benign.flows), ratio(block, present),
+    return std::array<double, 7>{ratio(alert, present),
+                                 ratio(alert_all, present_all),
+                                 ratio(tunnels.alerts, tunnels.flows),
+                                 ratio(benign.alerts, benign.flows),
+                                 ratio(block, present),
+                                 ratio(tunnels.blocks, tunnels.flows),
                                  ratio(benign.blocks, benign.flows)};
   };
-  const auto with = with_intervals<5>(groups, resamples, sum_up);
+  const auto with = with_intervals<7>(groups, resamples, sum_up);
   figures.alert_recall = with[0];
   figures.alert_recall_all = with[1];
-  figures.alert_false = with[2];
-  figures.block_recall = with[3];
-  figures.block_false = with[4];
+  figures.alert_flows = with[2];
+  figures.alert_false = with[3];
+  figures.block_recall = with[4];
+  figures.block_flows = with[5];
+  figures.block_false = with[6];
 
   sum_up(std::vector<double>(groups, 1.0));
   for (const auto& [name, number] : labels.names()) {
-    const Sums& sum = sums[static_cast<std::size_t>(number)];
+    const auto k = static_cast<std::size_t>(number);
     ClassFigures row;
     row.name = name;
-    row.flows = static_cast<std::uint64_t>(sum.flows);
-    row.groups = sizes.groups[static_cast<std::size_t>(number)].size();
-    row.right = static_cast<std::uint64_t>(sum.alerts);
-    row.wrong = static_cast<std::uint64_t>(sum.blocks);
-    row.recall = ratio(sum.alerts, sum.flows);
+    row.flows = static_cast<std::uint64_t>(sums[k].flows);
+    row.groups = sizes.groups[k].size();
+    row.captures = sizes.captures[k].size();
+    row.right = static_cast<std::uint64_t>(sums[k].alerts);
+    row.wrong = static_cast<std::uint64_t>(sums[k].blocks);
+    row.recall = ratio(sums[k].alerts, sums[k].flows);
     figures.labels.push_back(row);
   }
+  for (const auto& [name, row] : false_of)
+    if (row.alerts + row.blocks > 0) figures.false_ones.push_back(row);
+  std::ranges::stable_sort(figures.false_ones, std::greater{}, &FalseFigures::alerts);
+  rank_leads(outcomes, label, no_mean, figures);
   return figures;
+}
+
+std::vector<ConfusionCell> confusion_of(std::span<const Outcome> outcomes) {
+  std::map<std::pair<std::string, std::string>, ConfusionCell> cells;
+  std::map<std::pair<std::string, std::string>, std::set<std::uint32_t>> captures;
+  for (const Outcome& outcome : outcomes) {
+    if (!outcome.known) continue;
+    const std::pair key(outcome.family, outcome.named);
+    ConfusionCell& cell = cells[key];
+    cell.truth = outcome.family;
+    cell.named = outcome.named;
+    ++cell.flows;
+    captures[key].insert(outcome.capture);
+  }
+  std::vector<ConfusionCell> result;
+  for (auto& [key, cell] : cells) {
+    cell.captures = captures[key].size();
+    result.push_back(std::move(cell));
+  }
+  return result;
+}
+
+std::vector<ConfusionCell> worst_confusions(std::vector<ConfusionCell> cells, std::size_t most) {
+  std::erase_if(cells, [](const ConfusionCell& cell) { return cell.right(); });
+  std::ranges::stable_sort(cells, std::greater{}, &ConfusionCell::flows);
+  if (cells.size() > most) cells.resize(most);
+  return cells;
+}
+
+double upper_limit(std::uint64_t hits, std::uint64_t trials) {
+  if (hits >= trials) return 1;
+  const auto n = static_cast<double>(trials);
+  // Probability of at most `hits` where the share is p, term by term in logarithms.
+  const auto so_few = [&](double p) {
+    double sum = 0;
+    for (std::uint64_t k = 0; k <= hits; ++k) {
+      const auto x = static_cast<double>(k);
+      sum += std::exp(std::lgamma(n + 1) - std::lgamma(x + 1) - std::lgamma(n - x + 1) + x * std::log(p) +
+                      (n - x) * std::log1p(-p));
+    }
+    return sum;
+  };
+  double low = static_cast<double>(hits) / n;
+  double high = 1;
+  for (int i = 0; i < 60; ++i) {
+    const double middle = (low + high) / 2;
+    (so_few(middle) > 0.05 ? low : high) = middle;
+  }
+  return high;
 }
 
 }  // namespace spidd

@@ -7,6 +7,7 @@
 // flows from kLeastGroups groups or more), and of all.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -18,14 +19,26 @@ inline constexpr std::uint64_t kLeastFlows = 5;
 inline constexpr std::uint64_t kLeastGroups = 2;
 
 struct Outcome {
-  std::string label;   // truth
-  std::string family;  // truth
+  std::string label;       // truth
+  std::string trained_as;  // the label it is trained as, where two names mean one protocol
+  std::string family;      // truth
   bool is_tunnel = false;
   bool known = false;
   std::uint32_t group = 0;
-  std::string named;   // family given, "" = none
-  bool alert = false;  // tunnel category under the alert rule
-  bool block = false;  // and under the block rule
+  std::uint32_t capture = 0;
+  std::string named;        // family given, "" = none
+  std::string named_label;  // label given, "" = none
+  std::string nearest;      // label of the nearest model, however far it is; "" if there is none to compare with
+  bool alert = false;       // tunnel category under the alert rule
+  bool block = false;       // and under the block rule
+  float lead = 0;           // of the best tunnel over the best other model, bits
+};
+
+// What is taken for the name of a flow.
+enum class NameLevel {
+  family,  // what the engine says
+  label,   // the finer name that it says
+  nearest  // the label of the nearest model, whatever the thresholds
 };
 
 // A share or a mean in 0..1 with the limits of its 95 % interval.
@@ -35,13 +48,14 @@ struct Figure {
   double high = 0;
 };
 
-// One row of a table: a family for names, a label for tunnels.
+// One row of a table: a family or label for names, a label for tunnels.
 struct ClassFigures {
   std::string name;
   std::uint64_t flows = 0;   // known
   std::uint64_t groups = 0;  // of these flows
-  std::uint64_t right = 0;   // named rightly; for tunnels: alerts
-  std::uint64_t wrong = 0;   // flows of another family that were given this name; for tunnels: blocks
+  std::uint64_t captures = 0;
+  std::uint64_t right = 0;  // named rightly; for tunnels: alerts
+  std::uint64_t wrong = 0;  // flows of another name that were given this one; for tunnels: blocks
   double precision = 0;
   double recall = 0;
   double f1 = 0;
@@ -50,32 +64,69 @@ struct ClassFigures {
 };
 
 struct NameFigures {
-  std::vector<ClassFigures> families;  // by name
+  std::vector<ClassFigures> classes;  // by name
   std::uint64_t known = 0;
   std::uint64_t novel = 0;
-  Figure precision;      // of known flows given a name, how many have the right family
+  Figure precision;      // of known flows given a name, how many have the right one
   Figure precision_all;  // the same, novel flows included: a novel flow can only be right by its family
-  Figure recall;         // of known flows, how many have the right family
-  Figure macro_f1;       // mean over the families that can be known
-  Figure macro_f1_all;   // mean over all families of known flows
+  Figure accuracy;       // of known flows, how many have the right name; none is wrong
+  Figure macro_f1;       // mean over the classes that can be known
+  Figure macro_f1_all;   // mean over all classes of known flows
   Figure novel_named;    // of novel flows, how many were given a name
 };
 
-struct TunnelFigures {
-  std::vector<ClassFigures> labels;  // by name
-  std::uint64_t tunnels = 0;         // known
-  std::uint64_t benign = 0;          // known and novel
-  Figure alert_recall;               // mean over the tunnel labels that can be known
-  Figure alert_recall_all;           // mean over all tunnel labels
-  Figure alert_false;                // of benign flows
-  Figure block_recall;               // as alert_recall
-  Figure block_false;
+// A label that is no tunnel, and its flows that were taken for one.
+struct FalseFigures {
+  std::string label;
+  std::uint64_t flows = 0;
+  std::uint64_t alerts = 0;
+  std::uint64_t blocks = 0;
 };
 
-NameFigures evaluate_names(std::span<const Outcome> outcomes, unsigned resamples = 1000);
+struct TunnelFigures {
+  std::vector<ClassFigures> labels;      // by name
+  std::vector<FalseFigures> false_ones;  // labels with an alert or block, most alerts first
+  std::uint64_t tunnels = 0;             // known
+  std::uint64_t benign = 0;              // known and novel
+  std::uint64_t false_alerts = 0;
+  std::uint64_t false_blocks = 0;
+  Figure alert_recall;      // mean over the tunnel labels that can be known
+  Figure alert_recall_all;  // mean over all tunnel labels
+  Figure alert_flows;       // of all tunnel flows
+  Figure alert_false;       // of benign flows
+  Figure block_recall;      // as alert_recall
+  Figure block_flows;
+  Figure block_false;
+  double area = 0;  // under the ROC curve of the lead: a tunnel flow leads by more than a benign one
+  double false_at_95 =
+      0;  // share of benign flows at the lead that 95 % of the tunnel flows have (labels weigh the same)
+};
+
+NameFigures evaluate_names(std::span<const Outcome> outcomes, NameLevel level = NameLevel::family,
+                           unsigned resamples = 1000);
 
 // `excepted` is listed, but enters no mean; "" excepts none.
 TunnelFigures evaluate_tunnels(std::span<const Outcome> outcomes, const std::string& excepted = "",
                                unsigned resamples = 1000);
+
+// How often flows of one family were given the name of another.
+struct ConfusionCell {
+  std::string truth;
+  std::string named;  // "" = none
+  std::uint64_t flows = 0;
+  std::uint64_t captures = 0;
+
+  bool right() const { return truth == named; }
+};
+
+// Of known flows; cells that are not empty, by truth and name.
+std::vector<ConfusionCell> confusion_of(std::span<const Outcome> outcomes);
+
+// The cells that are wrong, most flows first.
+std::vector<ConfusionCell> worst_confusions(std::vector<ConfusionCell> cells, std::size_t most);
+
+// Upper limit of a share of which `hits` of `trials` were seen: the largest that makes so few hits no rarer than 5 %
+// (Clopper and Pearson 1934, one-sided). Of 0 in n about 3/n. 1 if there were no trials.
+double upper_limit(std::uint64_t hits, std::uint64_t trials);
 
 }  // namespace spidd

@@ -10,6 +10,7 @@ namespace {
 Outcome outcome(const std::string& family, const std::string& named, std::uint32_t group, bool known = true) {
   Outcome outcome;
   outcome.label = family;
+  outcome.trained_as = family;
   outcome.family = family;
   outcome.named = named;
   outcome.group = group;
@@ -38,11 +39,11 @@ TEST(Evaluation, GivesPrecisionRecallAndF1OfNames) {
   const NameFigures figures = evaluate_names(names());
   EXPECT_EQ(figures.known, 12U);
   EXPECT_DOUBLE_EQ(figures.precision.value, 10.0 / 11);
-  EXPECT_DOUBLE_EQ(figures.recall.value, 10.0 / 12);
-  ASSERT_EQ(figures.families.size(), 2U);
-  EXPECT_EQ(figures.families[0].name, "dns");
-  EXPECT_DOUBLE_EQ(figures.families[0].f1, 8.0 / 10);
-  EXPECT_DOUBLE_EQ(figures.families[1].f1, 12.0 / 13);
+  EXPECT_DOUBLE_EQ(figures.accuracy.value, 10.0 / 12);
+  ASSERT_EQ(figures.classes.size(), 2U);
+  EXPECT_EQ(figures.classes[0].name, "dns");
+  EXPECT_DOUBLE_EQ(figures.classes[0].f1, 8.0 / 10);
+  EXPECT_DOUBLE_EQ(figures.classes[1].f1, 12.0 / 13);
   EXPECT_DOUBLE_EQ(figures.macro_f1.value, (8.0 / 10 + 12.0 / 13) / 2);
 }
 
@@ -84,10 +85,103 @@ TEST(Evaluation, TunnelRecallIsTheMeanOfLabels) {
 
 TEST(Evaluation, IntervalsHoldTheValueAndAreTheSameEveryTime) {
   const NameFigures figures = evaluate_names(names());
-  EXPECT_LE(figures.recall.low, figures.recall.value);
-  EXPECT_GE(figures.recall.high, figures.recall.value);
-  EXPECT_LT(figures.recall.low, figures.recall.high);
-  EXPECT_EQ(evaluate_names(names()).recall.low, figures.recall.low);
+  EXPECT_LE(figures.accuracy.low, figures.accuracy.value);
+  EXPECT_GE(figures.accuracy.high, figures.accuracy.value);
+  EXPECT_LT(figures.accuracy.low, figures.accuracy.high);
+  EXPECT_EQ(evaluate_names(names()).accuracy.low, figures.accuracy.low);
+}
+
+TEST(Evaluation, LabelsAndNearestModelsAreNamesToo) {
+  std::vector<Outcome> outcomes;
+  for (unsigned i = 0; i < 8; ++i) {
+    Outcome flow = outcome("tls", "tls", i % 2);
+    flow.trained_as = i < 4 ? "https" : "dot";
+    flow.named_label = i == 0 ? "dot" : i == 7 ? "" : flow.trained_as;
+    flow.nearest = i == 0 ? "dot" : flow.trained_as;
+    outcomes.push_back(flow);
+  }
+  EXPECT_DOUBLE_EQ(evaluate_names(outcomes).accuracy.value, 1);
+  EXPECT_DOUBLE_EQ(evaluate_names(outcomes, NameLevel::label).accuracy.value, 6.0 / 8);
+  EXPECT_DOUBLE_EQ(evaluate_names(outcomes, NameLevel::label).precision.value, 6.0 / 7);
+  const NameFigures nearest = evaluate_names(outcomes, NameLevel::nearest);
+  EXPECT_DOUBLE_EQ(nearest.accuracy.value, 7.0 / 8);
+  ASSERT_EQ(nearest.classes.size(), 2U);
+  EXPECT_EQ(nearest.classes[0].name, "dot");
+  EXPECT_DOUBLE_EQ(nearest.classes[0].precision, 4.0 / 5);
+  EXPECT_DOUBLE_EQ(nearest.classes[1].recall, 3.0 / 4);
+}
+
+TEST(Evaluation, ClassesKnowTheirCaptures) {
+  std::vector<Outcome> outcomes = names();
+  for (std::size_t i = 0; i < outcomes.size(); ++i) outcomes[i].capture = static_cast<std::uint32_t>(i / 6);
+  EXPECT_EQ(evaluate_names(outcomes).classes[0].captures, 2U);
+  EXPECT_EQ(evaluate_names(outcomes).classes[0].groups, 2U);
+}
+
+TEST(Evaluation, FalseAlertsAreToldByLabel) {
+  std::vector<Outcome> outcomes;
+  for (unsigned i = 0; i < 4; ++i) {
+    outcomes.push_back(outcome("https", "", i));
+    outcomes.push_back(outcome("ssh", "", i));
+    outcomes.push_back(outcome("dns", "dns", i));
+    outcomes[3 * i].alert = i < 3;
+    outcomes[3 * i].block = i < 2;
+    outcomes[3 * i + 1].alert = i < 1;
+  }
+  const TunnelFigures figures = evaluate_tunnels(outcomes);
+  EXPECT_EQ(figures.false_alerts, 4U);
+  EXPECT_EQ(figures.false_blocks, 2U);
+  ASSERT_EQ(figures.false_ones.size(), 2U);
+  EXPECT_EQ(figures.false_ones[0].label, "https");
+  EXPECT_EQ(figures.false_ones[0].blocks, 2U);
+  EXPECT_EQ(figures.false_ones[1].label, "ssh");
+}
+
+// Leads 4, 3, 1 of tunnels and 2, 0 of benign flows: five of the six pairs are in order.
+TEST(Evaluation, RanksByTheLead) {
+  std::vector<Outcome> outcomes;
+  for (const float lead : {4.0F, 3.0F, 1.0F}) {
+    outcomes.push_back(tunnel("openvpn", true, 0));
+    outcomes.back().lead = lead;
+  }
+  for (const float lead : {2.0F, 0.0F}) {
+    outcomes.push_back(outcome("https", "https", 1));
+    outcomes.back().lead = lead;
+  }
+  const TunnelFigures figures = evaluate_tunnels(outcomes);
+  EXPECT_NEAR(figures.area, 5.0 / 6, 1e-12);
+  EXPECT_NEAR(figures.false_at_95, 0.5, 1e-12);
+  outcomes.back().lead = 1;  // a tie with the last tunnel: half of a pair
+  EXPECT_NEAR(evaluate_tunnels(outcomes).area, 4.5 / 6, 1e-12);
+  EXPECT_NEAR(evaluate_tunnels(outcomes).false_at_95, 1, 1e-12);
+}
+
+TEST(Evaluation, ConfusionCountsKnownFlowsByTruthAndName) {
+  std::vector<Outcome> outcomes = names();
+  outcomes.push_back(outcome("strange", "dns", 7, false));
+  const auto cells = confusion_of(outcomes);
+  ASSERT_EQ(cells.size(), 4U);
+  EXPECT_EQ(cells[0].named, "");
+  EXPECT_EQ(cells[0].flows, 1U);
+  EXPECT_EQ(cells[1].named, "dns");
+  EXPECT_EQ(cells[1].flows, 4U);
+  EXPECT_EQ(cells[2].named, "ntp");
+  EXPECT_EQ(cells[3].truth, "ntp");
+  EXPECT_EQ(cells[3].flows, 6U);
+  const auto worst = worst_confusions(cells, 1);
+  ASSERT_EQ(worst.size(), 1U);
+  EXPECT_EQ(worst[0].truth, "dns");
+  EXPECT_NE(worst[0].named, "dns");
+}
+
+// 1 - 0.05^(1/n) where nothing was seen; the others from tables of the exact interval.
+TEST(Evaluation, UpperLimitsAreThoseOfClopperAndPearson) {
+  EXPECT_NEAR(upper_limit(0, 1373), 0.0021795, 1e-6);
+  EXPECT_NEAR(upper_limit(0, 10), 0.2588656, 1e-6);
+  EXPECT_NEAR(upper_limit(1, 10), 0.3941633, 1e-6);
+  EXPECT_NEAR(upper_limit(1, 100), 0.0465590, 1e-6);
+  EXPECT_EQ(upper_limit(0, 0), 1);
+  EXPECT_EQ(upper_limit(3, 3), 1);
 }
 
 TEST(Evaluation, OfNothingIsZero) {

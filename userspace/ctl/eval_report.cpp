@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "userspace/ctl/eval_report.h"
+
+#include <algorithm>
+#include <map>
+
+namespace spidd {
+namespace {
+
+constexpr const char* kSshTunnel = "ssh-tunnel";
+
+// An interval from groups is empty where nothing was seen; what chance alone may hide is not.
+double highest_share(const Figure& share, std::uint64_t hits, std::uint64_t trials) {
+  return std::max(share.high, upper_limit(hits, trials));
+}
+
+std::vector<MomentReport> moments_of(const EvalInput& input, const std::vector<JudgedFlow>& judged,
+                                     double flows_per_day) {
+  std::vector<MomentReport> reports;
+  for (std::size_t part = 0; part < input.parts.size(); ++part) {
+    for (std::size_t moment = 0; moment < kMoments.size(); ++moment) {
+      std::vector<Outcome> outcomes;
+      for (const JudgedFlow& flow : judged)
+        if (input.part_of(flow.flow) == part) outcomes.push_back(flow.outcomes[moment]);
+      if (outcomes.empty()) continue;
+      MomentReport& report = reports.emplace_back();
+      report.part = input.parts[part].name;
+      report.moment = kMoments[moment];
+      report.families = evaluate_names(outcomes);
+      report.labels = evaluate_names(outcomes, NameLevel::label);
+      report.nearest = evaluate_names(outcomes, NameLevel::nearest);
+      report.tunnels = evaluate_tunnels(outcomes);
+      report.without_ssh = evaluate_tunnels(outcomes, kSshTunnel);
+      report.confusion = confusion_of(outcomes);
+      report.false_blocks_a_day = flows_per_day * report.tunnels.block_false.value;
+      report.most_false_blocks_a_day =
+          flows_per_day * highest_share(report.tunnels.block_false, report.tunnels.false_blocks, report.tunnels.benign);
+    }
+  }
+  return reports;
+}
+
+std::vector<StrangerReport> strangers_of(const std::vector<JudgedFlow>& judged) {
+  std::vector<StrangerReport> reports;
+  for (std::size_t moment = 0; moment < kMoments.size() && !judged.empty(); ++moment) {
+    StrangerReport& report = reports.emplace_back();
+    report.moment = kMoments[moment];
+    std::map<std::string, StrangerRow> rows;
+    for (const JudgedFlow& flow : judged) {
+      const Outcome& outcome = flow.outcomes[moment];
+      StrangerRow& row = rows[outcome.label];
+      row.label = outcome.label;
+      row.is_tunnel = outcome.is_tunnel;
+      for (StrangerRow* sum : {&row, outcome.is_tunnel ? &report.tunnels : &report.plain}) {
+        ++sum->flows;
+        sum->named += outcome.named.empty() ? 0 : 1;
+        sum->right += outcome.named == outcome.family ? 1 : 0;
+        sum->alerts += outcome.alert ? 1 : 0;
+        sum->blocks += outcome.block ? 1 : 0;
+      }
+    }
+    report.tunnels.is_tunnel = true;
+    for (auto& [label, row] : rows) report.labels.push_back(std::move(row));
+  }
+  return reports;
+}
+
+std::vector<ScoreReport> scores_of(const std::vector<JudgedFlow>& judged) {
+  std::map<std::string, ScoreReport> reports;
+  for (const JudgedFlow& flow : judged) {
+    const std::string& label = flow.outcomes[0].trained_as;
+    ScoreReport& report = reports[label];
+    report.label = label;
+    if (flow.own_score) report.own.push_back(*flow.own_score);
+    if (flow.rival_score) report.rival.push_back(*flow.rival_score);
+  }
+  std::vector<ScoreReport> result;
+  for (auto& [label, report] : reports) result.push_back(std::move(report));
+  return result;
+}
+
+std::string method_of(const EvalSettings& settings, unsigned folds) {
+  std::string method = settings.models             ? "by the models given"
+                       : settings.held_out.empty() ? fmt::format("{} folds by group", folds)
+                                                   : settings.held_out + " held out";
+  if (settings.one_way) method += fmt::format(", only packets {}", view_name(*settings.one_way));
+  if (settings.local_share > 0)
+    method += fmt::format(", flows that are no tunnels of {:.0f} % of the captures{} learned as a site's",
+                          100 * settings.local_share, settings.local_part.empty() ? "" : " of " + settings.local_part);
+  return method;
+}
+
+}  // namespace
+
+EvalReport make_report(const EvalInput& input, const EvalSettings& settings, EvalRun run, double flows_per_day) {
+  EvalReport report;
+  report.method = method_of(settings, run.folds);
+  report.moments = moments_of(input, run.judged, flows_per_day);
+  report.with_local = moments_of(input, run.with_local, flows_per_day);
+  report.learned_locally = run.learned_locally;
+  report.strangers = strangers_of(run.strangers);
+  report.models = std::move(run.models);
+  report.scores = scores_of(run.judged);
+  report.flows_in_use = run.flows_in_use;
+  report.flows_per_day = flows_per_day;
+  return report;
+}
+
+}  // namespace spidd

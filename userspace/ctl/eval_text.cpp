@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// The figures for people, on standard output.
+#include <algorithm>
+
+#include "userspace/ctl/eval_report.h"
+
+namespace spidd {
+namespace {
+
+constexpr std::size_t kConfusionsShown = 12;
+constexpr std::size_t kFalseShown = 12;
+
+std::string percent(const Figure& figure) {
+  return fmt::format("{:.1f} ({:.1f}-{:.1f})", 100 * figure.value, 100 * figure.low, 100 * figure.high);
+}
+
+// Shares of benign flows are small.
+std::string fine_percent(const Figure& figure) {
+  return fmt::format("{:.2f} ({:.2f}-{:.2f})", 100 * figure.value, 100 * figure.low, 100 * figure.high);
+}
+
+double share(std::uint64_t part, std::uint64_t whole) {
+  return whole == 0 ? 0 : 100 * static_cast<double>(part) / static_cast<double>(whole);
+}
+
+auto can_be_known(const std::vector<ClassFigures>& rows) {
+  return std::ranges::count_if(rows, [](const ClassFigures& row) { return row.can_be_known(); });
+}
+
+void print_names(const char* what, const NameFigures& names) {
+  fmt::print("  {:<9} accuracy {}  macro F1 {} of {} that can be known, {:.1f} of all {}\n", what,
+             percent(names.accuracy), percent(names.macro_f1), can_be_known(names.classes),
+             100 * names.macro_f1_all.value, names.classes.size());
+}
+
+void print_moment(const MomentReport& report) {
+  const TunnelFigures& tunnels = report.tunnels;
+  fmt::print("\n{}, {}: {} known flows, {} novel\n", report.part, moment_name(report.moment), report.families.known,
+             report.families.novel);
+  print_names("families", report.families);
+  fmt::print("            precision {}, with novel flows {}; novel named {}\n", percent(report.families.precision),
+             percent(report.families.precision_all), percent(report.families.novel_named));
+  print_names("labels", report.labels);
+  print_names("nearest", report.nearest);
+  fmt::print("  tunnels   {} flows of {} labels, {} that can be known; {} benign flows\n", tunnels.tunnels,
+             tunnels.labels.size(), can_be_known(tunnels.labels), tunnels.benign);
+  fmt::print(
+      "    alert   macro recall {} (without ssh-tunnel {}, all labels {:.1f}, flows {:.1f}), false {}, {} flows\n",
+      percent(tunnels.alert_recall), percent(report.without_ssh.alert_recall), 100 * tunnels.alert_recall_all.value,
+      100 * tunnels.alert_flows.value, fine_percent(tunnels.alert_false), tunnels.false_alerts);
+  fmt::print("    block   macro recall {} (without ssh-tunnel {}, flows {:.1f}), false {}, {} flows\n",
+             percent(tunnels.block_recall), percent(report.without_ssh.block_recall), 100 * tunnels.block_flows.value,
+             fine_percent(tunnels.block_false), tunnels.false_blocks);
+  fmt::print("    lead    area under ROC {:.4f}, without ssh-tunnel {:.4f}, {:.2f} % false at 95 % macro recall\n",
+             tunnels.area, report.without_ssh.area, 100 * report.without_ssh.false_at_95);
+  fmt::print("    false blocks a day: {:.0f}, at most {:.0f}\n", report.false_blocks_a_day,
+             report.most_false_blocks_a_day);
+}
+
+void print_worst(const MomentReport& report) {
+  const auto worst = worst_confusions(report.confusion, kConfusionsShown);
+  if (!worst.empty()) fmt::print("\n  most confused{:>19}{:>26}{:>8}{:>10}\n", "family", "named", "flows", "captures");
+  for (const ConfusionCell& cell : worst)
+    fmt::print("  {:>32}{:>26}{:>8}{:>10}\n", cell.truth, cell.named.empty() ? "-" : cell.named, cell.flows,
+               cell.captures);
+  const auto& rows = report.tunnels.false_ones;
+  if (!rows.empty())
+    fmt::print("\n  taken for a tunnel{:>14}{:>10}{:>10}{:>8}\n", "label", "flows", "alerts", "blocks");
+  for (std::size_t i = 0; i < std::min(rows.size(), kFalseShown); ++i)
+    fmt::print("  {:>32}{:>10}{:>10}{:>8}\n", rows[i].label, rows[i].flows, rows[i].alerts, rows[i].blocks);
+}
+
+void print_classes(const char* what, const NameFigures& names) {
+  fmt::print("\n  {:<24}{:>7}{:>10}{:>8}{:>11}{:>9}{:>7}\n", what, "flows", "captures", "groups", "precision", "recall",
+             "F1");
+  for (const ClassFigures& row : names.classes)
+    fmt::print("  {:<24}{:>7}{:>10}{:>8}{:>11.1f}{:>9.1f}{:>7.1f}\n", row.name, row.flows, row.captures, row.groups,
+               100 * row.precision, 100 * row.recall, 100 * row.f1);
+}
+
+void print_details(const MomentReport& report) {
+  print_classes("family", report.families);
+  print_classes("label", report.labels);
+  fmt::print("\n  {:<24}{:>7}{:>10}{:>8}{:>9}{:>9}\n", "tunnel label", "flows", "captures", "groups", "alerts",
+             "blocks");
+  for (const ClassFigures& row : report.tunnels.labels)
+    fmt::print("  {:<24}{:>7}{:>10}{:>8}{:>9}{:>9}\n", row.name, row.flows, row.captures, row.groups, row.right,
+               row.wrong);
+}
+
+void print_strangers(const StrangerReport& report, bool details) {
+  fmt::print("\nlabels held out in turn, {}:\n", moment_name(report.moment));
+  const auto print_sum = [](const char* what, const StrangerRow& row) {
+    fmt::print(
+        "  {:<20}{:>6} flows: {:.1f} % named ({:.1f} % after their family), {:.1f} % as a tunnel, {:.2f} % blocked\n",
+        what, row.flows, share(row.named, row.flows), share(row.right, row.flows), share(row.alerts, row.flows),
+        share(row.blocks, row.flows));
+  };
+  print_sum("no tunnels", report.plain);
+  print_sum("tunnels", report.tunnels);
+  if (!details) return;
+  fmt::print("\n  {:<26}{:>7}{:>8}{:>8}{:>8}{:>8}\n", "label held out", "flows", "named", "family", "alerts", "blocks");
+  for (const StrangerRow& row : report.labels)
+    fmt::print("  {:<26}{:>7}{:>8}{:>8}{:>8}{:>8}\n", row.label + (row.is_tunnel ? " *" : ""), row.flows, row.named,
+               row.right, row.alerts, row.blocks);
+}
+
+void print_thresholds(const EvalReport& report) {
+  fmt::print("\nthresholds of labels, 0 where none is shown\n");
+  for (const ModelFigures& model : report.models)
+    if (model.view == View::both && model.threshold > 0)
+      fmt::print("  {:<24}{:<6}{:>6.2f}\n", model.label, transport_name(model.transport), model.threshold);
+}
+
+}  // namespace
+
+void print_report(const EvalInput& input, const EvalReport& report, bool details) {
+  for (const EvalInput::Part& part : input.parts)
+    fmt::print(
+        "{}: {} flows, {} captures, {} groups; rows without a flow: {} by-products, {} without meaning, {} of "
+        "other protocols, {} without payload\n",
+        part.name, part.flows, part.captures, part.groups, part.losses.by_product, part.losses.no_meaning,
+        part.losses.other_protocol, part.losses.no_payload);
+  fmt::print("{} flows in use, {}; in %, in brackets 95 % intervals, whole groups drawn again\n", report.flows_in_use,
+             report.method);
+  const auto print_all = [&](const std::vector<MomentReport>& moments) {
+    for (const MomentReport& moment : moments) {
+      print_moment(moment);
+      if (moment.moment != kFinal) continue;
+      print_worst(moment);
+      if (details) print_details(moment);
+    }
+  };
+  print_all(report.moments);
+  if (!report.with_local.empty()) {
+    fmt::print("\nThe same flows with {} other flows of their sites learned:\n", report.learned_locally);
+    print_all(report.with_local);
+  }
+  for (const StrangerReport& strangers : report.strangers)
+    print_strangers(strangers, details && strangers.moment == kFinal);
+  if (details) print_thresholds(report);
+  fmt::print("\nfalse blocks a day are of {:.0f} flows\n{:.1f} s\n", report.flows_per_day, report.seconds);
+}
+
+}  // namespace spidd
