@@ -4,6 +4,7 @@
 #include "userspace/base/log.h"
 #include "userspace/daemon/reports.h"
 #include "userspace/daemon/requests.h"
+#include "userspace/daemon/settled_answer.h"
 #include "userspace/daemon/startup.h"
 
 namespace spidd {
@@ -54,6 +55,7 @@ class Answering {
   Result<std::string> operator()(const PolicyReloadRequest&);
   Result<std::string> operator()(const CountersRequest&);
   Result<std::string> operator()(const MetricsRequest&);
+  Result<std::string> operator()(const SettledFlowRequest& request);
   Result<std::string> operator()(const SubscribeRequest&) { return success_line(ordered_json{{"subscribed", true}}); }
 
  private:
@@ -116,6 +118,24 @@ Result<std::string> Answering::operator()(const MetricsRequest&) {
   std::string text;
   append_prometheus(text, *sections);
   return success_line({{"text", text}});
+}
+
+Result<std::string> Answering::operator()(const SettledFlowRequest& request) {
+  const MeterRules rules = daemon_.matcher->rules();
+  const auto found = daemon_.study->ask(
+      [id = request.id, rules](StudyState& state) -> std::optional<ordered_json> {
+        const SettledFlow* flow = state.recent.find(id);
+        if (flow == nullptr) return std::nullopt;
+        return settled_flow_json(*flow, rules);
+      },
+      kWorkerPatience);
+  if (!found) return fail("the study of flows did not answer in time");
+  if (!*found)
+    return fail(
+        "flow {} is not among the {} that settled last: it has no final verdict yet, had no payload, or is too long "
+        "ago",
+        request.id, daemon_.config.study.recent_flows);
+  return success_line(**found);
 }
 
 }  // namespace

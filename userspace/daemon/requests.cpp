@@ -102,11 +102,18 @@ Result<Request> read_plain(Arguments&) {
   return T{};
 }
 
+Result<Request> read_settled_flow(Arguments& arguments) {
+  if (arguments.find("id") == nullptr) return fail("missing 'id'");
+  const auto id = arguments.number("id", 0, 0, ~std::uint64_t{0});
+  if (!id) return error_of(id);
+  return SettledFlowRequest{*id};
+}
+
 struct Command {
   std::string_view name;
   Result<Request> (*read)(Arguments&);
 };
-constexpr std::array<Command, 12> kCommands = {{
+constexpr std::array<Command, 13> kCommands = {{
     {"status", read_plain<StatusRequest>},
     {"flows", read_limit<FlowsRequest>},
     {"ended_flows", read_limit<EndedFlowsRequest>},
@@ -119,6 +126,7 @@ constexpr std::array<Command, 12> kCommands = {{
     {"counters", read_plain<CountersRequest>},
     {"metrics", read_plain<MetricsRequest>},
     {"subscribe", read_plain<SubscribeRequest>},
+    {"settled_flow", read_settled_flow},
 }};
 
 Result<> check_version(const json& request) {

@@ -11,6 +11,7 @@
 
 #include "userspace/base/result.h"
 #include "userspace/base/time.h"
+#include "userspace/daemon/learn_requests.h"
 #include "userspace/daemon/protocol.h"
 #include "userspace/enforcement/block_list.h"
 
@@ -44,10 +45,13 @@ struct PolicyReloadRequest {};
 struct CountersRequest {};
 struct MetricsRequest {};
 struct SubscribeRequest {};
+struct SettledFlowRequest {
+  std::uint64_t id = 0;  // event_flow_id()
+};
 
-using Request =
-    std::variant<StatusRequest, FlowsRequest, EndedFlowsRequest, AlertsRequest, PortsRequest, DropsRequest,
-                 BlockRequest, UnblockRequest, PolicyReloadRequest, CountersRequest, MetricsRequest, SubscribeRequest>;
+using Request = std::variant<StatusRequest, FlowsRequest, EndedFlowsRequest, AlertsRequest, PortsRequest, DropsRequest,
+                             BlockRequest, UnblockRequest, PolicyReloadRequest, CountersRequest, MetricsRequest,
+                             SubscribeRequest, SettledFlowRequest>;
 
 // Reads one line, however hostile. Unknown commands, unknown or missing keys and another protocol version are errors.
 Result<Request> parse_request(std::string_view line);
