@@ -4,6 +4,9 @@
 // Memory grows with use and never beyond the limit. Why not a standard map: no allocation per entry, 8 bytes of index
 // an entry, and the order for free. Not thread-safe.
 //
+// A value that holds its own key need not be stored beside it: `kKey` is the member of Value that is the key. It must
+// not be changed while the entry is in the table.
+//
 // Invariants: (1) every used slot is in exactly one list and once in the index; (2) within a list, `oldest` to `newest`
 // is the order of the last touch(); (3) the index is at most half full, so that probes stay short.
 #pragma once
@@ -14,17 +17,20 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <type_traits>
 #include <vector>
 
 namespace spidd {
 
-template <class Key, class Value, unsigned Lists = 1>
+template <class Key, class Value, unsigned Lists = 1, auto kKey = nullptr>
 class LruTable {
  public:
   using Slot = std::uint32_t;
-  static constexpr Slot kNone = 0xffffffff;
+  static constexpr unsigned kSlotBits = 29;  // leaves room for the number of the list beside a slot
+  static constexpr Slot kNone = (Slot{1} << kSlotBits) - 1;
+  static_assert(Lists <= 8);
 
-  // Requires: 0 < limit < 2^30.
+  // Requires: 0 < limit < kNone.
   explicit LruTable(std::uint32_t limit) : limit_(limit) {
     ends_.fill({kNone, kNone});
     index_.assign(64, {});
@@ -39,7 +45,7 @@ class LruTable {
     for (std::size_t i = hash & mask();; i = (i + 1) & mask()) {
       const IndexCell cell = index_[i];
       if (cell.slot_plus_one == 0) return kNone;
-      if (cell.hash == hash && entry(cell.slot_plus_one - 1).key == key) return cell.slot_plus_one - 1;
+      if (cell.hash == hash && key_of(entry(cell.slot_plus_one - 1)) == key) return cell.slot_plus_one - 1;
     }
   }
 
@@ -56,8 +62,8 @@ class LruTable {
       if (slot / kChunk >= chunks_.size()) chunks_.push_back(std::make_unique<Entry[]>(kChunk));
     }
     Entry& e = entry(slot);
-    e.key = key;
     e.value = Value{};
+    key_of(e) = key;
     place(hash_of(key), slot);
     link(slot, list);
     ++size_;
@@ -83,20 +89,28 @@ class LruTable {
 
   Value& operator[](Slot slot) { return entry(slot).value; }
   const Value& operator[](Slot slot) const { return entry(slot).value; }
-  const Key& key(Slot slot) const { return entry(slot).key; }
+  const Key& key(Slot slot) const { return key_of(entry(slot)); }
   unsigned list(Slot slot) const { return entry(slot).list; }
   Slot oldest(unsigned list = 0) const { return ends_[list].oldest; }
   Slot newer(Slot slot) const { return entry(slot).next; }  // within its list; kNone after the newest
 
+  // What an entry takes, its share of the index included, when the limit is reached. Up to there the index may have
+  // twice as many cells.
+  static constexpr std::size_t bytes_per_entry() { return sizeof(Entry) + 2 * sizeof(IndexCell); }
+
  private:
   static constexpr std::uint32_t kChunk = 1024;
 
-  struct Entry {
+  static constexpr bool kStoresKey = std::is_null_pointer_v<decltype(kKey)>;
+  struct OwnKey {
     Key key{};
+  };
+  struct NoKey {};
+  struct Entry : std::conditional_t<kStoresKey, OwnKey, NoKey> {
     Value value{};
-    Slot prev = kNone;
+    Slot prev : kSlotBits = kNone;
+    Slot list : 32 - kSlotBits = 0;
     Slot next = kNone;  // also the free list
-    unsigned list = 0;
   };
   struct IndexCell {
     std::uint32_t hash = 0;
@@ -107,6 +121,15 @@ class LruTable {
     Slot newest;
   };
 
+  // Works for const and other entries.
+  template <class AnyEntry>
+  static auto& key_of(AnyEntry& entry) {
+    if constexpr (kStoresKey) {
+      return entry.key;
+    } else {
+      return entry.value.*kKey;
+    }
+  }
   static std::uint32_t hash_of(const Key& key) {
     const std::uint64_t hash = std::hash<Key>{}(key);
     return static_cast<std::uint32_t>(hash ^ (hash >> 32));
@@ -130,7 +153,7 @@ class LruTable {
 
   // Linear probing without tombstones: the cells behind the hole that may move closer to their home do so.
   void unindex(Slot slot) {
-    std::size_t hole = hash_of(entry(slot).key) & mask();
+    std::size_t hole = hash_of(key_of(entry(slot))) & mask();
     while (index_[hole].slot_plus_one != slot + 1) hole = (hole + 1) & mask();
     for (std::size_t i = (hole + 1) & mask(); index_[i].slot_plus_one != 0; i = (i + 1) & mask()) {
       const std::size_t home = index_[i].hash & mask();
@@ -145,8 +168,8 @@ class LruTable {
   void link(Slot slot, unsigned list) {
     Entry& e = entry(slot);
     Ends& ends = ends_[list];
-    e.list = list;
-    e.prev = ends.newest;
+    e.list = list & 7;
+    e.prev = ends.newest & kNone;
     e.next = kNone;
     if (ends.newest != kNone)
       entry(ends.newest).next = slot;
@@ -160,7 +183,10 @@ class LruTable {
     const Entry& e = entry(slot);
     Ends& ends = ends_[e.list];
     (e.prev == kNone ? ends.oldest : entry(e.prev).next) = e.next;
-    (e.next == kNone ? ends.newest : entry(e.next).prev) = e.prev;
+    if (e.next == kNone)
+      ends.newest = e.prev;
+    else
+      entry(e.next).prev = e.prev;
     --list_size_[e.list];
   }
 

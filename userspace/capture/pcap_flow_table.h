@@ -45,9 +45,9 @@ inline std::uint64_t distance_ns(std::uint64_t a, std::uint64_t b) { return a < 
 class PcapFlowTable {
  public:
   using Slot = std::uint32_t;
-  static constexpr Slot kNone = 0xffffffff;
+  static constexpr Slot kNone = LruTable<PcapFlowKey, spidd_flow>::kNone;
 
-  // Requires: 0 < limit < 2^30.
+  // Requires: 0 < limit < kNone.
   explicit PcapFlowTable(std::uint32_t limit) : limit_(limit), table_(limit) {}
 
   std::uint32_t size() const { return table_.size(); }

@@ -9,9 +9,15 @@
 namespace spidd {
 
 class FlowTable {
+  using Table = LruTable<FlowKey, Flow, 3, &Flow::key>;
+
  public:
-  using Slot = LruTable<FlowKey, Flow, 3>::Slot;
-  static constexpr Slot kNone = LruTable<FlowKey, Flow, 3>::kNone;
+  using Slot = Table::Slot;
+  static constexpr Slot kNone = Table::kNone;
+
+  // What a flow takes beside its stored packets, links and index included, in a full table.
+  static constexpr std::size_t kBytesPerFlow = Table::bytes_per_entry();
+  static_assert(kBytesPerFlow <= 128);
 
   enum List : unsigned {
     embryonic,  // payload of one direction only
@@ -39,11 +45,7 @@ class FlowTable {
   }
 
   // Requires: victim() == kNone and the key is not in the table.
-  Slot create(const FlowKey& key) {
-    const Slot slot = table_.insert(key, embryonic);
-    table_[slot].key = key;
-    return slot;
-  }
+  Slot create(const FlowKey& key) { return table_.insert(key, embryonic); }
   void erase(Slot slot) { table_.erase(slot); }
   void touch(Slot slot, List list) { table_.touch(slot, list); }
 
@@ -57,7 +59,7 @@ class FlowTable {
 
  private:
   Limits limits_;
-  LruTable<FlowKey, Flow, 3> table_;
+  Table table_;
 };
 
 }  // namespace spidd

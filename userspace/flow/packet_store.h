@@ -17,8 +17,9 @@ class PacketStore {
  public:
   static constexpr std::uint32_t kNone = 0xffffffff;
   static constexpr unsigned kBlockPackets = 4;
+  static constexpr std::size_t kBlockBytes = kBlockPackets * sizeof(PayloadPacket) + 8;  // the link included
 
-  // `limit`: blocks of kBlockPackets packets, about 360 bytes each.
+  // `limit`: blocks of kBlockPackets packets, kBlockBytes each.
   explicit PacketStore(std::uint32_t limit) : limit_(limit) {}
 
   // Appends to the chain that starts at `head` and has `stored` packets; `head` becomes the first block of a new chain
@@ -40,6 +41,7 @@ class PacketStore {
     std::array<PayloadPacket, kBlockPackets> packets;
     std::uint32_t next = kNone;
   };
+  static_assert(sizeof(Block) == kBlockBytes);
   Block& block(std::uint32_t slot) { return chunks_[slot / kChunk][slot % kChunk]; }
   const Block& block(std::uint32_t slot) const { return chunks_[slot / kChunk][slot % kChunk]; }
   std::uint32_t take();

@@ -21,6 +21,26 @@ TEST(LruTable, FindsWhatWasInserted) {
   EXPECT_EQ(table.find(43), Table::kNone);
 }
 
+struct Named {
+  int name = 0;
+  int value = 0;
+};
+
+TEST(LruTable, KeepsNoCopyOfAKeyThatTheValueHolds) {
+  using NamedTable = LruTable<int, Named, 2, &Named::name>;
+  static_assert(NamedTable::bytes_per_entry() + sizeof(int) == LruTable<int, Named, 2>::bytes_per_entry());
+  NamedTable table(200);
+  for (int name = 0; name < 200; ++name) table[table.insert(name)].value = -name;
+  for (int name = 0; name < 200; name += 2) table.erase(table.find(name));
+  for (int name = 0; name < 200; ++name) {
+    const auto slot = table.find(name);
+    ASSERT_EQ(slot == NamedTable::kNone, name % 2 == 0);
+    if (slot == NamedTable::kNone) continue;
+    EXPECT_EQ(table.key(slot), name);
+    EXPECT_EQ(table[slot].value, -name);
+  }
+}
+
 TEST(LruTable, ForgetsWhatWasErased) {
   Table table(10);
   table.erase(table.insert(42));

@@ -47,6 +47,20 @@ TEST(FlowTable, GivesUpDecidedFlowsBeforeUndecidedOnes) {
   EXPECT_EQ(table.victim(), decided);
 }
 
+TEST(FlowTable, KnowsTheKeyOfAFlow) {
+  FlowTable table({.flows = 4, .embryonic = 4});
+  const auto slot = table.create(key(7));
+  EXPECT_EQ(table[slot].key, key(7));
+  table.erase(slot);
+  EXPECT_EQ(table.find(key(7)), FlowTable::kNone);
+}
+
+// The figures that README.md promises. A flow with one stored packet has the rest of its block for nothing.
+TEST(FlowTable, TakesLittleMemoryAFlow) {
+  EXPECT_LE(FlowTable::kBytesPerFlow, 128U);
+  EXPECT_LE(FlowTable::kBytesPerFlow + PacketStore::kBlockBytes - sizeof(PayloadPacket), 1024U);
+}
+
 TEST(Flow, ClientAndServerFollowTheDirectionNotTheKey) {
   Flow flow;
   flow.key = key(50000);
