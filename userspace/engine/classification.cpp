@@ -97,12 +97,18 @@ Verdict conclude(const Match& match, std::span<const ModelSummary> models, unsig
   return verdict;
 }
 
-VerdictClass class_of(const Verdict& verdict) {
+// A tunnel whose tool is not clear: another family is as near, or only what its family has in common was recognised.
+bool is_unclear_tunnel(const Verdict& verdict, std::span<const ModelSummary> models, const ClassificationRules& rules) {
+  const ModelSummary& model = models[verdict.model];
+  return model.category == Category::tunnel && (model.family_only || verdict.margin < rules.tunnel_margin);
+}
+
+VerdictClass class_of(const Verdict& verdict, std::span<const ModelSummary> models, const ClassificationRules& rules) {
   switch (verdict.state) {
     case IdentificationState::undecided:
       return VerdictClass::undecided;
     case IdentificationState::identified:
-      return VerdictClass::label;
+      return is_unclear_tunnel(verdict, models, rules) ? VerdictClass::tunnel : VerdictClass::label;
     case IdentificationState::unknown:
       return VerdictClass::unknown;
   }
@@ -151,7 +157,7 @@ ClassificationRules classification_rules(Profile profile) {
 Verdict classify(const Match& match, std::span<const ModelSummary> models, unsigned payload_packets, Progress progress,
                  const Verdict& previous, const ClassificationRules& rules) {
   Verdict verdict = conclude(match, models, payload_packets, progress, previous, rules);
-  verdict.verdict_class = class_of(verdict);
+  verdict.verdict_class = class_of(verdict, models, rules);
   name_provisionally(verdict, match, models, rules);
   return verdict;
 }

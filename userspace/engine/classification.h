@@ -57,8 +57,8 @@ enum class Progress {
 // The verdict on a flow whose first `payload_packets` packets gave `match`. `previous` is the verdict of the checkpoint
 // before; action and rule are taken over from it. state is undecided until the verdict may be acted on. An identified
 // verdict is of category tunnel exactly if its tunnel score and margin hold; score and margin are those of the label.
-// Models that nobody confirmed name only what would be unknown without them, or what they fit better by
-// provisional_lead; they never take the name of a tunnel or of file sharing.
+// Its class is tunnel if the tool is not clear. Models that nobody confirmed name only what would be unknown without
+// them, or what they fit better by provisional_lead; they never take the name of a tunnel or of file sharing.
 Verdict classify(const Match& match, std::span<const ModelSummary> models, unsigned payload_packets, Progress progress,
                  const Verdict& previous, const ClassificationRules& rules);
 

@@ -3,39 +3,15 @@
 
 #include <algorithm>
 
+#include "userspace/engine/flow_facts.h"
+#include "userspace/spid/randomness.h"
+
 namespace spidd {
 
 namespace {
 
 // A capture's clock may jump either way (files joined, clocks set): only the distance counts.
 Duration distance(Timestamp a, Timestamp b) { return a < b ? b - a : a - b; }
-
-// What the flow itself says.
-FlowFacts facts_of(const Flow& flow, std::span<const ModelSummary> models) {
-  const Verdict& verdict = flow.verdict;
-  FlowFacts facts;
-  facts.client = flow.client();
-  facts.server = flow.server();
-  facts.transport = flow.key.transport;
-  facts.state = verdict.state;
-  if (verdict.state == IdentificationState::identified) {
-    const ModelSummary& model = models[verdict.model];
-    facts.label = model.label;
-    facts.family = model.family;
-    facts.category = model.category;
-    facts.model_may_block = model.may_block;
-  }
-  facts.verdict_class = verdict.verdict_class;
-  facts.fully_encrypted = verdict.fully_encrypted;
-  facts.one_way = verdict.one_way;
-  facts.duration = std::max(Duration{}, flow.last - flow.start);
-  facts.payload_packets = verdict.payload_packets;
-  facts.score = static_cast<double>(verdict.score);
-  facts.margin = static_cast<double>(verdict.margin);
-  facts.tunnel_score = static_cast<double>(verdict.tunnel_score);
-  facts.tunnel_margin = static_cast<double>(verdict.tunnel_margin);
-  return facts;
-}
 
 // A flow of which only one direction crosses the sensor has no packets at all of the other.
 View model_view(const Flow& flow) {
@@ -44,9 +20,13 @@ View model_view(const Flow& flow) {
   return flow.directions_seen == kToServer ? View::to_server : View::to_client;
 }
 
-std::uint16_t find_model(std::span<const ModelSummary> models, const ModelSummary& wanted) {
+constexpr unsigned kShortFlow = 3;          // payload packets
+constexpr std::size_t kVerifiedShare = 16;  // one in so many
+constexpr std::uint16_t kFtpPort = 21;
+
+std::uint16_t find_model(std::span<const ModelSummary> models, std::string_view label, Transport transport, View view) {
   for (std::size_t i = 0; i < models.size(); ++i)
-    if (models[i].label == wanted.label && models[i].transport == wanted.transport && models[i].view == wanted.view)
+    if (models[i].label == label && models[i].transport == transport && models[i].view == view)
       return static_cast<std::uint16_t>(i);
   return kNoModel;
 }
@@ -78,6 +58,7 @@ EngineCounters& EngineCounters::operator+=(const EngineCounters& other) {
   records_late += other.records_late;
   records_out_of_order += other.records_out_of_order;
   matches += other.matches;
+  proofs_forgotten += other.proofs_forgotten;
   alerts += other.alerts;
   blocks += other.blocks;
   return *this;
@@ -92,13 +73,17 @@ Engine::Engine(EngineSettings settings, std::shared_ptr<const Matcher> matcher, 
       sink_(sink),
       flows_(settings.flows),
       packets_(settings.packet_blocks),
-      meters_(matcher_->rules()) {
+      meters_(matcher_->rules()),
+      endpoints_(settings.endpoints ? settings.endpoints
+                                    : std::make_shared<SharedEndpointMemory>(settings.endpoint_limits)) {
   apply_rules();
 }
 
 void Engine::apply_rules() {
   rules_ = classification_rules(matcher_->profile());
   if (matcher_->profile() == Profile::background) rules_.label_threshold = static_cast<float>(policy_->label_threshold);
+  const auto blocks = [](const auto& demand) { return demand.action == Action::block; };
+  policy_blocks_ = std::ranges::any_of(policy_->rules, blocks) || std::ranges::any_of(policy_->expectations, blocks);
 }
 
 void Engine::on_record(const PacketRecord& record) {
@@ -167,27 +152,122 @@ void Engine::judge(FlowTable::Slot slot, Progress progress) {
   Flow& flow = flows_[slot];
   const bool scored =
       flow.verdict.payload_packets == flow.stored_packets && flow.verdict.state != IdentificationState::undecided;
-  const bool measured = !scored && flow.stored_packets > 0;
-  if (measured) {
-    measure(flow);
-    const View view = model_view(flow);
-    const Match match = matcher_->match(flow.key.transport, fingerprint_, view);
-    ++counters_.matches;
-    flow.verdict = classify(match, matcher_->models(), flow.stored_packets, progress, flow.verdict, rules_);
-    flow.verdict.one_way = view != View::both;
-    if (flow.verdict.model != kNoModel)
-      flow.verdict.divergence = matcher_->divergence(flow.verdict.model, fingerprint_);
-  }
+  const bool measured = !scored && flow.stored_packets > 0 && !skip_scoring(flow, progress);
+  if (measured) score(flow, progress);
   if (progress != Progress::more_to_come) flow.settled_packets = flow.stored_packets;
   // Also on a score that is there already: an alert may have waited for more packets, which did not come.
-  if (flow.verdict.state != IdentificationState::undecided) apply_policy(flow, progress);
+  if (flow.verdict.state != IdentificationState::undecided) apply_policy(flow, progress, flow.last - flow.start);
   if (scored && progress == Progress::ended) flow.verdict.final = true;
-  if (flow.verdict.final && settings_.report_settled && flow.stored_packets > 0) report_settled(flow, measured);
-  if (flow.verdict.final && progress != Progress::ended) {
-    packets_.release(flow.packet_store);
-    flows_.touch(slot, FlowTable::decided);
-    source_.decided(flow.key, flow.start);
+  if (!flow.verdict.final) return;
+  if (progress == Progress::ended) {
+    observe(flow);
+    if (settings_.report_settled && flow.stored_packets > 0) report_settled(flow, measured);
+  } else {
+    close_books(slot, measured);
   }
+}
+
+// The verdict is final and the flow goes on: what was kept for further verdicts goes.
+void Engine::close_books(FlowTable::Slot slot, bool measured) {
+  Flow& flow = flows_[slot];
+  observe(flow);
+  if (settings_.report_settled && flow.stored_packets > 0) report_settled(flow, measured);
+  packets_.release(flow.packet_store);
+  flows_.touch(slot, FlowTable::decided);
+  source_.decided(flow.key, flow.start);
+}
+
+void Engine::score(Flow& flow, Progress progress) {
+  measure(flow);
+  const View view = model_view(flow);
+  const Match match = matcher_->match(flow.key.transport, fingerprint_, view);
+  ++counters_.matches;
+  Verdict previous = flow.verdict;
+  if (previous.basis != LabelBasis::scores) previous.state = IdentificationState::undecided;
+  flow.verdict = classify(match, matcher_->models(), flow.stored_packets, progress, previous, rules_);
+  flow.verdict.one_way = view != View::both;
+  look_at_bytes(flow);
+  const bool nameless = flow.verdict.state != IdentificationState::identified;
+  if (nameless && progress != Progress::more_to_come && flow.stored_packets <= kShortFlow) name_by_endpoint(flow);
+  if (flow.verdict.model != kNoModel) flow.verdict.divergence = matcher_->divergence(flow.verdict.model, fingerprint_);
+}
+
+// What the bytes say beside the models. Requires: measure().
+void Engine::look_at_bytes(Flow& flow) {
+  const Transport transport = flow.key.transport;
+  if (transport != Transport::tcp && transport != Transport::udp) return;
+  flow.verdict.fully_encrypted = is_fully_encrypted(measured_packets_);
+  if (transport == Transport::tcp && settings_.link_ftp_data) link_ftp(flow);
+  if (flow.verdict.fully_encrypted && flow.verdict.verdict_class == VerdictClass::unknown)
+    flow.verdict.verdict_class = VerdictClass::fully_encrypted;
+}
+
+// Notes hosts that speak FTP. Random bytes between them are a file on its way, not an obfuscated tunnel.
+void Engine::link_ftp(Flow& flow) {
+  const auto models = matcher_->models();
+  Verdict& verdict = flow.verdict;
+  const bool identified = verdict.state == IdentificationState::identified;
+  const HostPair hosts(flow.key.low, flow.key.high);
+  const bool is_control = identified ? models[verdict.model].label == "ftp" || models[verdict.model].label == "ftps"
+                                     : !verdict.fully_encrypted && flow.server().port == kFtpPort;
+  if (is_control) endpoints_->note_ftp(hosts, now_);
+  if (!verdict.fully_encrypted || !endpoints_->speak_ftp(hosts, now_)) return;
+  endpoints_->note_ftp(hosts, now_);  // the control connection may be silent for as long as files go
+  verdict.fully_encrypted = false;
+  if (verdict.state == IdentificationState::undecided || (identified && models[verdict.model].family != "obfuscated"))
+    return;
+  verdict.basis = LabelBasis::ftp_control;
+  verdict.model = find_model(models, "ftp-data", Transport::tcp, model_view(flow));
+  if (verdict.model == kNoModel) verdict.model = find_model(models, "ftp-data", Transport::tcp, View::both);
+  const bool has_name = verdict.model != kNoModel;
+  verdict.state = has_name ? IdentificationState::identified : IdentificationState::unknown;
+  verdict.verdict_class = has_name ? VerdictClass::label : VerdictClass::unknown;
+  verdict.score = verdict.margin = 0;
+  verdict.tunnel_margin = std::min(verdict.tunnel_margin, 0.0F);
+}
+
+// Gives the flow the label that several flows to its server had, if there is one.
+bool Engine::name_by_endpoint(Flow& flow) {
+  if (settings_.endpoint_labels == EndpointLabels::off) return false;
+  const std::uint64_t label = endpoints_->recall(server_key(flow), flow.client().address, now_).confirmed_label();
+  if (label == 0) return false;
+  const auto models = matcher_->models();
+  const auto found = std::ranges::find_if(models, [&](const ModelSummary& model) {
+    return model.transport == model_transport(flow.key.transport) && label_id(model.label) == label;
+  });
+  if (found == models.end()) return false;
+  Verdict& verdict = flow.verdict;
+  verdict.state = IdentificationState::identified;
+  verdict.verdict_class = VerdictClass::label;
+  verdict.basis = LabelBasis::endpoint;
+  verdict.model = static_cast<std::uint16_t>(found - models.begin());
+  verdict.score = verdict.margin = 0;
+  return true;
+}
+
+// EndpointLabels::decide: names the flow by its endpoint, if that can be, so that it needs no scoring.
+bool Engine::skip_scoring(Flow& flow, Progress progress) {
+  if (settings_.endpoint_labels != EndpointLabels::decide || progress != Progress::more_to_come ||
+      flow.stored_packets != kShortFlow || std::hash<FlowKey>{}(flow.key) % kVerifiedShare == 0)
+    return false;
+  const Verdict before = flow.verdict;
+  if (!name_by_endpoint(flow)) return false;
+  if (matcher_->models()[flow.verdict.model].category == Category::tunnel) {
+    flow.verdict = before;
+    return false;
+  }
+  flow.verdict.payload_packets = flow.stored_packets;
+  flow.verdict.final = true;
+  return true;
+}
+
+// Only what a flow says by itself is remembered: a label that came from the memory must not confirm it.
+void Engine::observe(Flow& flow) {
+  const Verdict& verdict = flow.verdict;
+  if (flow.observed || verdict.basis != LabelBasis::scores || verdict.state == IdentificationState::undecided) return;
+  if (verdict.state == IdentificationState::unknown && verdict.payload_packets < kCheckpoints.front()) return;
+  flow.observed = true;
+  endpoints_->observe(observation_of(flow, matcher_->models(), now_));
 }
 
 void Engine::report_settled(const Flow& flow, bool measured) {
@@ -199,7 +279,9 @@ void Engine::report_settled(const Flow& flow, bool measured) {
   settled_.time = now_;
   settled_.verdict = flow.verdict;
   settled_.view = model_view(flow);
-  const bool identified = flow.verdict.state == IdentificationState::identified;
+  // A name that came from other flows is nothing to learn from.
+  if (flow.verdict.basis == LabelBasis::endpoint) settled_.verdict.state = IdentificationState::unknown;
+  const bool identified = settled_.verdict.state == IdentificationState::identified;
   const ModelSummary nothing;
   const ModelSummary& model = identified ? matcher_->models()[flow.verdict.model] : nothing;
   settled_.label = model.label;
@@ -213,10 +295,22 @@ void Engine::report_settled(const Flow& flow, bool measured) {
   sink_.flow_settled(settled_);
 }
 
-void Engine::apply_policy(Flow& flow, Progress progress) {
+// `lasted`: of the flow, as far as the caller knows.
+Decision Engine::decide_on(const Flow& flow, Duration lasted) {
   FlowFacts facts = facts_of(flow, matcher_->models());
   facts.site_learned = site_learned_;
+  facts.duration = std::max(Duration{}, lasted);
   const Decision decision = decide(facts, *policy_);
+  const bool may_matter = decision.obstacle == Obstacle::no_proof || facts.category == Category::tunnel;
+  if (!policy_blocks_ || decision.action == Action::block || !may_matter) return decision;
+  const EndpointObservation observation = observation_of(flow, matcher_->models(), now_);
+  add_endpoint(facts, endpoints_->recall(observation.server, observation.client, now_), observation, flow.observed);
+  return decide(facts, *policy_);
+}
+
+void Engine::apply_policy(Flow& flow, Progress progress, Duration lasted) {
+  const Decision decision = decide_on(flow, lasted);
+  if (decision.obstacle == Obstacle::no_proof) await_proof(flow);
   if (decision.action <= flow.verdict.action) return;
   // A block cannot wait; an alert can until the verdict has settled, and is then the only one of its flow.
   const bool settled =
@@ -238,11 +332,43 @@ void Engine::end_flow(FlowTable::Slot slot, const FlowTotals& totals, EndReason 
   // An undecided connection may go on after a long silence: then its next packets must still become records.
   const bool may_go_on = flow.key.transport == Transport::tcp && !flow.verdict.final;
   if (!flow.verdict.final) judge(slot, Progress::ended);
+  if (flow.awaits_proof) apply_policy(flow, Progress::ended, totals.last - flow.start);
   packets_.release(flow.packet_store);
   ++counters_.flows_ended;
   sink_.flow_ended(view_of(flow), totals, reason);
   if ((reason == EndReason::idle || reason == EndReason::evicted) && !may_go_on) source_.ended(flow.key, flow.start);
   flows_.erase(slot);
+}
+
+void Engine::await_proof(Flow& flow) {
+  if (flow.awaits_proof || settings_.awaiting_proof == 0) return;
+  if (awaiting_proof_.size() >= settings_.awaiting_proof) {
+    ++counters_.proofs_forgotten;
+    const FlowTable::Slot slot = flows_.find(awaiting_proof_.front().key);
+    if (slot != FlowTable::kNone) flows_[slot].awaits_proof = false;
+    awaiting_proof_.pop_front();
+  }
+  flow.awaits_proof = true;
+  awaiting_proof_.push_back({flow.key, flow.start});
+}
+
+// Flows whose block awaits proof: some have lasted long enough by now, others have company. What the source has counted
+// is asked for only when the clock says that the flow may have lasted.
+void Engine::look_for_proof(Timestamp now) {
+  for (std::size_t left = awaiting_proof_.size(); left > 0; --left) {
+    const Awaiting awaiting = awaiting_proof_.front();
+    awaiting_proof_.pop_front();
+    const FlowTable::Slot slot = flows_.find(awaiting.key);
+    if (slot == FlowTable::kNone || flows_[slot].start != awaiting.start || !flows_[slot].awaits_proof) continue;
+    Flow& flow = flows_[slot];
+    const bool was_final = flow.verdict.final;
+    Duration lasted = flow.last - flow.start;
+    if (now - flow.start >= policy_->proof.duration && lasted < policy_->proof.duration)
+      lasted = totals_of(flow).last - flow.start;
+    flow.awaits_proof = false;
+    apply_policy(flow, Progress::paused, lasted);
+    if (flow.verdict.final && !was_final) close_books(slot, false);
+  }
 }
 
 FlowTotals Engine::totals_of(const Flow& flow) const {
@@ -270,6 +396,7 @@ void Engine::advance(Timestamp now) {
   }
   for (const FlowTable::List list : {FlowTable::embryonic, FlowTable::undecided, FlowTable::decided})
     end_idle(list, now);
+  look_for_proof(now);
 }
 
 void Engine::end_idle(FlowTable::List list, Timestamp now) {
@@ -317,7 +444,8 @@ void Engine::set_models(std::shared_ptr<const Matcher> matcher) {
   const auto new_models = matcher->models();
   std::vector<std::uint16_t> renumbered;
   renumbered.reserve(old_models.size());
-  for (const ModelSummary& model : old_models) renumbered.push_back(find_model(new_models, model));
+  for (const ModelSummary& model : old_models)
+    renumbered.push_back(find_model(new_models, model.label, model.transport, model.view));
   for (const FlowTable::List list : {FlowTable::embryonic, FlowTable::undecided, FlowTable::decided})
     for (FlowTable::Slot slot = flows_.oldest(list); slot != FlowTable::kNone; slot = flows_.newer(slot)) {
       Verdict& verdict = flows_[slot].verdict;

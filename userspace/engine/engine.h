@@ -6,11 +6,13 @@
 //   decide ─► sink
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
 
 #include "userspace/capture/packet_source.h"
 #include "userspace/engine/classification.h"
+#include "userspace/engine/endpoint_memory.h"
 #include "userspace/flow/flow_table.h"
 #include "userspace/flow/packet_store.h"
 #include "userspace/learning/settled_flow.h"
@@ -19,6 +21,14 @@
 
 namespace spidd {
 
+// What is made of a server whose flows have all had one label, at least three in a row.
+enum class EndpointLabels : std::uint8_t {
+  off,
+  name,    // flows too short to be named by themselves (up to three packets) get its label (default)
+  decide,  // besides, longer ones get it at their third packet and are not scored, but for 1 of 16 and for tunnels:
+           // saves time, and overlooks whatever hides behind that server
+};
+
 struct EngineSettings {
   FlowTable::Limits flows;
   std::uint32_t packet_blocks = 65536;  // of PacketStore: about 24 MiB
@@ -26,6 +36,11 @@ struct EngineSettings {
   Duration udp_idle = std::chrono::minutes(2);
   Duration pause = std::chrono::seconds(5);  // silence after which an undecided flow gets a provisional verdict
   bool report_settled = false;               // call EngineSink::flow_settled()
+  EndpointLabels endpoint_labels = EndpointLabels::name;
+  bool link_ftp_data = true;            // random flows between two hosts that speak FTP are its data
+  std::uint32_t awaiting_proof = 4096;  // flows that are looked at again until there is a proof for their block
+  EndpointLimits endpoint_limits;
+  std::shared_ptr<EndpointMemory> endpoints;  // shared with other engines; null: this engine has its own
 };
 
 // Everything that can be known about one flow at one moment. Valid during the call only.
@@ -57,7 +72,8 @@ struct EngineCounters {
   std::uint64_t packets_not_stored = 0;  // packet memory full: the flow is judged by what was stored
   std::uint64_t records_late = 0;        // of flows already decided
   std::uint64_t records_out_of_order = 0;
-  std::uint64_t matches = 0;  // fingerprints scored
+  std::uint64_t matches = 0;           // fingerprints scored
+  std::uint64_t proofs_forgotten = 0;  // flows that awaited proof and were given up because too many did
   std::uint64_t alerts = 0;
   std::uint64_t blocks = 0;
 
@@ -100,7 +116,17 @@ class Engine {
   void judge(FlowTable::Slot slot, Progress progress);
   void measure(const Flow& flow);
   void report_settled(const Flow& flow, bool measured);
-  void apply_policy(Flow& flow, Progress progress);
+  bool skip_scoring(Flow& flow, Progress progress);
+  void score(Flow& flow, Progress progress);
+  void look_at_bytes(Flow& flow);
+  void link_ftp(Flow& flow);
+  bool name_by_endpoint(Flow& flow);
+  void observe(Flow& flow);
+  void close_books(FlowTable::Slot slot, bool measured);
+  void apply_policy(Flow& flow, Progress progress, Duration lasted);
+  Decision decide_on(const Flow& flow, Duration lasted);
+  void await_proof(Flow& flow);
+  void look_for_proof(Timestamp now);
   FlowTotals totals_of(const Flow& flow) const;
   FlowView view_of(const Flow& flow) const;
   Duration idle_limit(const Flow& flow) const;
@@ -121,6 +147,13 @@ class Engine {
   SettledFlow settled_;
   Timestamp now_{};
   bool site_learned_ = false;
+  bool policy_blocks_ = false;  // some rule or expectation does
+  std::shared_ptr<EndpointMemory> endpoints_;
+  struct Awaiting {
+    FlowKey key;
+    Timestamp start;
+  };
+  std::deque<Awaiting> awaiting_proof_;  // oldest first
   EngineCounters counters_;
 };
 

@@ -43,10 +43,11 @@ class NoWayBack final : public PacketSource {
 }  // namespace
 
 struct Replay::Worker final : EngineSink {
-  Worker(const Settings& settings, std::shared_ptr<const Matcher> matcher, std::shared_ptr<const Policy> policy,
-         std::unique_ptr<ReplayWriter> line_writer)
-      : writer(std::move(line_writer)),
-        engine(settings.engine, std::move(matcher), std::move(policy), source, *this),
+  Worker(const Settings& settings, std::shared_ptr<ReplayMemory> endpoints, std::shared_ptr<const Matcher> matcher,
+         std::shared_ptr<const Policy> policy, std::unique_ptr<ReplayWriter> line_writer)
+      : memory(std::move(endpoints)),
+        writer(std::move(line_writer)),
+        engine(with_memory(settings.engine, memory), std::move(matcher), std::move(policy), source, *this),
         thread([this] { run(); }) {}
 
   ~Worker() override {
@@ -56,6 +57,11 @@ struct Replay::Worker final : EngineSink {
     }
     wake.notify_all();
     thread.join();
+  }
+
+  static EngineSettings with_memory(EngineSettings settings, std::shared_ptr<EndpointMemory> endpoints) {
+    settings.endpoints = std::move(endpoints);
+    return settings;
   }
 
   void decision(const FlowView& view, const Decision& decision) override {
@@ -83,6 +89,7 @@ struct Replay::Worker final : EngineSink {
       lock.unlock();
       for (const Item& item : working) {
         sequence = item.sequence;
+        memory->at(sequence);
         if (item.advance)
           engine.advance(item.record.time);
         else
@@ -123,6 +130,7 @@ struct Replay::Worker final : EngineSink {
   std::uint64_t sequence = 0;
 
   NoWayBack source;
+  std::shared_ptr<ReplayMemory> memory;
   std::unique_ptr<ReplayWriter> writer;
   Engine engine;
 
@@ -136,18 +144,24 @@ struct Replay::Worker final : EngineSink {
 
 Replay::Replay(Settings settings, std::shared_ptr<const Matcher> matcher, std::shared_ptr<const Policy> policy,
                const MakeWriter& make_writer, Output output)
-    : output_(std::move(output)), last_hand_over_(std::chrono::steady_clock::now()) {
+    : output_(std::move(output)),
+      endpoints_(settings.engine.endpoint_limits),
+      last_hand_over_(std::chrono::steady_clock::now()) {
   for (unsigned i = 0; i < std::max(1U, settings.workers); ++i)
-    workers_.push_back(std::make_unique<Worker>(settings, matcher, policy, make_writer()));
+    workers_.push_back(
+        std::make_unique<Worker>(settings, std::make_shared<ReplayMemory>(endpoints_, settings.engine.endpoint_limits),
+                                 matcher, policy, make_writer()));
 }
 
 Replay::~Replay() = default;
 
 void Replay::feed(const PacketRecord& record) {
   pass_time(record.time);
-  const std::size_t worker = std::hash<FlowKey>{}(record.key) % workers_.size();
+  const std::size_t worker = std::hash<HostPair>{}(HostPair(record.key.low, record.key.high)) % workers_.size();
   workers_[worker]->filling.push_back({++sequence_, false, record});
-  if (++filled_ >= kBatchRecords) hand_over();
+  if (++unmerged_ < kBatchRecords) return;
+  unmerged_ = 0;
+  hand_over(true);
 }
 
 void Replay::pass_time(Timestamp now) {
@@ -165,15 +179,21 @@ void Replay::advance(Timestamp now) {
     item.record.time = now;
   }
   if (std::chrono::steady_clock::now() - last_hand_over_ > kLongestDelay) {
-    hand_over();
+    hand_over(false);
     collect();
   }
 }
 
-void Replay::hand_over() {
+// `merge_after`: the batch ends where every replay of these records has the end of a batch, however slowly they come.
+void Replay::hand_over(bool merge_after) {
   collect();
+  if (merge_due_) {
+    std::vector<ReplayMemory::Note> notes;
+    for (const auto& worker : workers_) std::ranges::move(worker->memory->take(), std::back_inserter(notes));
+    merge(std::move(notes), endpoints_);
+  }
+  merge_due_ = merge_after;
   for (const auto& worker : workers_) worker->start_batch(false);
-  filled_ = 0;
   last_hand_over_ = std::chrono::steady_clock::now();
 }
 
@@ -194,10 +214,11 @@ void Replay::collect() {
 }
 
 void Replay::finish() {
-  hand_over();
+  hand_over(false);
   collect();
   for (const auto& worker : workers_) {
     worker->sequence = sequence_;
+    worker->memory->at(sequence_);
     worker->start_batch(true);
   }
   collect();

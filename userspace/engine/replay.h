@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // Runs the engine on a stream of records from one source, on several threads, with the same result whatever their
-// number: flows are dealt to workers by a hash of their key, time passes for all workers at the same records, and what
-// the workers say is put in the order of the records that made them say it.
+// number: flows are dealt to workers by a hash of their two hosts, time passes for all workers at the same records,
+// what they learn of servers is merged at the same records, and what they say is put in the order of the records that
+// made them say it.
 //
 //   feeder (caller) ─► batch k+1 of records        workers: batch k ─► engines ─► lines        feeder: lines of k-1 ─►
 //   out
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "userspace/engine/engine.h"
+#include "userspace/engine/replay_memory.h"
 
 namespace spidd {
 
@@ -52,12 +54,14 @@ class Replay {
  private:
   struct Worker;
   void advance(Timestamp now);
-  void hand_over();
+  void hand_over(bool merge_after);
   void collect();
 
   Output output_;
+  EndpointTable endpoints_;   // what all workers see
+  bool merge_due_ = false;    // once the batch under way is worked off
+  std::size_t unmerged_ = 0;  // records fed since the end of the last batch to be merged after
   std::vector<std::unique_ptr<Worker>> workers_;
-  std::size_t filled_ = 0;  // records in the batch that is being filled
   std::uint64_t sequence_ = 0;
   Timestamp last_advance_{};
   std::chrono::steady_clock::time_point last_hand_over_;

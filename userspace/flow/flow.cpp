@@ -32,6 +32,18 @@ std::string_view verdict_class_name(VerdictClass verdict_class) {
   return "undecided";
 }
 
+std::string_view label_basis_name(LabelBasis basis) {
+  switch (basis) {
+    case LabelBasis::scores:
+      return "scores";
+    case LabelBasis::ftp_control:
+      return "ftp_control";
+    case LabelBasis::endpoint:
+      return "endpoint";
+  }
+  return "scores";
+}
+
 std::string_view action_name(Action action) {
   switch (action) {
     case Action::pass:

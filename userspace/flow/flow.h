@@ -30,6 +30,14 @@ enum class VerdictClass : std::uint8_t {
 };
 std::string_view verdict_class_name(VerdictClass verdict_class);  // "undecided", "label", "tunnel", ...
 
+// What a label rests on.
+enum class LabelBasis : std::uint8_t {
+  scores,       // the flow itself
+  ftp_control,  // random bytes between two hosts that speak FTP: its data
+  endpoint,     // too short to be named, and sent to a server that several flows have named
+};
+std::string_view label_basis_name(LabelBasis basis);  // "scores", "ftp_control", "endpoint"
+
 // Conclusion about a flow; small, because it is all that stays of a decided flow beside its key.
 struct Verdict {
   std::uint16_t model = 0xffff;         // index into Matcher::models(): the label; 0xffff = none
@@ -42,8 +50,9 @@ struct Verdict {
   bool final = false;                // no more records are needed
   bool one_way = false;              // only one direction had payload: scored with one-way models
   bool fully_encrypted = false;      // random from its first byte, and starts like nothing known
-  float score = 0;                   // of the label, bits per measurement
-  float margin = 0;                  // of the label over the best model of another family
+  LabelBasis basis = LabelBasis::scores;
+  float score = 0;   // of the label, bits per measurement
+  float margin = 0;  // of the label over the best model of another family
   float tunnel_score = 0;
   float tunnel_margin = 0;  // best tunnel over best other
   float divergence = 0;     // of the original, from the label's model, bits: smaller is nearer
@@ -61,6 +70,8 @@ struct Flow {
   std::uint8_t directions_seen = 0;             // bit per Direction in which payload was seen
   std::uint8_t stored_packets = 0;              // in the packet store
   std::uint8_t settled_packets = 0;             // stored ones at the last pause: nothing is new until there are more
+  bool observed = false;                        // its verdict is in the memory of its endpoint
+  bool awaits_proof = false;                    // its block does: it is looked at again
   std::uint32_t packet_store = kNoPacketStore;  // slot of PacketStore; none once decided
   Verdict verdict;
 

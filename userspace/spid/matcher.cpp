@@ -212,6 +212,8 @@ Result<Matcher> Matcher::build(const ModelDatabase& database, Profile profile, S
       tables->classic.emplace_back(model);
     }
   }
+  for (ModelSummary& sum : std::span(tables->models).subspan(tables->database_models))
+    sum.family_only = std::ranges::find(database.models, sum.family, &ProtocolModel::label) == database.models.end();
 
   const std::array<Background, kViews> backgrounds = {Background(database.models, View::both),
                                                       Background(database.models, View::to_server),

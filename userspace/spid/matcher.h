@@ -42,7 +42,8 @@ struct ModelSummary {
   View view = View::both;
   Origin origin = Origin::shipped;
   bool provisional = false;
-  bool may_block = false;  // it has the evidence, and is not provisional
+  bool may_block = false;    // it has the evidence, and is not provisional
+  bool family_only = false;  // a family added up, and no model has its name: says what kind, not which program
 };
 
 // Result of matching one fingerprint. Scores in bits per measurement; under a classic profile they are divergences with

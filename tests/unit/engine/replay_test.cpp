@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
+#include <thread>
 
 namespace spidd {
 namespace {
@@ -48,7 +50,7 @@ std::vector<PacketRecord> stream() {
     record.time = kStart + std::chrono::milliseconds(20 * i);
     record.flow_start = kStart + std::chrono::milliseconds(port);
     record.key.low = IpAddress::from_ipv4(0x0a000001);
-    record.key.high = IpAddress::from_ipv4(0xc6336401);
+    record.key.high = IpAddress::from_ipv4(0xc6336401 + port % 7);
     record.key.port_low = port;
     record.order = static_cast<std::uint16_t>(orders[port]++);
     record.packet.length = random() % 3 == 0 ? 64 : 1200;
@@ -82,6 +84,89 @@ TEST(Replay, SaysTheSameOnAnyNumberOfThreads) {
   EXPECT_GT(std::count(one.begin(), one.end(), '\n'), 200);
   EXPECT_EQ(replay(records, 2), one);
   EXPECT_EQ(replay(records, 5), one);
+}
+
+// Tunnels to few servers from many clients: whether a flow is the third to its server decides whether it is blocked.
+TEST(Replay, BlocksTheSameFlowsOnAnyNumberOfThreads) {
+  ModelDatabase database;
+  AttributeMeters meters;
+  Fingerprint fingerprint;
+  const auto packet_of = [](bool tunnel, unsigned order, Timestamp time) {
+    PayloadPacket packet;
+    packet.time = time;
+    packet.length = tunnel ? 60 + order : 400 + 10 * order;
+    packet.captured = static_cast<std::uint8_t>(std::min(64U, packet.length));
+    packet.direction = order % 2 == 0 ? Direction::to_server : Direction::to_client;
+    for (unsigned i = 0; i < packet.captured; ++i)
+      packet.bytes[i] = static_cast<std::uint8_t>(tunnel ? 'A' + (i + order) % 26 : (i * 37 + order * 11) & 0x9f);
+    return packet;
+  };
+  for (const bool tunnel : {true, false}) {
+    ProtocolModel& model = database.find_or_add(tunnel ? "shout" : "hum", Transport::tcp,
+                                                tunnel ? Category::tunnel : Category::plain, tunnel ? "shout" : "hum");
+    for (unsigned flow = 0; flow < 15; ++flow) {
+      std::vector<PayloadPacket> packets;
+      for (unsigned order = 0; order < 8; ++order) packets.push_back(packet_of(tunnel, order, kStart));
+      meters.measure(packets, fingerprint);
+      model.add(fingerprint);
+    }
+    model.captures = 2;
+  }
+  const auto matcher = std::make_shared<const Matcher>(Matcher::build(database).value());
+  Policy policy;
+  policy.mode = Mode::enforce;
+  Rule rule;
+  rule.name = "no-tunnels";
+  rule.match.categories = {Category::tunnel};
+  rule.action = Action::block;
+  policy.rules = {rule};
+
+  std::mt19937 random(11);
+  std::vector<PacketRecord> records;
+  for (unsigned flow = 0; flow < 4000; ++flow) {
+    const auto server = static_cast<unsigned>(random() % 40);
+    const auto client = static_cast<unsigned>(random() % 50);
+    const bool tunnel = server % 2 == 0 && random() % 8 != 0;
+    for (unsigned order = 0; order < 10; ++order) {
+      PacketRecord record;
+      record.time = kStart + std::chrono::milliseconds(3 * flow + 20 * order);
+      record.flow_start = kStart + std::chrono::milliseconds(3 * flow);
+      record.key.low = IpAddress::from_ipv4(0x0a000001 + client);
+      record.key.high = IpAddress::from_ipv4(0xc6336401 + server);
+      record.key.port_low = static_cast<std::uint16_t>(flow + 1);
+      record.key.port_high = 443;
+      record.order = static_cast<std::uint16_t>(order);
+      record.packet = packet_of(tunnel, order, record.time);
+      records.push_back(record);
+    }
+  }
+  std::ranges::stable_sort(records, {}, &PacketRecord::time);
+
+  class DecisionWriter final : public ReplayWriter {
+   public:
+    void decision(const FlowView& view, const Decision& decision, std::string& out) override {
+      out += fmt::format("{} {}\n", action_name(decision.action), view.flow.key.port_low);
+    }
+    void flow_ended(const FlowView&, const FlowTotals&, EndReason, std::string&) override {}
+  };
+  const auto run = [&](unsigned workers, bool slowly) {
+    std::string out;
+    Replay replay(
+        {.engine = {}, .workers = workers}, matcher, std::make_shared<const Policy>(policy),
+        [] { return std::make_unique<DecisionWriter>(); }, [&](std::string_view lines) { out += lines; });
+    for (std::size_t i = 0; i < records.size(); ++i) {
+      if (slowly && i % 9000 == 5000) std::this_thread::sleep_for(std::chrono::milliseconds(320));
+      replay.feed(records[i]);
+    }
+    replay.finish();
+    return out;
+  };
+  const std::string one = run(1, false);
+  EXPECT_NE(one.find("drop "), std::string::npos);
+  EXPECT_NE(one.find("alert "), std::string::npos);
+  EXPECT_EQ(run(3, false), one);
+  EXPECT_EQ(run(8, false), one);
+  EXPECT_EQ(run(2, true), one);  // as from a pipe
 }
 
 TEST(Replay, NothingFedIsNothingSaid) { EXPECT_EQ(replay({}, 2), ""); }
