@@ -156,6 +156,7 @@ void print_stats(const Analysis& analysis) {
                       {"records", sums.engine.records},
                       {"records_late", sums.engine.records_late},
                       {"records_out_of_order", sums.engine.records_out_of_order},
+                      {"proofs_forgotten", sums.engine.proofs_forgotten},
                       {"packets_not_stored", sums.engine.packets_not_stored},
                       {"matches", sums.engine.matches},
                       {"alerts", total.alerts},

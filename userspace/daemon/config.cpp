@@ -22,6 +22,7 @@ using std::chrono::seconds;
 constexpr std::uint32_t kMaxInterfaces = 64;
 constexpr std::uint32_t kMostFlows = 16U << 20U;
 constexpr std::size_t kBlockBytes = sizeof(PayloadPacket) * PacketStore::kBlockPackets + 8;
+constexpr std::array<std::string_view, 3> kEndpointLabels = {"off", "name", "decide"};
 constexpr std::array<std::string_view, 4> kIngressWords = {"auto", "dispatcher", "native", "tc"};
 
 // The integer of `key`, else the value there was.
@@ -71,6 +72,13 @@ void read_engine(ConfigTable table, EngineSettings& engine) {
   read(table, "tcp_idle", engine.tcp_idle, seconds(1), hours(24 * 7));
   read(table, "udp_idle", engine.udp_idle, seconds(1), hours(24 * 7));
   read(table, "pause", engine.pause, milliseconds(500), hours(1));
+  if (const auto word = table.choice("endpoint_labels", kEndpointLabels))
+    engine.endpoint_labels = static_cast<EndpointLabels>(*word);
+  read(table, "link_ftp_data", engine.link_ftp_data);
+  read(table, "awaiting_proof", engine.awaiting_proof, 0, kMostFlows);
+  read(table, "servers", engine.endpoint_limits.servers, 16, kMostFlows);
+  read(table, "ftp_pairs", engine.endpoint_limits.ftp_pairs, 16, kMostFlows);
+  read(table, "server_memory", engine.endpoint_limits.lifetime, seconds(1), hours(24 * 7));
   table.refuse_unknown_keys();
 }
 

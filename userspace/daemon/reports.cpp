@@ -117,6 +117,7 @@ StatsSection worker_section(unsigned number, const EngineCounters& engine, const
            {"packets_not_stored", engine.packets_not_stored},
            {"records_late", engine.records_late},
            {"records_out_of_order", engine.records_out_of_order},
+           {"proofs_forgotten", engine.proofs_forgotten},
            {"matches", engine.matches},
            {"alerts", engine.alerts},
            {"blocks", engine.blocks},

@@ -157,7 +157,8 @@ Result<> start_workers(Daemon& daemon) {
     interfaces[interface.domain] = interface.name;
   }
   const unsigned count = daemon.config.datapath.workers;
-  const EngineSettings settings = share_of_worker(daemon.config.engine, count);
+  EngineSettings settings = share_of_worker(daemon.config.engine, count);
+  settings.endpoints = std::make_shared<SharedEndpointMemory>(settings.endpoint_limits);
   for (unsigned number = 0; number < count; ++number) {
     auto source = daemon.datapath->open_source(number);
     if (!source) return error_of(source);

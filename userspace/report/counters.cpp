@@ -44,6 +44,7 @@ constexpr auto kCounters = std::to_array<CounterInfo>({
     {"packets_not_stored", "payload packets not looked at because packet memory was full"},
     {"records_late", "records of flows that were decided already"},
     {"records_out_of_order", "records that came in another order than they were sent"},
+    {"proofs_forgotten", "flows whose block is no longer waited for because too many awaited proof"},
     {"matches", "times a flow was scored against the models"},
     {"alerts", "decisions to alert"},
     {"blocks", "decisions to block"},

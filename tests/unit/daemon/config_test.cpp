@@ -40,6 +40,11 @@ udp_idle = "90s"
 keep_on_stop = true
 [engine]
 flows = 2048
+endpoint_labels = "decide"
+link_ftp_data = false
+awaiting_proof = 100
+servers = 1000
+server_memory = "30m"
 packet_bytes = 3280000
 [control]
 socket = "/run/x.sock"
@@ -59,6 +64,11 @@ log = "/var/log/x.jsonl"
   EXPECT_EQ(config->datapath.udp_idle, std::chrono::seconds(90));
   EXPECT_TRUE(config->keep_on_stop);
   EXPECT_EQ(config->engine.flows.flows, 2048U);
+  EXPECT_EQ(config->engine.endpoint_labels, EndpointLabels::decide);
+  EXPECT_FALSE(config->engine.link_ftp_data);
+  EXPECT_EQ(config->engine.awaiting_proof, 100U);
+  EXPECT_EQ(config->engine.endpoint_limits.servers, 1000U);
+  EXPECT_EQ(config->engine.endpoint_limits.lifetime, std::chrono::minutes(30));
   EXPECT_EQ(config->engine.packet_blocks, 10000U);
   EXPECT_EQ(config->control.socket_path, "/run/x.sock");
   EXPECT_EQ(config->control.group, "adm");
