@@ -117,6 +117,24 @@ void read_study(ConfigTable table, StudySettings& study) {
   table.refuse_unknown_keys();
 }
 
+void read_learning(ConfigTable table, LearnerSettings& learner) {
+  bool enabled = true;
+  read(table, "enabled", enabled);
+  read(table, "max_clusters", learner.max_clusters, 1, 1024);
+  read(table, "max_confirmed", learner.max_confirmed, 1, 1024);
+  read(table, "max_bins", learner.max_bins, 256, kRowCount);
+  read(table, "half_life", learner.half_life, seconds(1), hours(24 * 365));
+  read(table, "flows_per_second", learner.flows_per_second, 1, 1000);
+  read(table, "promote_flows", learner.promote_flows, 2, 100000);
+  read(table, "promote_packets", learner.promote_packets, 1, 1000000);
+  read(table, "promote_clients", learner.promote_clients, 1, 64);
+  read(table, "promote_occasions", learner.promote_occasions, 1, 1000);
+  read(table, "occasion_gap", learner.occasion_gap, seconds(1), hours(24 * 7));
+  read(table, "pair_flows", learner.pair_flows, 1, 1000);
+  if (!enabled) learner.max_clusters = 0;
+  table.refuse_unknown_keys();
+}
+
 Result<DaemonConfig> read_config(ConfigTable file) {
   DaemonConfig config;
   config.datapath.interfaces = file.list<std::string>("interfaces", kMaxInterfaces, false, [](std::string_view name) {
@@ -131,6 +149,7 @@ Result<DaemonConfig> read_config(ConfigTable file) {
   read_control(file.table("control"), config.control);
   read_events(file.table("events"), config);
   read_study(file.table("study"), config.study);
+  read_learning(file.table("learning"), config.study.learner);
   file.refuse_unknown_keys();
   if (auto outcome = file.outcome(); !outcome) return tl::unexpected<Error>(std::move(outcome.error()));
   return config;

@@ -52,4 +52,6 @@ void EventOutput::write(const AlertEvent& event) { alerts_.push(write_line(event
 
 void EventOutput::write(const DropEvent& event) { write_line(event); }
 
+void EventOutput::write(const LearnedEvent& event) { write_line(event); }
+
 }  // namespace spidd

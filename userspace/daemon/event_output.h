@@ -28,6 +28,7 @@ class EventOutput {
   void write_unlimited(const FlowEvent& event);
   void write(const AlertEvent& event);
   void write(const DropEvent& event);
+  void write(const LearnedEvent& event);
 
   EventLog& log() { return *log_; }
   const EventLog& log() const { return *log_; }

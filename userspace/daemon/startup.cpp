@@ -24,21 +24,42 @@ constexpr int kNiceness = -10;
 
 tl::unexpected<Error> error_of(auto& result) { return tl::unexpected<Error>(std::move(result.error())); }
 
-// The models of the files, and what the study has learned.
-Result<std::shared_ptr<const Matcher>> build_matcher(const DaemonConfig& config, ModelDatabase learned) {
+// The models of the files, and what the study has learned. `scorer` gets the background of them all.
+Result<std::shared_ptr<const Matcher>> build_matcher(const DaemonConfig& config, ModelDatabase learned,
+                                                     std::shared_ptr<const LogRatioScorer>* scorer = nullptr) {
   auto database = read_models(config);
   if (!database) return error_of(database);
   if (auto appended = database->append(std::move(learned)); !appended) return error_of(appended);
   auto matcher = Matcher::build(*database);
   if (!matcher) return error_of(matcher);
+  if (scorer != nullptr) *scorer = std::make_shared<const LogRatioScorer>(database->models);
   return std::make_shared<const Matcher>(std::move(*matcher));
+}
+
+void tell_learned(EventOutput& output, const Cluster& cluster) {
+  LearnedEvent event;
+  event.time = wall_clock_now();
+  event.label = cluster.name;
+  event.transport = cluster.transport;
+  event.flows = cluster.flows;
+  event.payload_packets = cluster.payload_packets;
+  event.clients = cluster.clients.size();
+  event.servers = cluster.server_hosts.size();
+  event.server = cluster.servers.sorted().front().key;
+  event.consistency = static_cast<double>(cluster.consistency);
+  output.write(event);
+  log_info("learned {}: {}, {} flows, most of them to {}", cluster.name, transport_name(cluster.transport),
+           cluster.flows, event.server.to_string());
 }
 
 // Once the study runs.
 Result<std::shared_ptr<const Matcher>> build_matcher(Daemon& daemon) {
   auto learned = daemon.study->ask([](StudyState& state) { return state.models(); }, kWorkerPatience);
   if (!learned) return fail("the study does not answer");
-  return build_matcher(daemon.config, std::move(*learned));
+  std::shared_ptr<const LogRatioScorer> scorer;
+  auto matcher = build_matcher(daemon.config, std::move(*learned), &scorer);
+  if (matcher) daemon.study->post([scorer](StudyState& state) { state.stream.learner().set_scorer(scorer); });
+  return matcher;
 }
 
 // ---- start
@@ -146,6 +167,9 @@ Result<> open_event_log(Daemon& daemon) {
 // Before the workers, which submit to it.
 Result<> start_study(Daemon& daemon) {
   daemon.study = std::make_unique<Study>(daemon.config.study);
+  StreamLearning& stream = daemon.study->state().stream;
+  if (auto opened = stream.open(daemon.config.state_directory()); !opened) log_warning("{}", opened.error().message);
+  stream.on_learned([output = daemon.output.get()](const Cluster& cluster) { tell_learned(*output, cluster); });
   daemon.study->start();
   return reload_models(daemon);
 }

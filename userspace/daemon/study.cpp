@@ -31,11 +31,16 @@ void Study::run() {
   SettledFlow flow;
   for (;;) {
     mailbox_.take([this](const Task& task) { task(state_); });
+    state_.stream.tend(StreamLearning::Clock::now());
+    if (state_.take_models_changed()) set_models_changed();
     if (queue_.pop(flow)) {
       state_.add(flow);
       continue;
     }
-    if (stopping_.load(std::memory_order_relaxed)) return;
+    if (stopping_.load(std::memory_order_relaxed)) {
+      state_.stream.save();
+      return;
+    }
     queue_.wait(kLongestWait);
   }
 }

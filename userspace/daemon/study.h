@@ -14,6 +14,7 @@
 
 #include "userspace/daemon/mailbox.h"
 #include "userspace/daemon/settled_queue.h"
+#include "userspace/daemon/stream_learning.h"
 #include "userspace/learning/recent_flows.h"
 
 namespace spidd {
@@ -21,21 +22,26 @@ namespace spidd {
 struct StudySettings {
   std::uint32_t recent_flows = 1024;   // kept with their fingerprints, about 6 KiB each; 0 = none
   std::uint32_t waiting_flows = 1024;  // between the workers and the study
+  LearnerSettings learner;
 };
 
 // What lives on the study's thread.
 struct StudyState {
-  explicit StudyState(const StudySettings& settings) : recent(settings.recent_flows) {}
+  explicit StudyState(const StudySettings& settings) : recent(settings.recent_flows), stream(settings.learner) {}
 
   void add(const SettledFlow& flow) {
     ++flows;
     recent.add(flow);
+    stream.learn(flow);
   }
 
   // Models to be matched beside those of the files.
-  ModelDatabase models() const { return {}; }
+  ModelDatabase models() const { return stream.learner().models(); }
+  // Whether they are others than at the last call.
+  bool take_models_changed() { return stream.learner().take_models_changed(); }
 
   RecentFlows recent;
+  StreamLearning stream;
   std::uint64_t flows = 0;  // seen
 };
 

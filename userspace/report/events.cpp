@@ -158,6 +158,23 @@ void append_json(std::string& out, const DropEvent& event) {
   json.close();
 }
 
+void append_json(std::string& out, const LearnedEvent& event) {
+  JsonWriter json(out);
+  begin(json, "protocol-learned", event.time);
+  json.object("learned");
+  json.text("label", event.label);
+  json.text("proto", eve_protocol_name(event.transport));
+  json.integer("flows", event.flows);
+  json.integer("payload_packets", event.payload_packets);
+  json.integer("clients", event.clients);
+  json.integer("servers", event.servers);
+  json.address("dest_ip", event.server.address);
+  json.integer("dest_port", event.server.port);
+  json.real("consistency", event.consistency);
+  json.close();
+  json.close();
+}
+
 void append_json(std::string& out, const StatsEvent& event) {
   JsonWriter json(out);
   begin(json, "stats", event.time);

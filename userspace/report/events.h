@@ -100,6 +100,19 @@ struct DropEvent {
   std::optional<DroppedTraffic> dropped;  // with an end: what the block dropped in all
 };
 
+// A protocol that no model knew was seen often enough to get a name and a provisional model.
+struct LearnedEvent {
+  Timestamp time;
+  std::string_view label;
+  Transport transport = Transport::tcp;
+  std::uint64_t flows = 0;
+  std::uint64_t payload_packets = 0;
+  std::uint64_t clients = 0;
+  std::uint64_t servers = 0;
+  Endpoint server;  // of most flows
+  double consistency = 0;  // median score of its flows against the others of it, bits per measurement
+};
+
 // Counters, in named sections.
 struct StatsSection {
   std::string name;
@@ -115,6 +128,7 @@ struct StatsEvent {
 void append_json(std::string& out, const FlowEvent& event);
 void append_json(std::string& out, const AlertEvent& event);
 void append_json(std::string& out, const DropEvent& event);
+void append_json(std::string& out, const LearnedEvent& event);
 void append_json(std::string& out, const StatsEvent& event);
 
 }  // namespace spidd

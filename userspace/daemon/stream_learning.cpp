@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "userspace/daemon/stream_learning.h"
+
+#include "userspace/base/log.h"
+
+namespace spidd {
+
+// Until the models are there, nothing is average traffic; no flow comes before them.
+StreamLearning::StreamLearning(const LearnerSettings& settings)
+    : learner_(settings, std::make_shared<LogRatioScorer>(std::span<const ProtocolModel>{})),
+      save_due_(Clock::now() + kSaveEvery) {}
+
+Result<> StreamLearning::open(const std::string& state_directory) {
+  directory_ = state_directory;
+  auto loaded = load_learned(learner_, directory_);
+  saved_version_ = learner_.version();
+  return loaded;
+}
+
+void StreamLearning::learn(const SettledFlow& flow) {
+  learner_.learn(flow);
+  const std::vector<Cluster> promoted = learner_.take_promoted();
+  for (const Cluster& cluster : promoted)
+    if (tell_) tell_(cluster);
+  if (!promoted.empty()) save();
+}
+
+void StreamLearning::tend(Clock::time_point now) {
+  if (now >= save_due_) save();
+}
+
+void StreamLearning::save() {
+  save_due_ = Clock::now() + kSaveEvery;
+  if (directory_.empty() || saved_version_ == learner_.version()) return;
+  const auto saved = save_learned(learner_, directory_);
+  if (saved) {
+    saved_version_ = learner_.version();
+    ++saves_;
+    return;
+  }
+  if (saves_failed_++ == 0) log_error("what was learned cannot be kept: {}", saved.error().message);
+}
+
+}  // namespace spidd
