@@ -39,7 +39,8 @@ bool has_length_field(const PayloadPacket& packet) {
     const std::uint32_t big = packet.bytes[at] * 256U + packet.bytes[at + 1];
     const std::uint32_t little = packet.bytes[at + 1] * 256U + packet.bytes[at];
     const std::uint32_t rest = packet.length - at - 2;
-    found |= (big == rest) | (little == rest) | (big == packet.length) | (little == packet.length) ? 1U : 0U;
+    const bool fits = (big == rest) | (little == rest) | (big == packet.length) | (little == packet.length);
+    found |= fits ? 1 : 0;
   }
   std::uint32_t four;
   std::memcpy(&four, packet.bytes.data(), sizeof(four));
