@@ -14,6 +14,7 @@ namespace {
 using nlohmann::ordered_json;
 
 constexpr const char* kManual = "manual";
+constexpr Duration kSitePatience = std::chrono::seconds(20);  // the rates may have to be measured
 
 BlockScope scope_of(const BlockTarget& target) {
   if (std::holds_alternative<FlowTarget>(target)) return BlockScope::flow;
@@ -56,6 +57,7 @@ class Answering {
   Result<std::string> operator()(const CountersRequest&);
   Result<std::string> operator()(const MetricsRequest&);
   Result<std::string> operator()(const SettledFlowRequest& request);
+  Result<std::string> operator()(const SiteRequest& request);
   Result<std::string> operator()(const SubscribeRequest&) { return success_line(ordered_json{{"subscribed", true}}); }
 
  private:
@@ -136,6 +138,23 @@ Result<std::string> Answering::operator()(const SettledFlowRequest& request) {
         "ago",
         request.id, daemon_.config.study.recent_flows);
   return success_line(**found);
+}
+
+Result<std::string> Answering::operator()(const SiteRequest& request) {
+  struct Answered {
+    Result<ordered_json> result;
+    bool models_changed = false;
+  };
+  auto answered = daemon_.study->ask(
+      [request, now = now_](StudyState& state) {
+        Result<ordered_json> result = state.site.answer(request, now);
+        return Answered{std::move(result), state.site.take_models_changed()};
+      },
+      kSitePatience);
+  if (!answered) return fail("the study of flows did not answer in time");
+  if (answered->models_changed)
+    if (auto loaded = reload_models(daemon_); !loaded) return tl::unexpected<Error>(std::move(loaded.error()));
+  return json_line(std::move(answered->result));
 }
 
 }  // namespace

@@ -135,6 +135,17 @@ void read_learning(ConfigTable table, LearnerSettings& learner) {
   table.refuse_unknown_keys();
 }
 
+void read_site(ConfigTable table, SiteSettings& site) {
+  read(table, "memory_bytes", site.limits.memory_bytes, 1U << 20U, std::uint64_t{1} << 30U);
+  read(table, "services", site.limits.services, 16, 65536);
+  read(table, "samples_per_service", site.limits.samples_per_service, 2, 256);
+  read(table, "few_flows", site.few_flows, 1, 1000);
+  read(table, "enforce_flows", site.enforce_flows, 1, 1000000);
+  if (const auto percent = table.number("enforce_percent", 0.01, 10)) site.enforce_limit = *percent / 100;
+  read(table, "save_every", site.save_every, seconds(1), hours(24));
+  table.refuse_unknown_keys();
+}
+
 Result<DaemonConfig> read_config(ConfigTable file) {
   DaemonConfig config;
   config.datapath.interfaces = file.list<std::string>("interfaces", kMaxInterfaces, false, [](std::string_view name) {
@@ -149,6 +160,7 @@ Result<DaemonConfig> read_config(ConfigTable file) {
   read_control(file.table("control"), config.control);
   read_events(file.table("events"), config);
   read_study(file.table("study"), config.study);
+  read_site(file.table("site"), config.study.site);
   read_learning(file.table("learning"), config.study.learner);
   file.refuse_unknown_keys();
   if (auto outcome = file.outcome(); !outcome) return tl::unexpected<Error>(std::move(outcome.error()));
@@ -194,6 +206,7 @@ std::string default_models_directory() {
 }
 
 void complete_config(DaemonConfig& config) {
+  config.study.site.directory = config.state_directory() + "/site";
   config.engine.report_settled = true;
   if (config.models_directory.empty()) config.models_directory = default_models_directory();
   if (config.event_log_path.empty()) config.event_log_path = config.state_directory() + "/events.jsonl";

@@ -155,6 +155,19 @@ StatsSection control_section(const ControlSocket::Counters& counters, std::uint6
            {"subscribers_cut_off", counters.subscribers_cut_off}}};
 }
 
+StatsSection site_section(const SiteStudy::Counters& counters) {
+  return {"site",
+          {{"flows", counters.recorder.flows},
+           {"flows_touched", counters.recorder.flows_touched},
+           {"flows_rejected", counters.recorder.flows_rejected},
+           {"flows_evicted", counters.recorder.flows_evicted},
+           {"services_evicted", counters.recorder.services_evicted},
+           {"services_recorded", counters.services},
+           {"services_accepted", counters.accepted},
+           {"bytes", counters.bytes},
+           {"saves_failed", counters.failed_saves}}};
+}
+
 }  // namespace
 
 bool is_present(const WatchedInterface& interface) {
@@ -194,6 +207,7 @@ Result<ordered_json> status_report(Daemon& daemon, Timestamp now) {
   status["models"] = {{"directory", daemon.config.models_directory},
                       {"count", daemon.matcher->database_models()},
                       {"loaded", format_timestamp(daemon.models_loaded)}};
+  status["site"] = {{"ready", daemon.study->site_ready()}};
   status["warnings"] = daemon.datapath->warnings();
   if (const std::string error = daemon.output->log().last_error(); !error.empty())
     status["warnings"].push_back("event log: " + error);
@@ -312,6 +326,8 @@ Result<std::vector<StatsSection>> counter_sections(Daemon& daemon) {
   sections.push_back(events_section(*daemon.output, daemon.feed_lost));
   auto studied = daemon.study->ask([](StudyState& state) { return state.flows; }, kWorkerPatience);
   sections.push_back({"study", {{"flows", studied.value_or(0)}, {"flows_lost", daemon.study->lost()}}});
+  if (const auto site = daemon.study->ask([](StudyState& state) { return state.site.counters(); }, kWorkerPatience))
+    sections.push_back(site_section(*site));
   sections.push_back(control_section(daemon.control->counters(), daemon.requests_refused));
   return sections;
 }

@@ -42,6 +42,10 @@ class Arguments {
     return value->get<std::string>();
   }
 
+  // For commands that read their own keys, and add them to those known.
+  const json& request() const { return request_; }
+  std::vector<std::string>& known() { return known_; }
+
   Result<> refuse_unknown() const {
     for (const auto& item : request_.items())
       if (std::ranges::find(known_, item.key()) == known_.end()) return fail("unknown key {}", excerpt(item.key()));
@@ -109,11 +113,17 @@ Result<Request> read_settled_flow(Arguments& arguments) {
   return SettledFlowRequest{*id};
 }
 
+Result<Request> read_site(Arguments& arguments) {
+  auto request = parse_site_request(arguments.request(), arguments.known());
+  if (!request) return error_of(request);
+  return std::move(*request);
+}
+
 struct Command {
   std::string_view name;
   Result<Request> (*read)(Arguments&);
 };
-constexpr std::array<Command, 13> kCommands = {{
+constexpr std::array<Command, 14> kCommands = {{
     {"status", read_plain<StatusRequest>},
     {"flows", read_limit<FlowsRequest>},
     {"ended_flows", read_limit<EndedFlowsRequest>},
@@ -127,6 +137,7 @@ constexpr std::array<Command, 13> kCommands = {{
     {"metrics", read_plain<MetricsRequest>},
     {"subscribe", read_plain<SubscribeRequest>},
     {"settled_flow", read_settled_flow},
+    {"site", read_site},
 }};
 
 Result<> check_version(const json& request) {

@@ -13,6 +13,7 @@
 #include "userspace/base/time.h"
 #include "userspace/daemon/learn_requests.h"
 #include "userspace/daemon/protocol.h"
+#include "userspace/daemon/site_requests.h"
 #include "userspace/enforcement/block_list.h"
 
 namespace spidd {
@@ -51,7 +52,7 @@ struct SettledFlowRequest {
 
 using Request = std::variant<StatusRequest, FlowsRequest, EndedFlowsRequest, AlertsRequest, PortsRequest, DropsRequest,
                              BlockRequest, UnblockRequest, PolicyReloadRequest, CountersRequest, MetricsRequest,
-                             SubscribeRequest, SettledFlowRequest>;
+                             SubscribeRequest, SettledFlowRequest, SiteRequest>;
 
 // Reads one line, however hostile. Unknown commands, unknown or missing keys and another protocol version are errors.
 Result<Request> parse_request(std::string_view line);

@@ -15,6 +15,7 @@
 #include "userspace/base/log.h"
 #include "userspace/daemon/answers.h"
 #include "userspace/daemon/requests.h"
+#include "userspace/engine/site_judgement.h"
 
 namespace spidd {
 
@@ -164,9 +165,25 @@ Result<> open_event_log(Daemon& daemon) {
   return {};
 }
 
+// What cannot be read is no reason not to watch: the site is as if it had not been learned.
+void open_site(Daemon& daemon) {
+  const LoadSiteJudge load = [&config = daemon.config]() -> Result<std::unique_ptr<SiteJudge>> {
+    auto shipped = read_models(config);
+    if (!shipped) return error_of(shipped);
+    return SiteJudgement::of(std::move(*shipped));
+  };
+  const auto warnings = daemon.study->state().site.open(daemon.matcher->rules(), load);
+  if (!warnings) {
+    log_warning("{}", warnings.error().message);
+    return;
+  }
+  for (const std::string& warning : *warnings) log_warning("{}", warning);
+}
+
 // Before the workers, which submit to it.
 Result<> start_study(Daemon& daemon) {
   daemon.study = std::make_unique<Study>(daemon.config.study);
+  open_site(daemon);
   StreamLearning& stream = daemon.study->state().stream;
   if (auto opened = stream.open(daemon.config.state_directory()); !opened) log_warning("{}", opened.error().message);
   stream.on_learned([output = daemon.output.get()](const Cluster& cluster) { tell_learned(*output, cluster); });
@@ -338,7 +355,10 @@ Result<> reload_models(Daemon& daemon) {
   daemon.matcher = std::move(*matcher);
   daemon.models_loaded = wall_clock_now();
   for (const auto& worker : daemon.workers)
-    worker->post([models = daemon.matcher](Engine& engine, const BpfSource&) { engine.set_models(models); });
+    worker->post([models = daemon.matcher, learned = daemon.study->site_ready()](Engine& engine, const BpfSource&) {
+      engine.set_models(models);
+      engine.set_site_learned(learned);
+    });
   return {};
 }
 

@@ -31,6 +31,7 @@ void Study::run() {
   SettledFlow flow;
   for (;;) {
     mailbox_.take([this](const Task& task) { task(state_); });
+    state_.site.tick(wall_clock_now());
     state_.stream.tend(StreamLearning::Clock::now());
     if (state_.take_models_changed()) set_models_changed();
     if (queue_.pop(flow)) {
@@ -39,6 +40,7 @@ void Study::run() {
     }
     if (stopping_.load(std::memory_order_relaxed)) {
       state_.stream.save();
+      state_.site.close();
       return;
     }
     queue_.wait(kLongestWait);

@@ -14,6 +14,7 @@
 
 #include "userspace/daemon/mailbox.h"
 #include "userspace/daemon/settled_queue.h"
+#include "userspace/daemon/site_study.h"
 #include "userspace/daemon/stream_learning.h"
 #include "userspace/learning/recent_flows.h"
 
@@ -22,24 +23,35 @@ namespace spidd {
 struct StudySettings {
   std::uint32_t recent_flows = 1024;   // kept with their fingerprints, about 6 KiB each; 0 = none
   std::uint32_t waiting_flows = 1024;  // between the workers and the study
+  SiteSettings site;
   LearnerSettings learner;
 };
 
 // What lives on the study's thread.
 struct StudyState {
-  explicit StudyState(const StudySettings& settings) : recent(settings.recent_flows), stream(settings.learner) {}
+  explicit StudyState(const StudySettings& settings)
+      : site(settings.site), recent(settings.recent_flows), stream(settings.learner) {}
 
   void add(const SettledFlow& flow) {
     ++flows;
     recent.add(flow);
+    site.learn(flow);
     stream.learn(flow);
   }
 
   // Models to be matched beside those of the files.
-  ModelDatabase models() const { return stream.learner().models(); }
+  ModelDatabase models() const {
+    ModelDatabase all = stream.learner().models();
+    site.add_models(all);
+    return all;
+  }
   // Whether they are others than at the last call.
-  bool take_models_changed() { return stream.learner().take_models_changed(); }
+  bool take_models_changed() {
+    const bool learned = stream.learner().take_models_changed();
+    return site.take_models_changed() || learned;
+  }
 
+  SiteStudy site;
   RecentFlows recent;
   StreamLearning stream;
   std::uint64_t flows = 0;  // seen
@@ -79,6 +91,9 @@ class Study {
 
   // Settled flows that were not studied, because too many came at once.
   std::uint64_t lost() const { return queue_.lost(); }
+
+  // Enough is known of the site to block by statistics. From any thread.
+  bool site_ready() const { return state_.site.ready(); }
 
   // Whether the models of the study have changed since the last call: the control loop builds a new matcher then.
   bool take_models_changed() { return models_changed_.exchange(false); }

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "userspace/daemon/site_study.h"
+
+#include "userspace/base/log.h"
+
+namespace spidd {
+
+Result<std::vector<std::string>> SiteStudy::open(MeterRules rules, LoadSiteJudge load) {
+  load_ = std::move(load);
+  std::vector<std::string> warnings;
+  auto site = SiteLearning::open(settings_, rules, warnings);
+  if (!site) return tl::unexpected<Error>(site.error());
+  site_.emplace(std::move(*site));
+  return warnings;
+}
+
+void SiteStudy::learn(const SettledFlow& flow) {
+  if (site_) site_->add(flow);
+}
+
+void SiteStudy::tick(Timestamp now) {
+  if (!site_) return;
+  if (auto saved = site_->tick(now); !saved) log_warning("{}", saved.error().message);
+  if (measured_) return;
+  measured_ = true;
+  if (auto measured = measure_site(*site_, load_); !measured) log_warning("{}", measured.error().message);
+  refresh();
+}
+
+void SiteStudy::add_models(ModelDatabase& models) const {
+  if (!site_) return;
+  if (auto added = models.append(site_->models()); !added) log_warning("models of the site: {}", added.error().message);
+}
+
+void SiteStudy::close() {
+  if (!site_) return;
+  if (auto saved = site_->save(); !saved) log_warning("{}", saved.error().message);
+}
+
+Result<nlohmann::ordered_json> SiteStudy::answer(const SiteRequest& request, Timestamp now) {
+  if (!site_) return fail("the state of the site could not be read when spidd started: see its log");
+  measured_ = true;
+  auto result = answer_site(*site_, request, load_, now, changed_);
+  refresh();
+  return result;
+}
+
+void SiteStudy::refresh() {
+  const bool ready = site_->ready();
+  if (ready_.exchange(ready) != ready) changed_ = true;
+}
+
+SiteStudy::Counters SiteStudy::counters() const {
+  Counters counters;
+  if (!site_) return counters;
+  counters.recorder = site_->recorder().counters();
+  counters.failed_saves = site_->failed_saves();
+  counters.services = site_->recorder().services().size();
+  counters.bytes = site_->recorder().bytes();
+  for (const auto& [key, record] : site_->decided())
+    if (record.state == SiteState::accepted) ++counters.accepted;
+  return counters;
+}
+
+}  // namespace spidd
