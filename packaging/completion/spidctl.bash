@@ -3,7 +3,7 @@
 # Completion of spidctl's commands and options for bash.
 _spidctl() {
   local word=${COMP_WORDS[COMP_CWORD]} command='' i
-  local commands="status flows alerts ports drops block unblock metrics analyze policy models train version"
+  local commands="status flows alerts ports drops block unblock metrics analyze explain policy models train version"
   for ((i = 1; i < COMP_CWORD; i++)); do
     case ${COMP_WORDS[i]} in
       --socket) ((i++)) ;;
@@ -28,17 +28,24 @@ _spidctl() {
     metrics) options+=" --json" ;;
     block) options+=" --for --json" ;;
     unblock) options+=" --json" ;;
-    analyze) options+=" --json --policy --models --filter --threads --max-flows" ;;
+    analyze)
+      options+=" --json --policy --models --filter --threads --max-flows --profile --strict-sessions"
+      ;;
+    explain) options+=" --capture --filter --models --profile --against --json" ;;
     policy) [ "${COMP_WORDS[COMP_CWORD - 1]}" = policy ] && options+=" check reload" ;;
     train)
       options+=" --into --labels --taxonomy --manifest --same --category --flows-per-group"
-      options+=" --min-flows --calibrate --provenance --source"
+      options+=" --min-flows --calibrate --provenance --source --label --filter --from-flow --family --strict"
       ;;
-    models) [ "${COMP_WORDS[COMP_CWORD - 1]}" = models ] && options+=" list show" ;;
+    models)
+      options+=" --models --json --into --keep --transport --family --category --rename --only --add --replace"
+      options+=" --format --one-way"
+      [ "${COMP_WORDS[COMP_CWORD - 1]}" = models ] && options+=" list show merge rename forget export import"
+      ;;
   esac
   if [[ $word == -* ]] || [[ $command =~ ^(policy|models)$ && ${COMP_WORDS[COMP_CWORD - 1]} == "$command" ]]; then
     mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")
-  elif [[ $command =~ ^(analyze|policy|train)$ ]]; then
+  elif [[ $command =~ ^(analyze|explain|policy|train)$ ]]; then
     mapfile -t COMPREPLY < <(compgen -f -- "$word")
   else
     mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")
