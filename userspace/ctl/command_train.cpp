@@ -1,100 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// spidctl train: adds the flows of labelled captures to the models of a directory. Additive: training twice adds.
+// spidctl train: adds the flows of labelled captures, or a live flow, to the models of a directory. Additive: training
+// twice adds.
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
-#include <map>
 
 #include "userspace/ctl/command.h"
+#include "userspace/ctl/models_change.h"
+#include "userspace/ctl/train_input.h"
+#include "userspace/spid/database_header.h"
 #include "userspace/spid/trainer.h"
 
 namespace spidd {
 
 namespace {
 
-// Where the flows of one directory come from, and what is known about them.
-struct Source {
-  std::string directory;
-  std::string labels;    // "": the folders say the labels
-  std::string manifest;  // may be ""
-  std::string name;      // for the provenance
-  std::size_t flows_end = 0;
-};
-
-// The n-th --labels, --manifest and --source are about the n-th directory.
-std::vector<Source> sources_of(const CommandLine& line) {
-  std::vector<Source> sources;
-  const auto labels = line.texts("labels");
-  const auto manifests = line.texts("manifest");
-  const auto names = line.texts("source");
-  for (const std::string& directory : line.positionals()) {
-    const std::size_t i = sources.size();
-    const auto nth = [i](const std::vector<std::string>& texts) { return i < texts.size() ? texts[i] : std::string(); };
-    sources.push_back({directory, nth(labels), nth(manifests), i < names.size() ? names[i] : directory});
-  }
-  return sources;
-}
-
-Result<TrainingSet> load_set(const CommandLine& line, const Source& source) {
-  if (!source.labels.empty())
-    return load_labelled_captures({.directory = source.directory,
-                                   .labels = source.labels,
-                                   .taxonomy = line.text("taxonomy"),
-                                   .manifest = source.manifest});
-  const auto category = parse_category(line.text("category"));
-  if (!category) return tl::unexpected(category.error());
-  if (!line.has("taxonomy")) return load_capture_tree(source.directory, nullptr, *category);
-  const auto taxonomy = Taxonomy::load(line.text("taxonomy"));
-  if (!taxonomy) return tl::unexpected(taxonomy.error());
-  return load_capture_tree(source.directory, &*taxonomy, *category);
-}
-
-// A row for every model: what it was made of, and how many flows each source gave.
-Result<void> write_provenance(const std::string& path, const ModelDatabase& learned, const TrainingSet& set,
-                              const std::vector<bool>& use, const std::vector<Source>& sources) {
-  std::map<std::pair<std::string, Transport>, std::vector<std::uint64_t>> flows_of;
-  std::size_t source = 0;
-  for (std::size_t i = 0; i < set.flows.size(); ++i) {
-    while (i >= sources[source].flows_end) ++source;
-    auto& flows = flows_of[{set.flows[i].label, set.flows[i].transport}];
-    flows.resize(sources.size());
-    if (use[i]) ++flows[source];
-  }
-  std::string text = "label\ttransport\tcategory\tfamily\tflows\tpayload_packets\tcaptures\tsources\n";
-  for (const ProtocolModel& model : learned.models) {
-    std::string from;
-    const auto& flows = flows_of[{model.label, model.transport}];
-    for (std::size_t i = 0; i < flows.size(); ++i)
-      if (flows[i] > 0) from += fmt::format("{}{}:{}", from.empty() ? "" : " ", sources[i].name, flows[i]);
-    text += fmt::format("{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n", model.label, transport_name(model.transport),
-                        category_name(model.category), model.family, model.flows, model.payload_packets, model.captures,
-                        from);
-  }
-  std::ofstream file(path);
-  file << text;
-  file.close();
-  if (!file) return fail_errno(errno, "{}", path);
-  return {};
-}
-
-bool holds_models(const std::string& directory) {
-  std::error_code ignored;  // a directory that cannot be read gets its message when it is written to
-  for (const auto& entry : std::filesystem::directory_iterator(directory, ignored))
-    if (entry.path().extension() == ".json") return true;
-  return false;
-}
-
-// What was there before, and what was learned now, in one database.
-Result<ModelDatabase> add_to_existing(const std::string& directory, const ModelDatabase& learned) {
-  ModelDatabase database;
-  if (holds_models(directory)) {
-    auto existing = load_models(directory);
-    if (!existing) return tl::unexpected(existing.error());
-    database = std::move(*existing);
-  }
+// What was there before, and what was learned now, in one directory.
+Result<void> save_added(const ModelDatabase& existing, const ModelDatabase& learned, const std::string& directory) {
+  ModelDatabase database = existing;
+  if (!existing.models.empty() && existing.rules != learned.rules)
+    return fail("{}: its models are measured with other rules (--strict)", directory);
+  database.rules = learned.rules;
+  database.creator = models_creator();
   for (const ProtocolModel& model : learned.models)
-    database.find_or_add(model.label, model.transport, model.category, model.family).merge(model);
-  return database;
+    database.find_or_add(model.label, model.transport, model.category, model.family, model.view).merge(model);
+  // Thresholds were found among what was learned now: among all models only if there were none before.
+  if (existing.models.empty() && learned.thresholds_for) database.thresholds_for = background_hash(database);
+  return save_changes(existing, database, directory);
 }
 
 void print_losses(const TrainingSet& set) {
@@ -108,13 +38,68 @@ void print_losses(const TrainingSet& set) {
         losses.no_meaning, losses.other_protocol, losses.no_payload);
 }
 
+int train_from_flow(const CommandLine& line, const std::string& socket_path, const ModelDatabase& existing) {
+  const std::string directory = line.text("into");
+  const auto learned = learn_live_flow(line, socket_path, existing);
+  if (!learned) return report_failure("train", learned.error());
+  if (const auto saved = save_added(existing, *learned, directory); !saved)
+    return report_failure("train", saved.error());
+  const ProtocolModel& model = learned->models.front();
+  fmt::print("flow {}: {} payload packets over {}, view {}, added to {} in {}\n", line.text("from-flow"),
+             model.payload_packets, transport_name(model.transport), view_name(model.view), model.label, directory);
+  return kExitDone;
+}
+
+Result<void> apply_same(const CommandLine& line, TrainingSet& set) {
+  for (const std::string& same : line.texts("same")) {
+    const std::size_t equals = same.find('=');
+    if (equals == std::string::npos) return fail("--same {}: not LABEL=OTHER", same);
+    set.merge_label(same.substr(0, equals), same.substr(equals + 1));
+  }
+  return {};
+}
+
+int train_from_captures(const CommandLine& line, const TrainingRules& rules, const ModelDatabase& existing) {
+  const std::string directory = line.text("into");
+  std::vector<TrainingSource> sources;
+  auto set = load_training(line, existing, sources);
+  if (!set) return report_failure("train", set.error());
+  if (const auto same = apply_same(line, *set); !same) return line.usage_error(same.error().message);
+  set->split_single_variants();
+  print_losses(*set);
+  const std::vector<bool> use = select_flows(*set, rules);
+  const std::vector<bool> spread = spread_flows(*set, use, rules);
+  const bool strict = line.has("strict") || (!existing.models.empty() && existing.rules == MeterRules::strict);
+  const MeterRules meter_rules = strict ? MeterRules::strict : MeterRules::corrected;
+  const FlowFingerprints fingerprints = measure_flows(*set, use, rules.payload_packets, meter_rules);
+  ModelDatabase learned = train_models(*set, fingerprints, spread);
+  learned.rules = meter_rules;
+  if (learned.models.empty()) return report_failure("train", Error{"no flow to learn from was found"});
+  if (line.has("calibrate")) {
+    calibrate_thresholds(*set, fingerprints, use, rules, learned);
+    learned.thresholds_for = background_hash(learned);
+  }
+  if (const auto saved = save_added(existing, learned, directory); !saved)
+    return report_failure("train", saved.error());
+  if (line.has("provenance")) {
+    const auto written = write_provenance(line.text("provenance"), learned, *set, spread, sources);
+    if (!written) return report_failure("train", written.error());
+  }
+  fmt::print("{} flows of {} captures added to {} models in {}\n", std::ranges::count(spread, true),
+             set->captures.size(), learned.models.size(), directory);
+  return kExitDone;
+}
+
 }  // namespace
 
 int command_train(const CommandArguments& arguments) {
-  CommandLine line("spidctl train", "DIR...",
-                   "Adds the flows of captures to protocol models. Without --labels the name of the folder a capture "
-                   "lies in is the label of its flows: DIR/LABEL/*.pcap.");
+  CommandLine line("spidctl train", "DIR... | --label LABEL CAPTURE... | --from-flow ID --label LABEL",
+                   "Adds flows to protocol models; what was learned before stays. Without --labels and --label the "
+                   "name of the folder a capture lies in is the label of its flows: DIR/LABEL/*.pcap.");
   line.value("into", "DIR", "directory of the models to add to; made if it is missing (required)");
+  line.value("label", "LABEL", "all flows of the captures named, or the live flow, are of this label");
+  line.value("filter", "EXPRESSION", "with --label: only packets that match this pcap-filter(7) expression");
+  line.value("from-flow", "ID", "learn from a flow of the running daemon: flow_id of its events, once it is decided");
   line.values("labels", "FILE",
               "table (TSV) that gives the label of every flow of the captures in DIR; with several DIR once for each");
   line.value("taxonomy", "FILE", "table (TSV) of family and category of every label");
@@ -122,15 +107,24 @@ int command_train(const CommandArguments& arguments) {
               "table (TSV) of the environment every capture comes from; the first is about the first DIR, and so on");
   line.values("same", "LABEL=OTHER", "train flows of LABEL as OTHER: two names of one protocol");
   line.value("category", "NAME", "category of labels without a taxonomy: plain, encrypted, tunnel or p2p", "plain");
+  line.value("family", "NAME", "with --label: family of the label; default: that of its models, or the label");
+  line.flag("strict", "measure as SPID 0.4.6 does, to the bit, for a directory of such models");
   line.value("flows-per-group", "N", "flows of one label taken from one environment, lab variant or capture",
              fmt::to_string(TrainingRules{}.flows_per_group));
   line.value("min-flows", "N", "flows a label needs to get a model", "1");
   line.flag("calibrate", "find the models' thresholds by cross-validation; needs flows of many labels and captures");
   line.value("provenance", "FILE", "write a table (TSV) of what every model was made of");
   line.values("source", "NAME", "name of DIR in that table; with several DIR once for each");
-  line.positional("directory", 1, 1000);
+  line.positional("directory", 0, 100'000);
   if (const auto exit_code = line.parse(arguments.words)) return *exit_code;
   if (!line.has("into")) return line.usage_error("--into is missing: where are the models?");
+  const bool live = line.has("from-flow");
+  if (live && !line.has("label")) return line.usage_error("--label is missing: what is the flow?");
+  if (live != line.positionals().empty())
+    return line.usage_error(live ? "--from-flow takes no captures" : "say which captures, or --from-flow");
+  if (line.has("filter") && (live || !line.has("label")))
+    return line.usage_error("--filter needs --label and captures");
+  if (line.has("label") && line.has("labels")) return line.usage_error("--label or --labels, not both");
   if (line.has("labels") && line.texts("labels").size() != line.positionals().size())
     return line.usage_error("--labels is needed once for each directory");
   const auto flows_per_group = line.number("flows-per-group", 1, 1'000'000);
@@ -138,45 +132,14 @@ int command_train(const CommandArguments& arguments) {
   const auto min_flows = line.number("min-flows", 1, 1'000'000);
   if (!min_flows) return line.usage_error(min_flows.error().message);
 
-  TrainingSet set;
-  std::vector<Source> sources = sources_of(line);
-  for (Source& source : sources) {
-    auto loaded = load_set(line, source);
-    if (!loaded) return report_failure("train", loaded.error());
-    set.merge(std::move(*loaded));
-    source.flows_end = set.flows.size();
-  }
-  for (const std::string& same : line.texts("same")) {
-    const std::size_t equals = same.find('=');
-    if (equals == std::string::npos) return line.usage_error(fmt::format("--same {}: not LABEL=OTHER", same));
-    set.merge_label(same.substr(0, equals), same.substr(equals + 1));
-  }
-  set.split_single_variants();
-  print_losses(set);
+  const auto existing = load_models_if_any(line.text("into"));
+  if (!existing) return report_failure("train", existing.error());
+  if (live) return train_from_flow(line, arguments.socket_path, *existing);
   TrainingRules rules;
   rules.flows_per_group = static_cast<unsigned>(*flows_per_group);
   rules.flows_per_capture = std::max(rules.flows_per_capture, rules.flows_per_group);
   rules.min_flows = static_cast<unsigned>(*min_flows);
-  const std::vector<bool> use = select_flows(set, rules);
-  const std::vector<bool> spread = spread_flows(set, use, rules);
-  const FlowFingerprints fingerprints = measure_flows(set, use, rules.payload_packets);
-  ModelDatabase learned = train_models(set, fingerprints, spread);
-  if (learned.models.empty()) return report_failure("train", Error{"no flow to learn from was found"});
-  if (line.has("calibrate")) calibrate_thresholds(set, fingerprints, use, rules, learned);
-
-  const auto database = add_to_existing(line.text("into"), learned);
-  if (!database) return report_failure("train", database.error());
-  if (const auto saved = save_models(*database, line.text("into")); !saved)
-    return report_failure("train", saved.error());
-  if (line.has("provenance")) {
-    const auto written = write_provenance(line.text("provenance"), learned, set, spread, sources);
-    if (!written) return report_failure("train", written.error());
-  }
-  std::uint64_t flows = 0;
-  for (const ProtocolModel& model : learned.models) flows += model.flows;
-  fmt::print("{} flows of {} captures added to {} models in {}\n", flows, set.captures.size(), learned.models.size(),
-             line.text("into"));
-  return kExitDone;
+  return train_from_captures(line, rules, *existing);
 }
 
 }  // namespace spidd

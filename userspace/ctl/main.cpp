@@ -17,7 +17,7 @@ struct Command {
   std::string_view summary;
 };
 
-constexpr std::array<Command, 15> kCommands = {{
+constexpr std::array<Command, 17> kCommands = {{
     {"status", command_status, "what spidd watches, sees and blocks (the default)"},
     {"flows", command_flows, "the flows it follows, newest first"},
     {"alerts", command_alerts, "what the policy had something to say about"},
@@ -28,9 +28,11 @@ constexpr std::array<Command, 15> kCommands = {{
     {"metrics", command_metrics, "every counter, for Prometheus"},
     {"policy", command_policy, "check a policy file, or reload the policy"},
     {"analyze", command_analyze, "identify the flows of capture files; needs no daemon"},
-    {"models", command_models, "list the protocol models, or show one"},
-    {"train", command_train, "make models from captures and labels"},
+    {"explain", command_explain, "why a flow got its name, meter by meter"},
+    {"models", command_models, "list, show, merge, rename, forget, export and import the protocol models"},
+    {"train", command_train, "make models from captures and labels, or from a live flow"},
     {"eval", command_eval, "how right names and alerts are, from captures and labels"},
+    {"learn", command_learn, "protocols that no model knew: list, show, name, merge, forget, export"},
     {"site", command_site, "learn the site's own benign traffic: record, review, accept"},
     {"version", command_version, "what this is"},
 }};

@@ -119,8 +119,11 @@ struct CapturedFlow {
 };
 
 // Reads as far as the file can be read; what stopped it is in `damage`.
-Result<std::vector<CapturedFlow>> collect_flows(const std::string& path, std::string& damage) {
-  auto source = PcapSource::open(path);
+Result<std::vector<CapturedFlow>> collect_flows(const std::string& path, std::string& damage,
+                                                const std::string& filter = "") {
+  PcapSource::Settings settings;
+  settings.filter = filter;
+  auto source = PcapSource::open(path, settings);
   if (!source) return tl::unexpected(source.error());
   std::vector<CapturedFlow> flows;
   std::map<std::pair<FlowKey, Timestamp>, std::size_t> index;
@@ -433,6 +436,35 @@ Result<TrainingSet> load_capture_tree(const std::string& directory, const Taxono
     }
   }
   if (set.flows.empty()) return fail("{}: no flow with payload in any capture below it", directory);
+  return set;
+}
+
+Result<TrainingSet> load_filtered_captures(const std::vector<std::string>& captures, const std::string& filter,
+                                           const std::string& label, const LabelMeaning& meaning) {
+  if (!is_valid_label(label)) return fail("\"{}\" is not a label for a model", label.substr(0, 64));
+  if (!is_valid_label(meaning.family)) return fail("\"{}\" is not a family", meaning.family.substr(0, 64));
+  if (!meaning.category) return fail("{}: a by-product is not trained", label);
+  TrainingSet set;
+  NameIndex capture_index(set.captures);
+  NameIndex group_index(set.groups);
+  for (const std::string& path : captures) {
+    std::string damage;
+    auto flows = collect_flows(path, damage, filter);
+    if (!flows) return tl::unexpected(std::move(flows).error());
+    if (!damage.empty()) set.damaged.push_back(fmt::format("{}: {}", path, damage));
+    const std::uint32_t capture = capture_index(path);
+    const std::uint32_t group = group_index(path);
+    for (CapturedFlow& flow : *flows) {
+      LabelledFlow out = labelled(std::move(flow));
+      out.label = label;
+      out.family = meaning.family;
+      out.category = *meaning.category;
+      out.capture = capture;
+      out.group = group;
+      set.flows.push_back(std::move(out));
+    }
+  }
+  set.scenarios.resize(set.groups.size());
   return set;
 }
 

@@ -87,4 +87,9 @@ Result<TrainingSet> load_labelled_captures(const LabelledCaptures& sources);
 // `taxonomy` may be null: then family = label and category = `category`.
 Result<TrainingSet> load_capture_tree(const std::string& directory, const Taxonomy* taxonomy, Category category);
 
+// Every flow of these captures, packets that do not match the filter (pcap-filter(7), "" = all) left out, is of the
+// label; the group is the file. A capture that cannot be opened is an error.
+Result<TrainingSet> load_filtered_captures(const std::vector<std::string>& captures, const std::string& filter,
+                                           const std::string& label, const LabelMeaning& meaning);
+
 }  // namespace spidd

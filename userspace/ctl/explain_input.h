@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// The flow that `spidctl explain` is asked about: of a capture, or of the running daemon.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "userspace/daemon/settled_answer.h"
+#include "userspace/spid/matcher.h"
+
+namespace spidd {
+
+// `flow`: a flow_id, or the words of a five-tuple as analyze prints them: "tcp", "10.0.0.1:4242", "10.0.0.2:443", the
+// ends in either order, in one word or three. Of several flows the last one that settled.
+struct CaptureQuestion {
+  std::string path;
+  std::string filter;
+  std::vector<std::string> flow;
+};
+
+// What the engine's verdict on the flow is based on: the same packets that `spidctl analyze` judged by.
+Result<MeasuredFlow> measure_flow_of_capture(const CaptureQuestion& question, std::shared_ptr<const Matcher> matcher);
+
+}  // namespace spidd

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "userspace/ctl/train_input.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <fstream>
+#include <map>
+
+#include "userspace/ctl/client.h"
+#include "userspace/daemon/settled_answer.h"
+
+namespace spidd {
+namespace {
+
+// The n-th --labels, --manifest and --source are about the n-th directory.
+std::vector<TrainingSource> sources_of(const CommandLine& line) {
+  std::vector<TrainingSource> sources;
+  const auto labels = line.texts("labels");
+  const auto manifests = line.texts("manifest");
+  const auto names = line.texts("source");
+  for (const std::string& directory : line.positionals()) {
+    const std::size_t i = sources.size();
+    const auto nth = [i](const std::vector<std::string>& texts) { return i < texts.size() ? texts[i] : std::string(); };
+    sources.push_back({directory, nth(labels), nth(manifests), i < names.size() ? names[i] : directory});
+  }
+  return sources;
+}
+
+Result<TrainingSet> load_set(const CommandLine& line, const TrainingSource& source) {
+  if (!source.labels.empty())
+    return load_labelled_captures({.directory = source.directory,
+                                   .labels = source.labels,
+                                   .taxonomy = line.text("taxonomy"),
+                                   .manifest = source.manifest});
+  const auto category = parse_category(line.text("category"));
+  if (!category) return tl::unexpected(category.error());
+  if (!line.has("taxonomy")) return load_capture_tree(source.directory, nullptr, *category);
+  const auto taxonomy = Taxonomy::load(line.text("taxonomy"));
+  if (!taxonomy) return tl::unexpected(taxonomy.error());
+  return load_capture_tree(source.directory, &*taxonomy, *category);
+}
+
+// What --label means: as the taxonomy, the options, or a model that is there already say.
+Result<LabelMeaning> meaning_of(const CommandLine& line, const std::string& label, const ModelDatabase& existing) {
+  LabelMeaning meaning{label, Category::plain};
+  const auto known = std::ranges::find(existing.models, label, &ProtocolModel::label);
+  if (known != existing.models.end()) meaning = {known->family, known->category};
+  if (line.has("taxonomy")) {
+    const auto taxonomy = Taxonomy::load(line.text("taxonomy"));
+    if (!taxonomy) return tl::unexpected(taxonomy.error());
+    if (const LabelMeaning* found = taxonomy->find(label)) meaning = *found;
+  }
+  if (line.has("category")) {
+    const auto category = parse_category(line.text("category"));
+    if (!category) return tl::unexpected(category.error());
+    meaning.category = *category;
+  }
+  if (line.has("family")) meaning.family = line.text("family");
+  return meaning;
+}
+
+}  // namespace
+
+Result<TrainingSet> load_training(const CommandLine& line, const ModelDatabase& existing,
+                                  std::vector<TrainingSource>& sources) {
+  sources = sources_of(line);
+  if (line.has("label")) {
+    const auto meaning = meaning_of(line, line.text("label"), existing);
+    if (!meaning) return tl::unexpected(meaning.error());
+    auto set = load_filtered_captures(line.positionals(), line.text("filter"), line.text("label"), *meaning);
+    for (TrainingSource& source : sources) {
+      source.flows_end = 0;
+      for (const LabelledFlow& flow : set ? set->flows : std::vector<LabelledFlow>())
+        if (flow.capture <= static_cast<std::size_t>(&source - sources.data())) ++source.flows_end;
+    }
+    return set;
+  }
+  TrainingSet set;
+  for (TrainingSource& source : sources) {
+    auto loaded = load_set(line, source);
+    if (!loaded) return loaded;
+    set.merge(std::move(*loaded));
+    source.flows_end = set.flows.size();
+  }
+  return set;
+}
+
+Result<ModelDatabase> learn_live_flow(const CommandLine& line, const std::string& socket_path,
+                                      const ModelDatabase& existing) {
+  const auto id = line.number("from-flow", 0, ~std::uint64_t{0});
+  if (!id) return tl::unexpected(id.error());
+  const std::string label = line.text("label");
+  if (!is_valid_label(label)) return fail("\"{}\" is not a label for a model", label.substr(0, 64));
+  const auto meaning = meaning_of(line, label, existing);
+  if (!meaning) return tl::unexpected(meaning.error());
+  if (!meaning->category) return fail("{}: a by-product is not trained", label);
+  if (!is_valid_label(meaning->family)) return fail("\"{}\" is not a family", meaning->family.substr(0, 64));
+  const auto answer = ask_daemon(socket_path, "settled_flow", {{"id", *id}});
+  if (!answer) return tl::unexpected(answer.error());
+  const auto flow = parse_settled_flow(*answer);
+  if (!flow) return tl::unexpected(flow.error());
+  ModelDatabase learned;
+  learned.rules = flow->rules;
+  ProtocolModel& model = learned.find_or_add(label, flow->transport, *meaning->category, meaning->family, flow->view);
+  model.add(flow->fingerprint);
+  // All live flows are of one place, this one.
+  model.captures = existing.find(label, flow->transport, flow->view) == nullptr ? 1 : 0;
+  return learned;
+}
+
+Result<void> write_provenance(const std::string& path, const ModelDatabase& learned, const TrainingSet& set,
+                              const std::vector<bool>& use, const std::vector<TrainingSource>& sources) {
+  std::map<std::pair<std::string, Transport>, std::vector<std::uint64_t>> flows_of;
+  std::size_t source = 0;
+  for (std::size_t i = 0; i < set.flows.size(); ++i) {
+    while (i >= sources[source].flows_end) ++source;
+    auto& flows = flows_of[{set.flows[i].label, set.flows[i].transport}];
+    flows.resize(sources.size());
+    if (use[i]) ++flows[source];
+  }
+  std::string text = "label\ttransport\tcategory\tfamily\tflows\tpayload_packets\tcaptures\tsources\n";
+  const ProtocolModel* before = nullptr;
+  for (const ProtocolModel& model : learned.models) {
+    // The first view tells of them all: they come from the same flows.
+    const bool further_view = before != nullptr && before->label == model.label && before->transport == model.transport;
+    before = &model;
+    if (further_view) continue;
+    std::string from;
+    const auto& flows = flows_of[{model.label, model.transport}];
+    for (std::size_t i = 0; i < flows.size(); ++i)
+      if (flows[i] > 0) from += fmt::format("{}{}:{}", from.empty() ? "" : " ", sources[i].name, flows[i]);
+    text += fmt::format("{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n", model.label, transport_name(model.transport),
+                        category_name(model.category), model.family, model.flows, model.payload_packets, model.captures,
+                        from);
+  }
+  std::ofstream file(path);
+  file << text;
+  file.close();
+  if (!file) return fail_errno(errno, "{}", path);
+  return {};
+}
+
+}  // namespace spidd
