@@ -4,6 +4,7 @@
 
 #include <charconv>
 #include <chrono>
+#include <fstream>
 #include <thread>
 
 #include "userspace/ctl/command.h"
@@ -35,6 +36,9 @@ CommandLine eval_command_line() {
   line.value("min-flows", "N", "flows a label needs to take part", fmt::to_string(TrainingRules{}.min_flows));
   line.value("flows-per-day", "N", "flows that false blocks a day are of", "1000000");
   line.value("threads", "N", "threads that work; default: one a processor");
+  line.flag("json", "print one JSON object");
+  line.value("html", "FILE", "write a page with tables and pictures, too");
+  line.value("verdicts", "FILE", "write a table (TSV) of every flow that was judged, too");
   line.flag("details", "a row for every family, label, tunnel and threshold");
   line.positional("directory", 0, 1000);
   return line;
@@ -92,6 +96,14 @@ Result<EvalSettings> settings_of(const CommandLine& line) {
   return settings;
 }
 
+Result<void> write_file(const std::string& path, const std::string& text) {
+  std::ofstream file(path, std::ios::binary);
+  file << text;
+  file.close();
+  if (!file) return fail_errno(errno, "{}", path);
+  return {};
+}
+
 // On a terminal: what is being done, how much of it, and since when.
 void tell(const char* stage, std::size_t done, std::size_t all, Clock::time_point begin) {
   fmt::print(stderr, "\r\x1b[K{}: {} of {}, {:.0f} s", stage, done, all, seconds_since(begin));
@@ -135,9 +147,20 @@ int command_eval(const CommandArguments& arguments) {
   auto run = run_evaluation(*input, *settings);
   if (terminal) fmt::print(stderr, "\r\x1b[K");
   if (!run) return report_failure("eval", run.error());
-  EvalReport report = make_report(*input, *settings, std::move(*run), static_cast<double>(*flows_per_day));
+  EvalReport report = make_report(*input, *settings, *run, static_cast<double>(*flows_per_day));
   report.seconds = seconds_since(begin);
-  print_report(*input, report, line.has("details"));
+  if (line.has("json"))
+    print_json_report(*input, report);
+  else
+    print_report(*input, report, line.has("details"));
+  if (line.has("html")) {
+    if (const auto written = write_file(line.text("html"), html_report(*input, report)); !written)
+      return report_failure("eval", written.error());
+  }
+  if (line.has("verdicts")) {
+    if (const auto written = write_file(line.text("verdicts"), verdict_table(*input, run->judged)); !written)
+      return report_failure("eval", written.error());
+  }
   return kExitDone;
 }
 

@@ -2,6 +2,7 @@
 #include "userspace/ctl/eval_report.h"
 
 #include <algorithm>
+#include <chrono>
 #include <map>
 
 namespace spidd {
@@ -40,6 +41,21 @@ std::vector<MomentReport> moments_of(const EvalInput& input, const std::vector<J
   return reports;
 }
 
+void add_label(StrangerSums& sums, const StrangerRow& row) {
+  const auto share = [&row](std::uint64_t part) { return static_cast<double>(part) / static_cast<double>(row.flows); };
+  sums.flows.flows += row.flows;
+  sums.flows.named += row.named;
+  sums.flows.right += row.right;
+  sums.flows.alerts += row.alerts;
+  sums.flows.blocks += row.blocks;
+  const auto before = static_cast<double>(sums.labels++);
+  const auto now = static_cast<double>(sums.labels);
+  sums.named = (sums.named * before + share(row.named)) / now;
+  sums.right = (sums.right * before + share(row.right)) / now;
+  sums.alerts = (sums.alerts * before + share(row.alerts)) / now;
+  sums.blocks = (sums.blocks * before + share(row.blocks)) / now;
+}
+
 std::vector<StrangerReport> strangers_of(const std::vector<JudgedFlow>& judged) {
   std::vector<StrangerReport> reports;
   for (std::size_t moment = 0; moment < kMoments.size() && !judged.empty(); ++moment) {
@@ -51,16 +67,16 @@ std::vector<StrangerReport> strangers_of(const std::vector<JudgedFlow>& judged) 
       StrangerRow& row = rows[outcome.label];
       row.label = outcome.label;
       row.is_tunnel = outcome.is_tunnel;
-      for (StrangerRow* sum : {&row, outcome.is_tunnel ? &report.tunnels : &report.plain}) {
-        ++sum->flows;
-        sum->named += outcome.named.empty() ? 0 : 1;
-        sum->right += outcome.named == outcome.family ? 1 : 0;
-        sum->alerts += outcome.alert ? 1 : 0;
-        sum->blocks += outcome.block ? 1 : 0;
-      }
+      ++row.flows;
+      row.named += outcome.named.empty() ? 0 : 1;
+      row.right += outcome.named == outcome.family ? 1 : 0;
+      row.alerts += outcome.alert ? 1 : 0;
+      row.blocks += outcome.block ? 1 : 0;
     }
-    report.tunnels.is_tunnel = true;
-    for (auto& [label, row] : rows) report.labels.push_back(std::move(row));
+    for (auto& [label, row] : rows) {
+      add_label(row.is_tunnel ? report.tunnels : report.plain, row);
+      report.labels.push_back(std::move(row));
+    }
   }
   return reports;
 }
@@ -90,16 +106,49 @@ std::string method_of(const EvalSettings& settings, unsigned folds) {
   return method;
 }
 
+// Names are of files and labels that anybody made up: nothing in them may start another field or line.
+std::string field(std::string text) {
+  for (char& c : text)
+    if (static_cast<unsigned char>(c) < 0x20) c = ' ';
+  return text;
+}
+
 }  // namespace
 
-EvalReport make_report(const EvalInput& input, const EvalSettings& settings, EvalRun run, double flows_per_day) {
+std::string verdict_table(const EvalInput& input, const std::vector<JudgedFlow>& judged) {
+  std::string text = "set\tcapture\tgroup\ttransport\tlow\thigh\tstart\tlabel\tfamily\ttunnel\tknown";
+  for (const unsigned moment : kMoments) {
+    const std::string suffix = moment == kFinal ? "final" : fmt::to_string(moment);
+    for (const char* column : {"named", "label", "alert", "block", "lead"})
+      text += fmt::format("\t{}_{}", column, suffix);
+  }
+  text += '\n';
+  for (const JudgedFlow& judgement : judged) {
+    const LabelledFlow& flow = input.set.flows[judgement.flow];
+    const Outcome& truth = judgement.outcomes[0];
+    const double start = std::chrono::duration<double>(flow.start.time_since_epoch()).count();
+    text += fmt::format("{}\t{}\t{}\t{}\t{}\t{}\t{:.6f}\t{}\t{}\t{:d}\t{:d}",
+                        field(input.parts[input.part_of(judgement.flow)].name), field(input.set.captures[flow.capture]),
+                        field(input.set.groups[flow.group]), transport_name(flow.key.transport),
+                        Endpoint{flow.key.low, flow.key.port_low}.to_string(),
+                        Endpoint{flow.key.high, flow.key.port_high}.to_string(), start, field(truth.label),
+                        field(truth.family), truth.is_tunnel, truth.known);
+    for (const Outcome& outcome : judgement.outcomes)
+      text += fmt::format("\t{}\t{}\t{:d}\t{:d}\t{:.3f}", field(outcome.named), field(outcome.named_label),
+                          outcome.alert, outcome.block, outcome.lead);
+    text += '\n';
+  }
+  return text;
+}
+
+EvalReport make_report(const EvalInput& input, const EvalSettings& settings, const EvalRun& run, double flows_per_day) {
   EvalReport report;
   report.method = method_of(settings, run.folds);
   report.moments = moments_of(input, run.judged, flows_per_day);
   report.with_local = moments_of(input, run.with_local, flows_per_day);
   report.learned_locally = run.learned_locally;
   report.strangers = strangers_of(run.strangers);
-  report.models = std::move(run.models);
+  report.models = run.models;
   report.scores = scores_of(run.judged);
   report.flows_in_use = run.flows_in_use;
   report.flows_per_day = flows_per_day;

@@ -34,11 +34,21 @@ struct StrangerRow {
   std::uint64_t blocks = 0;
 };
 
+// Labels that are no tunnels, or those that are: shares of their flows, and means over the labels of these shares.
+struct StrangerSums {
+  StrangerRow flows;
+  std::uint64_t labels = 0;
+  double named = 0;
+  double right = 0;
+  double alerts = 0;
+  double blocks = 0;
+};
+
 struct StrangerReport {
   unsigned moment = kFinal;
   std::vector<StrangerRow> labels;
-  StrangerRow plain;    // sum of the labels that are no tunnels
-  StrangerRow tunnels;  // and of those that are
+  StrangerSums plain;
+  StrangerSums tunnels;
 };
 
 // Scores at all packets of the flows of a label.
@@ -61,7 +71,16 @@ struct EvalReport {
   double seconds = 0;
 };
 
-EvalReport make_report(const EvalInput& input, const EvalSettings& settings, EvalRun run, double flows_per_day);
+EvalReport make_report(const EvalInput& input, const EvalSettings& settings, const EvalRun& run, double flows_per_day);
+
+// One object on standard output. Names do not change without a note in the changelog.
+void print_json_report(const EvalInput& input, const EvalReport& report);
+
+// One page that needs nothing but itself.
+std::string html_report(const EvalInput& input, const EvalReport& report);
+
+// A table (TSV) with a row for every flow that was judged: what it is, and what it was taken for at each moment.
+std::string verdict_table(const EvalInput& input, const std::vector<JudgedFlow>& judged);
 
 // `details`: a row for every family, label and tunnel label.
 void print_report(const EvalInput& input, const EvalReport& report, bool details);

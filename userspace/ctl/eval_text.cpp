@@ -90,11 +90,13 @@ void print_details(const MomentReport& report) {
 
 void print_strangers(const StrangerReport& report, bool details) {
   fmt::print("\nlabels held out in turn, {}:\n", moment_name(report.moment));
-  const auto print_sum = [](const char* what, const StrangerRow& row) {
-    fmt::print(
-        "  {:<20}{:>6} flows: {:.1f} % named ({:.1f} % after their family), {:.1f} % as a tunnel, {:.2f} % blocked\n",
-        what, row.flows, share(row.named, row.flows), share(row.right, row.flows), share(row.alerts, row.flows),
-        share(row.blocks, row.flows));
+  const auto print_sum = [](const char* what, const StrangerSums& sums) {
+    const StrangerRow& row = sums.flows;
+    fmt::print("  {:<11} {} flows: {:.1f} % named ({:.1f} after their family), {:.1f} as a tunnel, {:.2f} blocked\n",
+               what, row.flows, share(row.named, row.flows), share(row.right, row.flows), share(row.alerts, row.flows),
+               share(row.blocks, row.flows));
+    fmt::print("  {:<11} mean of {} labels: {:.1f} % named ({:.1f}), {:.1f} as a tunnel, {:.2f} blocked\n", "",
+               sums.labels, 100 * sums.named, 100 * sums.right, 100 * sums.alerts, 100 * sums.blocks);
   };
   print_sum("no tunnels", report.plain);
   print_sum("tunnels", report.tunnels);

@@ -282,6 +282,8 @@ Result<RowsOfCaptures> load_rows(const LabelledCaptures& sources, TrainingSet::L
 LabelledFlow labelled(CapturedFlow&& flow) {
   LabelledFlow out;
   out.transport = model_transport(flow.key.transport);
+  out.key = flow.key;
+  out.start = flow.start;
   out.start_seen = flow.start_seen;
   out.answered = flow.answered;
   out.packets = std::move(flow.packets);

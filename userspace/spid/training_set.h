@@ -41,6 +41,8 @@ struct LabelledFlow {
   Transport transport = Transport::tcp;  // icmp6 as icmp
   std::uint32_t capture = 0;             // index into TrainingSet::captures
   std::uint32_t group = 0;               // index into TrainingSet::groups
+  FlowKey key;
+  Timestamp start;
   bool start_seen = false;
   bool answered = true;  // packets of both directions were seen, with payload or without
   std::vector<PayloadPacket> packets;  // at most kRecordLimit, at least one
