@@ -1,25 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// Attribute meters of TLS records (RFC 8446 5.1), beyond the original's 34. Records are followed within the captured
-// bytes of a packet that begins with one; what spans packets is not put together. Bins: README.md, "Meters of our own".
+// Attribute meters of TLS records (RFC 8446 5.1), beyond the original's 34. The source of a packet has walked from
+// header to header (TlsRecords in capture/packet_record.h). Bins: README.md, "Meters of our own".
 #include "userspace/spid/meters.h"
 
 namespace spidd {
 namespace {
 
-constexpr std::uint8_t kApplicationData = 23;
-constexpr std::size_t kHeaderSize = 5;
 constexpr unsigned kFirstRecords = 8;
 
-// Calls use(direction, length) for the header of every application record that is found.
+// Calls use(direction, length) for every application record after the client's first. In TLS 1.3 what comes before is
+// the handshake in disguise: the sizes of a server's certificates, which say where it is and not what it speaks.
 template <class Use>
 void for_each_application_record(const MeteredFlow& flow, Use use) {
+  bool begun = false;
   for (const PayloadPacket& packet : flow.packets) {
-    const Payload payload = payload_of(packet);
-    std::size_t at = 0;
-    while (at + kHeaderSize <= payload.size() && starts_tls_record(payload.subspan(at))) {
-      const std::uint32_t length = payload[at + 3] * 256U + payload[at + 4];
-      if (payload[at] == kApplicationData) use(direction_index(packet), length);
-      at += kHeaderSize + length;
+    const std::size_t count = std::min<std::size_t>(packet.tls.count, TlsRecords::kMost);
+    for (std::size_t i = 0; i < count; ++i) {
+      if (packet.tls.type(i) != TlsRecords::kApplicationData) continue;
+      if (begun) use(direction_index(packet), std::uint32_t{packet.tls.lengths[i]});
+      begun = begun || !from_server(packet);
     }
   }
 }

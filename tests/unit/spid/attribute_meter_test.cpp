@@ -182,6 +182,48 @@ TEST(AttributeMeters, StopAtTheLargestNumberOfPacketsThatTheBinsHold) {
   EXPECT_EQ(flow.measurements[32], kMaxMeasuredPackets);
 }
 
+// A packet in which records of these types and lengths begin.
+PayloadPacket with_records(Direction direction, std::initializer_list<std::pair<unsigned, std::uint16_t>> records) {
+  PayloadPacket packet = make_packet(direction, {}, "tls");
+  for (const auto& [type, length] : records) {
+    packet.tls.types = static_cast<std::uint16_t>(packet.tls.types | (type - 20) << (2 * packet.tls.count));
+    packet.tls.lengths[packet.tls.count++] = length;
+  }
+  return packet;
+}
+
+unsigned meter_named(std::string_view name) {
+  unsigned meter = 0;
+  while (meter_name(meter) != name) ++meter;
+  return meter;
+}
+
+TEST(RecordMeters, CountApplicationRecordsAfterTheClientsFirst) {
+  constexpr auto kClient = Direction::to_server, kServer = Direction::to_client;
+  const std::vector packets = {with_records(kClient, {{22, 512}}),
+                               with_records(kServer, {{22, 122}, {20, 1}, {23, 32}, {23, 1000}, {23, 281}, {23, 53}}),
+                               with_records(kClient, {{20, 1}, {23, 53}, {23, 90}}),
+                               with_records(kServer, {{23, 250}, {23, 16401}}),
+                               with_records(kServer, {}),
+                               with_records(kClient, {{23, 520}, {21, 19}})};
+  // Client 90 and 520, server 250 and 16401 are left.
+  EXPECT_EQ(bins_of(packets, meter_named("TlsFirstRecordSizes")),
+            (Bins{{90 / 4, 1}, {127, 1}, {128 + 250 / 4, 1}, {128 + 127, 1}}));
+  EXPECT_EQ(bins_of(packets, meter_named("TlsRecordSizePairs")),
+            (Bins{{16 * 2 + 8 + 4, 1}, {16 * (8 + 4) + 8 + 7, 1}, {16 * (8 + 7) + 5, 1}}));
+  EXPECT_EQ(bins_of(packets, meter_named("TlsRecordSizes")), (Bins{{5, 1}, {16 + 10, 1}, {128 + 8, 1}, {144 + 15, 1}}));
+}
+
+TEST(RecordMeters, FindNothingInAHandshake) {
+  const std::vector packets = {with_records(Direction::to_server, {{22, 512}}),
+                               with_records(Direction::to_client, {{22, 90}, {23, 800}}),
+                               with_records(Direction::to_server, {{23, 53}})};
+  const Fingerprint flow = measure(packets);
+  for (const char* name : {"TlsRecordSizes", "TlsFirstRecordSizes", "TlsRecordSizePairs"}) {
+    EXPECT_EQ(flow.measurements[meter_named(name)], 0U) << name;
+  }
+}
+
 TEST(StrictRules, CountTheHundredFirstBytesFromTheBeginningOfTheFrame) {
   const std::string payload(64, 'a');
   const std::vector packets = {make_packet(Direction::to_server, {}, payload, 66)};
