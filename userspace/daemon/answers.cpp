@@ -57,6 +57,7 @@ class Answering {
   Result<std::string> operator()(const CountersRequest&);
   Result<std::string> operator()(const MetricsRequest&);
   Result<std::string> operator()(const SettledFlowRequest& request);
+  Result<std::string> operator()(const LearnRequest& request);
   Result<std::string> operator()(const SiteRequest& request);
   Result<std::string> operator()(const SubscribeRequest&) { return success_line(ordered_json{{"subscribed", true}}); }
 
@@ -138,6 +139,30 @@ Result<std::string> Answering::operator()(const SettledFlowRequest& request) {
         "ago",
         request.id, daemon_.config.study.recent_flows);
   return success_line(**found);
+}
+
+// What an operator changed is on the disk, and known to the workers, before it is answered.
+Result<std::string> Answering::operator()(const LearnRequest& request) {
+  const std::shared_ptr<const Matcher> matcher = daemon_.matcher;
+  const auto find_label = [matcher](std::string_view label) -> std::optional<KnownLabel> {
+    for (const ModelSummary& model : matcher->models())
+      if (model.label == label && !model.provisional) return KnownLabel{model.family, model.category};
+    return std::nullopt;
+  };
+  auto answered = daemon_.study->ask(
+      [request, find_label](StudyState& state) {
+        auto result = answer_learn(state.stream.learner(), request, find_label);
+        const bool changes = request.verb != LearnRequest::Verb::list && request.verb != LearnRequest::Verb::show &&
+                             request.verb != LearnRequest::Verb::export_model;
+        if (result && changes) state.stream.save();
+        return std::pair(std::move(result), changes && state.take_models_changed());
+      },
+      kWorkerPatience);
+  if (!answered) return fail("the study of flows did not answer in time");
+  auto& [result, models_changed] = *answered;
+  if (models_changed)
+    if (auto reloaded = reload_models(daemon_); !reloaded) return tl::unexpected<Error>(reloaded.error());
+  return json_line(std::move(result));
 }
 
 Result<std::string> Answering::operator()(const SiteRequest& request) {

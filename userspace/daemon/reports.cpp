@@ -326,6 +326,9 @@ Result<std::vector<StatsSection>> counter_sections(Daemon& daemon) {
   sections.push_back(events_section(*daemon.output, daemon.feed_lost));
   auto studied = daemon.study->ask([](StudyState& state) { return state.flows; }, kWorkerPatience);
   sections.push_back({"study", {{"flows", studied.value_or(0)}, {"flows_lost", daemon.study->lost()}}});
+  if (auto learning =
+          daemon.study->ask([](StudyState& state) { return learning_values(state.stream); }, kWorkerPatience))
+    sections.push_back({"learning", std::move(*learning)});
   if (const auto site = daemon.study->ask([](StudyState& state) { return state.site.counters(); }, kWorkerPatience))
     sections.push_back(site_section(*site));
   sections.push_back(control_section(daemon.control->counters(), daemon.requests_refused));

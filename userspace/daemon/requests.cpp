@@ -113,6 +113,12 @@ Result<Request> read_settled_flow(Arguments& arguments) {
   return SettledFlowRequest{*id};
 }
 
+Result<Request> read_learn(Arguments& arguments) {
+  auto request = parse_learn_request(arguments.request(), arguments.known());
+  if (!request) return error_of(request);
+  return std::move(*request);
+}
+
 Result<Request> read_site(Arguments& arguments) {
   auto request = parse_site_request(arguments.request(), arguments.known());
   if (!request) return error_of(request);
@@ -123,7 +129,7 @@ struct Command {
   std::string_view name;
   Result<Request> (*read)(Arguments&);
 };
-constexpr std::array<Command, 14> kCommands = {{
+constexpr std::array<Command, 15> kCommands = {{
     {"status", read_plain<StatusRequest>},
     {"flows", read_limit<FlowsRequest>},
     {"ended_flows", read_limit<EndedFlowsRequest>},
@@ -137,6 +143,7 @@ constexpr std::array<Command, 14> kCommands = {{
     {"metrics", read_plain<MetricsRequest>},
     {"subscribe", read_plain<SubscribeRequest>},
     {"settled_flow", read_settled_flow},
+    {"learn", read_learn},
     {"site", read_site},
 }};
 

@@ -50,9 +50,9 @@ struct SettledFlowRequest {
   std::uint64_t id = 0;  // event_flow_id()
 };
 
-using Request = std::variant<StatusRequest, FlowsRequest, EndedFlowsRequest, AlertsRequest, PortsRequest, DropsRequest,
-                             BlockRequest, UnblockRequest, PolicyReloadRequest, CountersRequest, MetricsRequest,
-                             SubscribeRequest, SettledFlowRequest, SiteRequest>;
+using Request = std::variant<StatusRequest, LearnRequest, FlowsRequest, EndedFlowsRequest, AlertsRequest, PortsRequest,
+                             DropsRequest, BlockRequest, UnblockRequest, PolicyReloadRequest, CountersRequest,
+                             MetricsRequest, SubscribeRequest, SettledFlowRequest, SiteRequest>;
 
 // Reads one line, however hostile. Unknown commands, unknown or missing keys and another protocol version are errors.
 Result<Request> parse_request(std::string_view line);

@@ -41,4 +41,11 @@ void StreamLearning::save() {
   if (saves_failed_++ == 0) log_error("what was learned cannot be kept: {}", saved.error().message);
 }
 
+std::vector<std::pair<std::string, std::uint64_t>> learning_values(const StreamLearning& learning) {
+  auto values = named_counters(learning.learner().counters());
+  values.emplace_back("learned_saved", learning.saves());
+  values.emplace_back("learned_save_failed", learning.saves_failed());
+  return values;
+}
+
 }  // namespace spidd

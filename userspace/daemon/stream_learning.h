@@ -48,4 +48,7 @@ class StreamLearning {
   std::uint64_t saves_failed_ = 0;
 };
 
+// Counters of the section "learning", with what there is now.
+std::vector<std::pair<std::string, std::uint64_t>> learning_values(const StreamLearning& learning);
+
 }  // namespace spidd
