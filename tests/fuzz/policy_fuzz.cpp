@@ -25,6 +25,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     FUZZ_CHECK(rule.action != spidd::Action::block || rule.block_for <= policy->max_block);
     FUZZ_CHECK(rule.match.min_margin >= 0);
   }
+  for (const spidd::Expectation& expectation : policy->expectations) {
+    FUZZ_CHECK(!expectation.name.empty() && names.insert(expectation.name).second);
+    FUZZ_CHECK(expectation.action != spidd::Action::pass);
+    FUZZ_CHECK(expectation.action != spidd::Action::block || expectation.block_for <= policy->max_block);
+    FUZZ_CHECK(!expectation.words().empty());
+  }
   spidd::FlowFacts flow;
   flow.server.port = 443;
   for (const auto state : {spidd::IdentificationState::undecided, spidd::IdentificationState::identified,
@@ -32,7 +38,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     flow.state = state;
     flow.payload_packets = spidd::kRecordLimit;
     const spidd::Decision decision = spidd::decide(flow, *policy);
-    FUZZ_CHECK(decision.action == spidd::Action::pass || decision.rule < policy->rules.size());
+    FUZZ_CHECK(decision.action == spidd::Action::pass || decision.rule < policy->numbered());
     FUZZ_CHECK(decision.action != spidd::Action::block || policy->mode == spidd::Mode::enforce);
     FUZZ_CHECK(decision.action != spidd::Action::block || state != spidd::IdentificationState::undecided);
   }

@@ -89,6 +89,7 @@ start_sshd() {
   ssh-keygen -q -t ed25519 -N "" -f "$work/user_key"
   cat >"$work/sshd.conf" <<CONF
 ListenAddress $ssh_host:22
+ListenAddress $ssh_host:443
 HostKey $work/host_key
 AuthorizedKeysFile $work/user_key.pub
 StrictModes no
@@ -105,14 +106,14 @@ CONF
 }
 
 # ssh_session LOG KEYS...: an interactive session on a pseudo terminal; each KEYS line is typed key by key. KEYS "-wait FILE"
-# keeps the session open until FILE exists. True if the shell has done what was typed.
+# keeps the session open until FILE exists. True if the shell has done what was typed. $ssh_port, if it is not 22.
 # shellcheck disable=SC2094,SC2016 # the log is read until the prompt is there; the shell at the other end expands
 ssh_session() {
   local log=$1
   shift
   type_keys "$log" "$@" 'echo typed-$((6 * 7))' exit |
     in_ns client timeout $((60 * patience)) ssh -tt -i "$work/user_key" -o StrictHostKeyChecking=no -o ConnectTimeout=10 \
-      -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR "root@$ssh_host" >"$log" 2>&1 || true
+      -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -p "${ssh_port:-22}" "root@$ssh_host" >"$log" 2>&1 || true
   grep -q 'typed-42' "$log"
 }
 

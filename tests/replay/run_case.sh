@@ -3,7 +3,8 @@
 # Runs one replay case: `spidctl analyze --json` on its capture, compared with what is expected.
 #   run_case.sh SPIDCTL CASE_DIRECTORY [--update]
 # A case has input.pcap (or input.pcapng), expected.jsonl and a README.md that says where the capture is from; it may have
-# `arguments` (further words for spidctl; @POLICIES@ is the folder of the shipped policies) and `exit_code` (else 0).
+# `arguments` (further words for spidctl; @POLICIES@ is the folder of the shipped policies, @CASE@ that of the case) and
+# `exit_code` (else 0).
 # What changes whenever models are trained again (scores, margins, packets a verdict took) is not compared, nor are the
 # counters of the last line but flows and packets. --update writes expected.jsonl anew: read the difference before you
 # commit it.
@@ -21,7 +22,7 @@ comparable='
 
 arguments=()
 if [ -e "$case/arguments" ]; then
-  read -ra arguments <<<"$(sed "s|@POLICIES@|$source_root/policy|" "$case/arguments")"
+  read -ra arguments <<<"$(sed "s|@POLICIES@|$source_root/policy|; s|@CASE@|$case|" "$case/arguments")"
 fi
 wanted_exit=$(cat "$case/exit_code" 2>/dev/null || echo 0)
 work=$(mktemp -d)
