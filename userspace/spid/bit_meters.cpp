@@ -68,13 +68,13 @@ static_assert(kFifteenths.are_exact());
 // SPID 1.8 #2: share of zeros at each bit of the first 32 bytes, in sixteenths, by direction; first eight packets.
 void measure_byte_bit_value(const MeteredFlow& flow, MeterBins& bins) {
   for (const PayloadPacket& packet : first_packets(flow, 8)) {
-    const Payload bytes = payload_of(packet, kShareBytes);
-    if (bytes.empty()) continue;
-    std::uint64_t clear = 0;
-    for (const std::uint8_t byte : bytes) clear += kAllOnes - kSpreadBits[byte];
+    const std::size_t size = payload_of(packet, kShareBytes).size();
+    if (size == 0) continue;
+    std::uint64_t set = 0;
+    for (std::size_t i = 0; i < kShareBytes; ++i) set += kSpreadBits[packet.bytes[i]];  // zeros beyond the payload
     unsigned base = 128 * direction_index(packet);
-    for (const std::uint8_t zeros : std::bit_cast<std::array<std::uint8_t, 8>>(clear)) {
-      bins.add(base + kFifteenths(zeros, bytes.size()));
+    for (const std::uint8_t zeros : std::bit_cast<std::array<std::uint8_t, 8>>(size * kAllOnes - set)) {
+      bins.add(base + kFifteenths(zeros, size));
       base += 16;
     }
   }

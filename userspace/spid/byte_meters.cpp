@@ -10,13 +10,13 @@ namespace spidd {
 namespace {
 
 // The values of the bytes that the original's two meters of "the first 100 bytes" look at: by mistake it counts from
-// the beginning of the frame. Corrected: the payload that records carry.
+// the beginning of the frame. Corrected: the payload that records carry. `counts` is for counts that the flow lacks.
 template <MeterRules kRules>
-ByteCounts count_first_hundred_bytes(const MeteredFlow& flow, std::size_t packet) {
+const ByteCounts& count_first_hundred_bytes(const MeteredFlow& flow, std::size_t packet, ByteCounts& counts) {
   if constexpr (kRules == MeterRules::strict) {
     constexpr std::size_t kFrameBytes = 100;
     const std::size_t offset = flow.packets[packet].offset;
-    ByteCounts counts{};
+    counts.fill(0);
     for (const std::uint8_t byte : payload_of(flow.packets[packet], offset < kFrameBytes ? kFrameBytes - offset : 0)) {
       ++counts[byte];
     }
@@ -36,14 +36,23 @@ std::array<std::uint8_t, kValues> fold_counts(const ByteCounts& counts) {
   return folded;
 }
 
+// All bytes of the records, those beyond the payload too. Packets in turn, because the next increment of the same
+// counter would have to wait for the last.
+template <class Packets>
+void count_whole_records(const Packets& packets, std::span<ByteCounts> counts) {
+  for (std::size_t i = 0; i < kSnapLength; ++i) {
+    for (std::size_t p = 0; p < packets.size(); ++p) ++counts[p][packets[p].bytes[i]];
+  }
+}
+
 }  // namespace
 
 void count_bytes(std::span<const PayloadPacket> packets, std::span<ByteCounts> counts) {
   std::fill_n(counts.begin(), packets.size(), ByteCounts{});
-  // Packets in turn, because the next increment of the same counter would have to wait for the last.
-  for (std::size_t i = 0; i < kSnapLength; ++i) {
-    for (std::size_t p = 0; p < packets.size(); ++p) ++counts[p][packets[p].bytes[i]];
-  }
+  if (packets.size() == kSharedPackets)
+    count_whole_records(packets.first<kSharedPackets>(), counts);  // unrolled
+  else
+    count_whole_records(packets, counts);
   for (std::size_t p = 0; p < packets.size(); ++p) {
     const std::size_t beyond = kSnapLength - payload_of(packets[p]).size();
     counts[p][0] = static_cast<std::uint8_t>(counts[p][0] - beyond);
@@ -60,7 +69,8 @@ void measure_byte_frequency(const MeteredFlow& flow, MeterBins& bins) {
 template <MeterRules kRules>
 void measure_byte_frequency_of_first_bytes(const MeteredFlow& flow, MeterBins& bins) {
   const std::size_t packets = first_packets(flow, 8).size();
-  for (std::size_t i = 0; i < packets; ++i) bins.add_range(0, count_first_hundred_bytes<kRules>(flow, i));
+  ByteCounts own;
+  for (std::size_t i = 0; i < packets; ++i) bins.add_range(0, count_first_hundred_bytes<kRules>(flow, i, own));
 }
 
 template void measure_byte_frequency_of_first_bytes<MeterRules::corrected>(const MeteredFlow& flow, MeterBins& bins);
@@ -86,8 +96,10 @@ void measure_direction_byte_frequency(const MeteredFlow& flow, MeterBins& bins) 
 template <MeterRules kRules>
 void measure_first4_byte_frequency(const MeteredFlow& flow, MeterBins& bins) {
   const std::size_t packets = first_packets(flow, 4).size();
+  ByteCounts own;
   for (std::size_t i = 0; i < packets; ++i) {
-    bins.add_range(static_cast<unsigned>(64 * i), fold_counts<64>(count_first_hundred_bytes<kRules>(flow, i)));
+    const ByteCounts& counts = count_first_hundred_bytes<kRules>(flow, i, own);
+    bins.add_range(static_cast<unsigned>(64 * i), fold_counts<64>(counts));
   }
 }
 

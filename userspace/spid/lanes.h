@@ -15,14 +15,21 @@ namespace spidd {
 using ByteLanes __attribute__((vector_size(16))) = std::uint8_t;
 using WordLanes __attribute__((vector_size(16))) = std::uint16_t;
 
+inline constexpr WordLanes kWordNumbers = {0, 1, 2, 3, 4, 5, 6, 7};
 inline constexpr ByteLanes kByteNumbers = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
-// `from` need not be aligned. Requires: 16 bytes can be read there.
+// `from` need not be aligned. Requires: as many bytes can be read there.
 template <class Lanes>
 Lanes load_lanes(const void* from) {
   Lanes lanes;
   std::memcpy(&lanes, from, sizeof(lanes));
   return lanes;
+}
+
+// The first eight bytes as words. Requires: as many can be read.
+inline WordLanes widen_lanes(const std::uint8_t* from) {
+  using HalfLanes __attribute__((vector_size(8))) = std::uint8_t;
+  return __builtin_convertvector(load_lanes<HalfLanes>(from), WordLanes);
 }
 
 // Bit i: lane i is all ones, not zero. Requires: each lane is one of these.

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "userspace/spid/lanes.h"
 #include "userspace/spid/meters.h"
 
 namespace spidd {
@@ -33,18 +34,17 @@ unsigned burst_class(std::uint64_t bytes) {
 // Whether measure_length_fields() may find something: few packets have length fields. All places at once, no matter
 // where the payload ends.
 bool has_length_field(const PayloadPacket& packet) {
-  constexpr std::uint32_t kPlaces = 8;
-  std::uint32_t found = 0;
-  for (std::uint32_t at = 0; at < kPlaces; ++at) {
-    const std::uint32_t big = packet.bytes[at] * 256U + packet.bytes[at + 1];
-    const std::uint32_t little = packet.bytes[at + 1] * 256U + packet.bytes[at];
-    const std::uint32_t rest = packet.length - at - 2;
-    const bool fits = (big == rest) | (little == rest) | (big == packet.length) | (little == packet.length);
-    found |= fits ? 1 : 0;
-  }
+  if (packet.length > 0xffff) return true;
+  const WordLanes first = widen_lanes(packet.bytes.data());
+  const WordLanes second = widen_lanes(packet.bytes.data() + 1);
+  const WordLanes big = first << 8 | second;
+  const WordLanes little = second << 8 | first;
+  const WordLanes whole = WordLanes{} + static_cast<std::uint16_t>(packet.length);
+  const WordLanes rest = whole - 2 - kWordNumbers;
+  const auto found = static_cast<WordLanes>((big == rest) | (little == rest) | (big == whole) | (little == whole));
   std::uint32_t four;
   std::memcpy(&four, packet.bytes.data(), sizeof(four));
-  return found != 0 || four == packet.length - 4 || __builtin_bswap32(four) == packet.length - 4;
+  return bits_of(found, found) != 0 || four == packet.length - 4 || __builtin_bswap32(four) == packet.length - 4;
 }
 
 // Calls use(direction, bytes, index) for every burst that the other side answered.
