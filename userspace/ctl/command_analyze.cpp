@@ -245,7 +245,8 @@ Result<> prepare(const CommandLine& line, Profile profile, Analysis& analysis) {
     auto site = SiteLearning::open(std::move(settings), database->rules, warnings);
     for (const std::string& warning : warnings) fmt::print(stderr, "spidctl analyze: {}\n", warning);
     if (!site) return tl::unexpected(site.error());
-    if (auto appended = database->append(site->models()); !appended) return tl::unexpected(appended.error());
+    if (auto appended = add_learned_models(*database, site->models()); !appended)
+      return tl::unexpected(appended.error());
   }
   auto matcher = Matcher::build(*database, profile);
   if (!matcher) return tl::unexpected(matcher.error());

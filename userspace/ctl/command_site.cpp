@@ -89,7 +89,8 @@ Result<std::uint64_t> learn(const CommandLine& line, bool& failed) {
   if (!database) return tl::unexpected<Error>(database.error());
   auto site = open_site(line, database->rules);
   if (!site) return tl::unexpected<Error>(site.error());
-  if (auto appended = database->append(site->models()); !appended) return tl::unexpected<Error>(appended.error());
+  if (auto appended = add_learned_models(*database, site->models()); !appended)
+    return tl::unexpected<Error>(appended.error());
   auto matcher = Matcher::build(*database);
   if (!matcher) return tl::unexpected<Error>(matcher.error());
   auto policy = line.has("policy") ? load_policy(line.text("policy")) : Result<Policy>(builtin_policy());

@@ -30,7 +30,7 @@ Result<std::shared_ptr<const Matcher>> build_matcher(const DaemonConfig& config,
                                                      std::shared_ptr<const LogRatioScorer>* scorer = nullptr) {
   auto database = read_models(config);
   if (!database) return error_of(database);
-  if (auto appended = database->append(std::move(learned)); !appended) return error_of(appended);
+  if (auto appended = add_learned_models(*database, std::move(learned)); !appended) return error_of(appended);
   auto matcher = Matcher::build(*database);
   if (!matcher) return error_of(matcher);
   if (scorer != nullptr) *scorer = std::make_shared<const LogRatioScorer>(database->models);

@@ -17,7 +17,7 @@ Result<std::unique_ptr<SiteJudge>> SiteJudgement::of(ModelDatabase shipped) {
 
 Result<> SiteJudgement::use(ModelDatabase site) {
   ModelDatabase all = shipped_;
-  if (auto appended = all.append(std::move(site)); !appended) return appended;
+  if (auto appended = add_learned_models(all, std::move(site)); !appended) return appended;
   auto matcher = Matcher::build(all);
   if (!matcher) return tl::unexpected<Error>(matcher.error());
   matcher_ = std::move(*matcher);

@@ -61,6 +61,19 @@ bool is_held_out(const JudgedSample& sample, bool by_service, unsigned fold) {
   return (by_service ? sample.service_fold : sample.flow_fold) == fold;
 }
 
+// The model as if it had seen fewer flows.
+ProtocolModel scaled(const ProtocolModel& model, double factor) {
+  ProtocolModel out = model;
+  out.measurements = {};
+  for (unsigned row = 0; row < kRowCount; ++row) {
+    out.counters[row] = static_cast<std::uint32_t>(std::ceil(static_cast<double>(model.counters[row]) * factor));
+    out.measurements[row / kBinsPerMeter] += out.counters[row];
+  }
+  out.flows = static_cast<std::uint32_t>(static_cast<double>(model.flows) * factor);
+  out.payload_packets = static_cast<std::uint64_t>(static_cast<double>(model.payload_packets) * factor);
+  return out;
+}
+
 // A damaged state may hold flows that the counters never saw.
 bool covers(const ProtocolModel& model, const Fingerprint& flow) {
   return model.flows > 0 && model.payload_packets >= flow.payload_packets &&
@@ -123,6 +136,22 @@ ModelDatabase site_models(const std::map<SiteKey, SiteRecord>& decided, MeterRul
   for (const auto& [key, record] : decided)
     if (record.state == SiteState::accepted) add_service(record, database);
   return database;
+}
+
+Result<> add_learned_models(ModelDatabase& shipped, ModelDatabase learned) {
+  const auto merged = [&shipped](const ProtocolModel& site) {
+    if (site.origin != Origin::site) return false;
+    const auto same = std::ranges::find_if(shipped.models, [&site](const ProtocolModel& model) {
+      return model.label == site.label && model.transport == site.transport && model.view == site.view;
+    });
+    if (same == shipped.models.end() || same->category == Category::tunnel || same->flows == 0) return false;
+    const double say = std::min(1.0, static_cast<double>(same->flows) / static_cast<double>(site.flows));
+    same->merge(say < 1 ? scaled(site, say) : site);
+    same->origin = Origin::site;
+    return true;
+  };
+  if (learned.rules == shipped.rules && learned.snap == shipped.snap) std::erase_if(learned.models, merged);
+  return shipped.append(std::move(learned));
 }
 
 Result<SiteRates> measure_rates(const std::map<SiteKey, SiteRecord>& decided, MeterRules rules, SiteJudge& judge) {

@@ -45,6 +45,11 @@ double upper_limit_95(std::uint64_t count, std::uint64_t total);
 // Models of the accepted services, one a label, transport and view.
 ModelDatabase site_models(const std::map<SiteKey, SiteRecord>& decided, MeterRules rules);
 
+// Puts models of the site, and others that were learned, beside the shipped ones. What the site has of a label that is
+// shipped is added to it, with at most as much say as the shipped flows have: of a few services alone, a model would be
+// so sharp that every tunnel through the same carrier looked like it.
+Result<> add_learned_models(ModelDatabase& shipped, ModelDatabase learned);
+
 // Judges every sample of the accepted services, in folds: a client of a service, or where it has one, a stretch of
 // time, is left out of the models that judge it. Takes the time of a dozen builds of a matcher.
 Result<SiteRates> measure_rates(const std::map<SiteKey, SiteRecord>& decided, MeterRules rules, SiteJudge& judge);
