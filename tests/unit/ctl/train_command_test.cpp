@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// spidctl train by label, filter and live flow; explain and analyze of what it made.
+#include <gmock/gmock.h>
+#include <poll.h>
+
+#include <atomic>
+#include <filesystem>
+#include <numeric>
+#include <thread>
+
+#include "tests/support/capture_writer.h"
+#include "tests/support/packet_builder.h"
+#include "userspace/ctl/command.h"
+#include "userspace/ctl/explain_input.h"
+#include "userspace/ctl/explanation.h"
+#include "userspace/ctl/strict_analysis.h"
+#include "userspace/daemon/control_socket.h"
+#include "userspace/daemon/requests.h"
+#include "userspace/spid/database_header.h"
+
+namespace spidd {
+namespace {
+
+namespace fs = std::filesystem;
+using test::CaptureWriter;
+using test::MemoryFile;
+using test::PacketBuilder;
+using testing::HasSubstr;
+
+constexpr std::uint64_t kSecond = 1'000'000'000;
+
+// Three questions and answers over UDP to `port`, by so many clients.
+void add_exchanges(CaptureWriter& capture, unsigned clients, std::uint16_t port, const std::string& word) {
+  for (unsigned i = 0; i < clients; ++i) {
+    const auto client_port = static_cast<std::uint16_t>(40000 + i);
+    for (unsigned k = 0; k < 3; ++k) {
+      const std::uint64_t time = kSecond * (1000 + i) + k * 1000;
+      capture.add(time,
+                  PacketBuilder().ipv4("10.0.0.1", "10.0.0.2").udp(client_port, port).payload(word + "?").build());
+      capture.add(time + 500,
+                  PacketBuilder().ipv4("10.0.0.2", "10.0.0.1").udp(port, client_port).payload(word + "!!!").build());
+    }
+  }
+}
+
+class TrainCommand : public testing::Test {
+ protected:
+  TrainCommand() {
+    std::string pattern = testing::TempDir() + "spidd-train-XXXXXX";
+    root_ = ::mkdtemp(pattern.data());
+    CaptureWriter writer;
+    add_exchanges(writer, 12, 53, "name of a host");
+    add_exchanges(writer, 12, 99, "zzzzzzzzzz");
+    capture_.emplace(writer.bytes());
+  }
+  ~TrainCommand() override { fs::remove_all(root_); }
+
+  std::string path(const std::string& name) const { return root_ + "/" + name; }
+  int train(std::vector<std::string> words, const std::string& socket = "") {
+    testing::internal::CaptureStdout();
+    words.insert(words.begin(), {"--into", path("models")});
+    const int code = command_train({socket, words});
+    testing::internal::GetCapturedStdout();
+    return code;
+  }
+  void train_both() {
+    ASSERT_EQ(train({"--label", "names", "--filter", "port 53", capture_->path()}), kExitDone);
+    ASSERT_EQ(train({"--label", "zed", "--filter", "port 99", "--category", "tunnel", capture_->path()}), kExitDone);
+  }
+  ModelDatabase models() const {
+    auto loaded = load_models(path("models"));
+    EXPECT_TRUE(loaded) << loaded.error().message;
+    return loaded ? *loaded : ModelDatabase{};
+  }
+
+  std::string root_;
+  std::optional<MemoryFile> capture_;
+};
+
+TEST_F(TrainCommand, LearnsWhatTheFilterLetsThroughAndAddsWhatComesLater) {
+  ASSERT_EQ(train({"--label", "names", "--filter", "udp port 53", capture_->path()}), kExitDone);
+  const ModelDatabase once = models();
+  const ProtocolModel* model = once.find("names", Transport::udp);
+  ASSERT_NE(model, nullptr);
+  EXPECT_EQ(model->flows, 12U);
+  EXPECT_EQ(model->payload_packets, 72U);
+  EXPECT_NE(once.find("names", Transport::udp, View::to_server), nullptr);
+  EXPECT_EQ(once.find("names", Transport::udp, View::to_server)->payload_packets, 36U);
+  ASSERT_EQ(train({"--label", "names", "--filter", "udp port 53", capture_->path()}), kExitDone);
+  const ModelDatabase twice = models();
+  for (std::size_t i = 0; i < once.models.size(); ++i) {
+    EXPECT_EQ(twice.models[i].flows, 2 * once.models[i].flows);
+    for (unsigned row = 0; row < kRowCount; ++row)
+      ASSERT_EQ(twice.models[i].counters[row], 2 * once.models[i].counters[row]) << row;
+  }
+  EXPECT_EQ(twice.creator.substr(0, 6), "spidd ");
+}
+
+TEST_F(TrainCommand, MakesStrictModelsAndKeepsThemStrict) {
+  ASSERT_EQ(train({"--strict", "--label", "names", "--filter", "port 53", capture_->path()}), kExitDone);
+  EXPECT_EQ(models().rules, MeterRules::strict);
+  ASSERT_EQ(train({"--label", "zed", "--filter", "port 99", capture_->path()}), kExitDone);
+  EXPECT_EQ(models().rules, MeterRules::strict);
+  fs::remove_all(path("models"));
+  ASSERT_EQ(train({"--label", "zed", "--filter", "port 99", capture_->path()}), kExitDone);
+  EXPECT_EQ(train({"--strict", "--label", "names", capture_->path()}), kExitFailed);
+  EXPECT_EQ(models().find("names", Transport::udp), nullptr);
+}
+
+TEST_F(TrainCommand, RefusesCommandLinesThatSayTooLittleOrTooMuch) {
+  EXPECT_EQ(train({}), kExitUsage);
+  EXPECT_EQ(train({"--filter", "port 53", capture_->path()}), kExitUsage);
+  EXPECT_EQ(train({"--from-flow", "7"}), kExitUsage);
+  EXPECT_EQ(train({"--from-flow", "7", "--label", "x", capture_->path()}), kExitUsage);
+  EXPECT_EQ(train({"--label", "Not A Label", capture_->path()}), kExitFailed);
+  EXPECT_EQ(train({"--label", "names", "--filter", "port port", capture_->path()}), kExitFailed);
+  EXPECT_EQ(train({"--label", "names", path("missing.pcap")}), kExitFailed);
+  EXPECT_FALSE(fs::exists(path("models")));
+}
+
+TEST_F(TrainCommand, StampsThresholdsThatWereFoundAmongAllModels) {
+  fs::create_directories(path("tree/names"));
+  fs::create_directories(path("tree/zed"));
+  for (const char* name : {"tree/names/a.pcap", "tree/names/b.pcap", "tree/zed/a.pcap", "tree/zed/b.pcap"})
+    fs::copy_file(capture_->path(), path(name));
+  ASSERT_EQ(train({"--calibrate", path("tree")}), kExitDone);
+  EXPECT_TRUE(models().thresholds_for);
+  EXPECT_TRUE(thresholds_fit(models()));
+  ASSERT_EQ(train({"--label", "more", capture_->path()}), kExitDone);
+  EXPECT_NE(*models().thresholds_for, background_hash(models()));
+}
+
+TEST_F(TrainCommand, LearnsFromAFlowOfTheDaemon) {
+  train_both();
+  SettledFlow flow;
+  flow.key.transport = Transport::udp;
+  std::vector<PayloadPacket> packets(5);
+  for (PayloadPacket& packet : packets) packet.length = packet.captured = 30;
+  AttributeMeters().measure(packets, flow.fingerprint);
+  flow.view = View::to_server;
+
+  ControlSettings settings;
+  settings.socket_path = path("control.sock");
+  auto socket = ControlSocket::open(settings, [](std::string_view reason) { return error_line(reason); });
+  ASSERT_TRUE(socket);
+  std::atomic<bool> stopping = false;
+  std::thread server([&] {
+    while (!stopping) {
+      pollfd ready{socket->fd(), POLLIN, 0};
+      ::poll(&ready, 1, 5);
+      socket->serve([&](std::string_view line) {
+        const auto request = parse_request(line);
+        const bool known = request && std::get<SettledFlowRequest>(*request).id == 7;
+        return ControlSocket::Reply{
+            known ? success_line(settled_flow_json(flow, MeterRules::corrected)) : error_line("no such flow"), false};
+      });
+    }
+  });
+  const auto before = models().find("zed", Transport::udp, View::to_server)->flows;
+  EXPECT_EQ(train({"--from-flow", "7", "--label", "zed"}, settings.socket_path), kExitDone);
+  EXPECT_EQ(train({"--from-flow", "7", "--label", "new"}, settings.socket_path), kExitDone);
+  EXPECT_EQ(train({"--from-flow", "8", "--label", "new"}, settings.socket_path), kExitFailed);
+  stopping = true;
+  server.join();
+  const ModelDatabase after = models();
+  const ProtocolModel* zed = after.find("zed", Transport::udp, View::to_server);
+  EXPECT_EQ(zed->flows, before + 1);
+  EXPECT_EQ(zed->category, Category::tunnel);
+  EXPECT_EQ(zed->captures, 1U);
+  const ProtocolModel* fresh = after.find("new", Transport::udp, View::to_server);
+  ASSERT_NE(fresh, nullptr);
+  EXPECT_EQ(fresh->flows, 1U);
+  EXPECT_EQ(fresh->payload_packets, 5U);
+  EXPECT_FALSE(fresh->has_evidence());
+}
+
+TEST_F(TrainCommand, ExplanationsAddUpToTheScores) {
+  train_both();
+  const ModelDatabase database = models();
+  for (const Profile profile : {Profile::background, Profile::classic34, Profile::classic15}) {
+    const auto matcher = std::make_shared<const Matcher>(std::move(*Matcher::build(database, profile)));
+    const auto flow = measure_flow_of_capture({capture_->path(), "", {"udp 10.0.0.2:53 10.0.0.1:40003"}}, matcher);
+    ASSERT_TRUE(flow) << flow.error().message;
+    const auto explanation = explain_flow(*matcher, database, *flow, "");
+    ASSERT_TRUE(explanation) << explanation.error().message;
+    EXPECT_EQ(matcher->models()[explanation->best.model].label, "names");
+    EXPECT_EQ(matcher->models()[explanation->second.model].label, "zed");
+    for (const auto& side : {explanation->best, explanation->second})
+      EXPECT_NEAR(std::accumulate(side.parts.begin(), side.parts.end(), 0.0), side.score, 2e-3)
+          << profile_name(profile);
+    for (std::size_t i = 1; i < explanation->meters.size(); ++i)
+      EXPECT_GE(std::abs(explanation->difference(explanation->meters[i - 1])),
+                std::abs(explanation->difference(explanation->meters[i])));
+    const std::string text = explanation_text(*explanation, *matcher, *flow);
+    EXPECT_THAT(text, HasSubstr("udp 10.0.0.1:40003 -> 10.0.0.2:53"));
+    EXPECT_THAT(text, HasSubstr(fmt::format("profile {}", profile_name(profile))));
+    const auto json = explanation_json(*explanation, *matcher, *flow);
+    EXPECT_EQ(json["best"]["label"], "names");
+    EXPECT_EQ(json["meters"].size(), explanation->meters.size());
+    EXPECT_FALSE(explain_flow(*matcher, database, *flow, "xyz"));
+    EXPECT_EQ(matcher->models()[explain_flow(*matcher, database, *flow, "names")->second.model].label, "names");
+  }
+}
+
+TEST_F(TrainCommand, ExplanationsNeedAFlowThatIsThere) {
+  train_both();
+  const auto matcher = std::make_shared<const Matcher>(std::move(*Matcher::build(models())));
+  const auto error_of = [&](std::vector<std::string> words) {
+    const auto flow = measure_flow_of_capture({capture_->path(), "", std::move(words)}, matcher);
+    return flow ? "found" : flow.error().message;
+  };
+  EXPECT_EQ(error_of({"udp", "10.0.0.1:40003", "10.0.0.2:53"}), "found");
+  EXPECT_THAT(error_of({"tcp", "10.0.0.1:40003", "10.0.0.2:53"}), HasSubstr("there is no such flow"));
+  EXPECT_THAT(error_of({"12345"}), HasSubstr("there is no such flow"));
+  EXPECT_THAT(error_of({"abc"}), HasSubstr("'abc' is no flow_id"));
+  EXPECT_THAT(error_of({"udp", "1"}), HasSubstr("say the flow as"));
+}
+
+class Collected final : public ReplayWriter {
+ public:
+  void decision(const FlowView& view, const Decision&, std::string& out) override {
+    out += fmt::format("alert {}\n", view.label->label);
+  }
+  void flow_ended(const FlowView& view, const FlowTotals& totals, EndReason, std::string& out) override {
+    out += fmt::format("{} {} {}\n", view.label == nullptr ? "?" : view.label->label, view.flow.verdict.payload_packets,
+                       totals.counters.packets[0]);
+  }
+};
+
+TEST_F(TrainCommand, StrictSessionsHaveOneVerdictEach) {
+  ASSERT_EQ(train({"--strict", "--label", "names", "--filter", "port 53", capture_->path()}), kExitDone);
+  ASSERT_EQ(train({"--label", "zed", "--filter", "port 99", "--category", "tunnel", capture_->path()}), kExitDone);
+  const ModelDatabase database = models();
+  CaptureWriter writer;
+  add_exchanges(writer, 1, 53, "name of a host");
+  add_exchanges(writer, 1, 99, "zzzzzzzzzz");
+  const MemoryFile few(writer.bytes());
+  for (const Profile profile : {Profile::classic34, Profile::classic15}) {
+    auto policy = builtin_policy();
+    for (Rule& rule : policy.rules) rule.match.min_score = -100;
+    const StrictAnalysis how{std::make_shared<const Matcher>(std::move(*Matcher::build(database, profile))),
+                             std::make_shared<const Policy>(policy), ""};
+    Collected lines;
+    std::string text;
+    StrictSums sums;
+    ASSERT_TRUE(analyze_strictly(
+        few.path(), how, lines, [&](std::string_view part) { text += part; }, sums));
+    EXPECT_EQ(sums.packets, 12U);
+    EXPECT_EQ(sums.sessions, 2U);
+    EXPECT_THAT(text, HasSubstr("names 6 3\n"));
+    EXPECT_THAT(text, HasSubstr("alert zed\n"));
+    EXPECT_THAT(text, HasSubstr("zed 6 3\n"));
+  }
+}
+
+}  // namespace
+}  // namespace spidd
