@@ -7,7 +7,9 @@
 
 #include <filesystem>
 #include <fstream>
+#include <string>
 
+#include "bpf/abi.h"
 #include "tests/bpf/live_network.h"
 #include "userspace/capture/bpf_attach.h"
 #include "userspace/capture/bpf_datapath.h"
@@ -224,8 +226,8 @@ TEST_F(LiveHooks, PinnedMapsOfAnotherVersionInUseAreAnError) {
   }
   const auto refused = BpfDatapath::start(settings_);
   ASSERT_FALSE(refused);
-  EXPECT_NE(refused.error().message.find("version 999, this spidd speaks version 1"), std::string::npos)
-      << refused.error().message;
+  const std::string versions = "version 999, this spidd speaks version " + std::to_string(SPIDD_ABI_VERSION);
+  EXPECT_NE(refused.error().message.find(versions), std::string::npos) << refused.error().message;
   EXPECT_TRUE(std::filesystem::exists(settings_.pin_directory));
   ASSERT_TRUE(remove_pinned_datapath(settings_));
   EXPECT_EQ(xdp_program_id(live::kInterface), 0U);
