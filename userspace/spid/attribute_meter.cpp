@@ -84,8 +84,8 @@ void Fingerprint::clear() {
   payload_packets = 0;
 }
 
-// Bins are read out when a few more meters have counted in bins of their own: wide loads of what narrow stores have just
-// written would wait for them. With more bins than that the counters would leave the first-level cache.
+// Bins are read out when a few more meters have counted in bins of their own: wide loads of what narrow stores have
+// just written would wait for them. With more bins than that the counters would leave the first-level cache.
 constexpr unsigned kMetersAtOnce = 4;
 
 struct AttributeMeters::Scratch {

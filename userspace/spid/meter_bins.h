@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// Where a single attribute meter counts: 256 bins, emptied by reading them out, so that a few of these objects serve all
-// meters in turn and stay in the first-level cache. Private to spid/.
+// Where a single attribute meter counts: 256 bins, emptied by reading them out, so that a few of these objects serve
+// all meters in turn and stay in the first-level cache. Private to spid/.
 #pragma once
 
 #include <array>
