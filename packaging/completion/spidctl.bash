@@ -3,7 +3,7 @@
 # Completion of spidctl's commands and options for bash.
 _spidctl() {
   local word=${COMP_WORDS[COMP_CWORD]} command='' i
-  local commands="status flows alerts ports drops block unblock metrics analyze explain policy models train learn version"
+  local commands="status flows alerts ports drops block unblock metrics analyze explain policy models train learn site version"
   for ((i = 1; i < COMP_CWORD; i++)); do
     case ${COMP_WORDS[i]} in
       --socket) ((i++)) ;;
@@ -29,12 +29,16 @@ _spidctl() {
     block) options+=" --for --json" ;;
     unblock) options+=" --json" ;;
     analyze)
-      options+=" --json --policy --models --filter --threads --max-flows --profile --strict-sessions"
+      options+=" --json --policy --models --filter --threads --max-flows --profile --strict-sessions --site"
       ;;
     explain) options+=" --capture --filter --models --profile --against --json" ;;
     learn)
       options+=" --category --family --state --models --policy --filter --occasion-gap --json"
       [ "${COMP_WORDS[COMP_CWORD - 1]}" = learn ] && options+=" list show name merge forget export from"
+      ;;
+    site)
+      options+=" --for --all-clear --label --as --category --state --models --policy --filter --json"
+      [ "${COMP_WORDS[COMP_CWORD - 1]}" = site ] && options+=" status record review accept reject undo forget learn"
       ;;
     policy) [ "${COMP_WORDS[COMP_CWORD - 1]}" = policy ] && options+=" check reload" ;;
     train)
@@ -47,9 +51,9 @@ _spidctl() {
       [ "${COMP_WORDS[COMP_CWORD - 1]}" = models ] && options+=" list show merge rename forget export import"
       ;;
   esac
-  if [[ $word == -* ]] || [[ $command =~ ^(policy|models|learn)$ && ${COMP_WORDS[COMP_CWORD - 1]} == "$command" ]]; then
+  if [[ $word == -* ]] || [[ $command =~ ^(policy|models|learn|site)$ && ${COMP_WORDS[COMP_CWORD - 1]} == "$command" ]]; then
     mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")
-  elif [[ $command =~ ^(analyze|explain|policy|train|learn)$ ]]; then
+  elif [[ $command =~ ^(analyze|explain|policy|train|learn|site)$ ]]; then
     mapfile -t COMPREPLY < <(compgen -f -- "$word")
   else
     mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")

@@ -286,6 +286,51 @@ TEST_F(SiteLearningTest, AFlowIsNotJudgedByItself) {
   EXPECT_NE(progress.missing.back().find("192.0.2.2:443/tcp/https"), std::string::npos);
 }
 
+ProtocolModel model_of(const char* label, Category category, Origin origin, std::uint16_t kind, int flows) {
+  ProtocolModel model;
+  model.label = model.family = label;
+  model.category = category;
+  model.origin = origin;
+  for (int i = 0; i < flows; ++i) model.add(site_flow(1, 1, label, i, kind).fingerprint);
+  return model;
+}
+
+TEST(AddLearnedModels, AddsTheSiteToTheShippedModelOfItsLabel) {
+  ModelDatabase shipped;
+  shipped.models = {model_of("https", Category::encrypted, Origin::shipped, 1, 10)};
+  ModelDatabase site;
+  site.models = {model_of("https", Category::encrypted, Origin::site, 2, 4),
+                 model_of("till", Category::plain, Origin::site, 3, 4)};
+  ASSERT_TRUE(add_learned_models(shipped, site));
+  ASSERT_EQ(shipped.models.size(), 2U);
+  EXPECT_EQ(shipped.models[0].flows, 14U);
+  EXPECT_EQ(shipped.models[0].origin, Origin::site);
+  EXPECT_EQ(shipped.models[0].counters[1], 80U);
+  EXPECT_EQ(shipped.models[0].counters[2], 32U);
+  EXPECT_EQ(shipped.models[1].label, "till");
+}
+
+TEST(AddLearnedModels, GivesTheSiteNoMoreSayThanWhatIsShipped) {
+  ModelDatabase shipped;
+  shipped.models = {model_of("https", Category::encrypted, Origin::shipped, 1, 10)};
+  ModelDatabase site;
+  site.models = {model_of("https", Category::encrypted, Origin::site, 2, 1000)};
+  ASSERT_TRUE(add_learned_models(shipped, site));
+  EXPECT_EQ(shipped.models[0].counters[1], 80U);
+  EXPECT_EQ(shipped.models[0].counters[2], 80U);
+  EXPECT_EQ(shipped.models[0].flows, 20U);
+}
+
+TEST(AddLearnedModels, LeavesTunnelsAndWhatNobodyAcceptedAlone) {
+  ModelDatabase shipped;
+  shipped.models = {model_of("vpn", Category::tunnel, Origin::shipped, 1, 10)};
+  ModelDatabase learned;
+  learned.models = {model_of("vpn", Category::plain, Origin::site, 2, 10)};
+  ASSERT_TRUE(add_learned_models(shipped, learned));
+  ASSERT_EQ(shipped.models.size(), 2U);
+  EXPECT_EQ(shipped.models[0].counters[2], 0U);
+}
+
 TEST(UpperLimit, IsThatOfClopperAndPearson) {
   EXPECT_NEAR(upper_limit_95(0, 1373), 1 - std::pow(0.05, 1.0 / 1373), 1e-9);  // 0.22 %
   EXPECT_NEAR(upper_limit_95(1, 100), 0.0466, 1e-4);
