@@ -13,6 +13,7 @@ StreamLearning::StreamLearning(const LearnerSettings& settings)
 Result<> StreamLearning::open(const std::string& state_directory) {
   directory_ = state_directory;
   auto loaded = load_learned(learner_, directory_);
+  if (!loaded && loaded.error().code != 0) directory_.clear();
   saved_version_ = learner_.version();
   return loaded;
 }

@@ -19,7 +19,7 @@ class StreamLearning {
   explicit StreamLearning(const LearnerSettings& settings);
 
   // Before the study starts: continues what is kept in the directory, and keeps what is learned there from now on. The
-  // error of a damaged file; learning then begins anew.
+  // error of a damaged file: learning then begins anew; or of one that cannot be read: then nothing is kept either.
   Result<> open(const std::string& state_directory);
 
   // Called with every cluster that is promoted.

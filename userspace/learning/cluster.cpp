@@ -10,9 +10,9 @@ namespace spidd {
 
 namespace {
 
-constexpr float kThresholdShare = 0.5F;  // of the median score of members
-constexpr float kLeastThreshold = 0.2F;
-constexpr float kMostThreshold = 0.6F;
+constexpr float kThresholdShare = 0.3F;  // of the median score of members
+constexpr float kLeastThreshold = 0.1F;
+constexpr float kMostThreshold = 0.4F;
 
 // FNV-1a
 class Hash {

@@ -364,9 +364,8 @@ Result<> load_learned(UnknownLearner& learner, const std::string& directory) {
   }
   std::error_code code;
   std::filesystem::rename(path, path + ".damaged", code);
-  return fail("{}: {}; {}", path, state.error().message,
-              code ? "it could not be kept aside: " + code.message()
-                   : fmt::format("it is kept as {}.damaged, and learning begins anew", path));
+  if (code) return fail_errno(code.value(), "{}: {}; it cannot be kept aside", path, state.error().message);
+  return fail("{}: {}; it is kept as {}.damaged, and learning begins anew", path, state.error().message, path);
 }
 
 }  // namespace spidd

@@ -28,7 +28,8 @@ Result<LearnedState> parse_learned_body(std::string_view body);
 Result<> save_learned(const UnknownLearner& learner, const std::string& directory);
 
 // Into the learner. A missing file is no error. A damaged one is renamed to clusters.damaged, so that it is neither
-// used nor overwritten, and is an error that says so; the learner is then as it was.
+// used nor overwritten, and is an error that says so. Where that is not possible, or the file cannot be read, the error
+// has a code, and nothing may be saved over it. With an error the learner is as it was.
 Result<> load_learned(UnknownLearner& learner, const std::string& directory);
 
 }  // namespace spidd
