@@ -9,7 +9,7 @@ namespace spidd {
 namespace {
 
 std::string_view label_of(const FlowView& view) {
-  return view.label != nullptr ? std::string_view(view.label->label)
+  return view.label != nullptr ? shown_label(view.flow.verdict, view.label)
                                : verdict_class_name(view.flow.verdict.verdict_class);
 }
 

@@ -61,7 +61,7 @@ bool EventSink::block(const FlowView& view, const Decision& decision, Block& mad
   order.now = clock_();
   order.duration = decision.block_for;
   order.rule = policy_->name_of(decision.rule);
-  order.label = view.label == nullptr ? "" : view.label->label;
+  order.label = shown_label(view.flow.verdict, view.label);
   order.rule_number = decision.rule;
   auto block = enforcer_.block(std::move(order));
   const Timestamp now = clock_();

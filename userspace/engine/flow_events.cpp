@@ -7,12 +7,17 @@ EventFlow event_flow(const Flow& flow, std::string_view interface) {
   return {event_flow_id(flow.key, flow.start), interface, flow.client(), flow.server(), flow.key.transport};
 }
 
+std::string_view shown_label(const Verdict& verdict, const ModelSummary* label) {
+  if (label == nullptr) return {};
+  return verdict.verdict_class == VerdictClass::tunnel ? verdict_class_name(VerdictClass::tunnel) : label->label;
+}
+
 EventSpid event_spid(const Verdict& verdict, const ModelSummary* label, bool with_tunnel_scores) {
   EventSpid spid;
   spid.state = verdict.state;
   spid.verdict_class = verdict.verdict_class;
   if (label != nullptr) {
-    spid.label = label->label;
+    spid.label = shown_label(verdict, label);
     spid.family = label->family;
     spid.category = label->category;
   }
@@ -25,6 +30,7 @@ EventSpid event_spid(const Verdict& verdict, const ModelSummary* label, bool wit
   spid.divergence = static_cast<double>(verdict.divergence);
   spid.one_way = verdict.one_way;
   spid.fully_encrypted = verdict.fully_encrypted;
+  spid.basis = verdict.basis;
   spid.payload_packets = verdict.payload_packets;
   return spid;
 }

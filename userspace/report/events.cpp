@@ -28,8 +28,7 @@ void write_flow(JsonWriter& json, const EventFlow& flow) {
 }
 
 std::string_view label_of(const EventSpid& spid) {
-  if (spid.state != IdentificationState::identified) return kUnknown;
-  return spid.verdict_class == VerdictClass::tunnel ? verdict_class_name(VerdictClass::tunnel) : spid.label;
+  return spid.state == IdentificationState::identified ? spid.label : kUnknown;
 }
 
 std::string_view category_of(const EventSpid& spid) {
@@ -49,6 +48,7 @@ void write_spid(JsonWriter& json, const EventSpid& spid) {
   if (spid.tunnel_margin) json.real("tunnel_margin", *spid.tunnel_margin);
   json.real("divergence", spid.divergence);
   if (spid.one_way) json.boolean("one_way", true);
+  if (spid.basis != LabelBasis::scores) json.text("basis", label_basis_name(spid.basis));
   if (spid.fully_encrypted) json.boolean("fully_encrypted", true);
   json.integer("payload_packets", spid.payload_packets);
   json.close();

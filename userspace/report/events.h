@@ -33,8 +33,7 @@ struct EventFlow {
   Transport transport = Transport::tcp;
 };
 
-// What SPID says. Unless identified, label and category are written "unknown", whatever is here; the label of a tunnel
-// of unknown tool is written "tunnel".
+// What SPID says. Unless identified, label and category are written "unknown", whatever is here.
 struct EventSpid {
   IdentificationState state = IdentificationState::undecided;
   std::string_view label;
@@ -46,9 +45,10 @@ struct EventSpid {
   double margin = 0;
   std::optional<double> tunnel_score;  // written with alerts and drops
   std::optional<double> tunnel_margin;
-  double divergence = 0;         // of the original, from the label's model
-  bool one_way = false;          // written only if it is so
-  bool fully_encrypted = false;  // the same
+  double divergence = 0;                  // of the original, from the label's model
+  bool one_way = false;                   // written only if it is so
+  LabelBasis basis = LabelBasis::scores;  // written if the label does not rest on the flow's own scores
+  bool fully_encrypted = false;           // the same
   unsigned payload_packets = 0;
 };
 
@@ -109,7 +109,7 @@ struct LearnedEvent {
   std::uint64_t payload_packets = 0;
   std::uint64_t clients = 0;
   std::uint64_t servers = 0;
-  Endpoint server;  // of most flows
+  Endpoint server;         // of most flows
   double consistency = 0;  // median score of its flows against the others of it, bits per measurement
 };
 

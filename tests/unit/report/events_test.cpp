@@ -119,12 +119,11 @@ TEST(Events, AFlowWithoutALabelHasAClassAllTheSame) {
   EXPECT_EQ(json_of(event).at("spid").at("class"), "fully-encrypted");
 }
 
-TEST(Events, ATunnelOfUnknownToolIsCalledATunnel) {
+TEST(Events, ALabelThatRestsOnSomethingElseSaysSo) {
   FlowEvent event = flow_event();
-  event.spid.verdict_class = VerdictClass::tunnel;
-  EXPECT_EQ(json_of(event).at("spid").at("label"), "tunnel");
-  EXPECT_EQ(json_of(event).at("spid").at("family"), "obfuscated");
-  EXPECT_EQ(json_of(event).at("spid").at("class"), "tunnel");
+  EXPECT_FALSE(json_of(event).at("spid").contains("basis"));
+  event.spid.basis = LabelBasis::endpoint;
+  EXPECT_EQ(json_of(event).at("spid").at("basis"), "endpoint");
 }
 
 TEST(Events, AFullyEncryptedFlowSaysSoWhateverItsLabel) {
