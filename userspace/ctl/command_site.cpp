@@ -57,7 +57,9 @@ Result<ordered_json> ask_directory(const CommandLine& line, const ordered_json& 
   std::vector<std::string> known;
   const auto request = parse_site_request(nlohmann::json(words), known);
   if (!request) return tl::unexpected<Error>(request.error());
-  auto site = open_site(line, MeterRules::corrected);
+  const auto shipped = load_shipped(line);
+  if (!shipped) return tl::unexpected<Error>(shipped.error());
+  auto site = open_site(line, shipped->rules);
   if (!site) return tl::unexpected<Error>(site.error());
   bool changed = false;
   return answer_site(

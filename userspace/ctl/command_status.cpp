@@ -84,6 +84,8 @@ void print_status(const json& status) {
             fmt::format("{}, {} rules", policy.empty() ? "built-in" : policy, number_at(status, "/policy/rules")));
   print_row("models",
             fmt::format("{} from {}", number_at(status, "/models/count"), text_at(status, "/models/directory")));
+  if (const auto site = status.find("site"); site != status.end() && site->contains("ready"))
+    print_row("site", site->at("ready") == true ? "learned" : "not learned: see spidctl site status");
   for (const json& warning : array_at(status, "/warnings"))
     if (warning.is_string()) print_row("warning", warning.get_ref<const std::string&>());
 }

@@ -65,7 +65,12 @@ Result<SiteLearning> SiteLearning::open(SiteSettings settings, MeterRules rules,
     site.decided_.insert_or_assign(key, std::move(record));
   }
   site.recorder_.restore(contents->recording.since, contents->recording.until);
-  for (SiteRecord& record : contents->recording.records) site.recorder_.put(std::move(record.service));
+  for (SiteRecord& record : contents->recording.records) {
+    // After a crash between two files a decision may be in one and what it was about still in the other.
+    const auto decided = site.decided_.find(record.service.key);
+    if (decided != site.decided_.end() && decided->second.service.first == record.service.first) continue;
+    site.recorder_.put(std::move(record.service));
+  }
   return site;
 }
 
@@ -248,12 +253,24 @@ SiteOutcome SiteLearning::undo(std::span<const SiteSelector> services) {
 }
 
 Result<> SiteLearning::undo_one(const SiteKey& key) {
-  if (auto removed = store_.remove(key); !removed) return removed;
-  SiteRecord record = std::move(decided_.extract(key).mapped());
-  if (record.state == SiteState::rejected)
+  const SiteRecord& record = decided_.at(key);
+  if (record.state == SiteState::rejected) {
+    if (auto removed = store_.remove(key); !removed) return removed;
     recorder_.unreject(key);
-  else
-    recorder_.put(std::move(record.service));
+  } else {
+    // First there, then no longer here: a crash in between loses nothing.
+    const SiteService newer = recorder_.take(key);
+    recorder_.put(record.service);
+    recorder_.put(newer);
+    auto moved = save();
+    if (moved) moved = store_.remove(key);
+    if (!moved) {
+      recorder_.take(key);
+      recorder_.put(newer);
+      return moved;
+    }
+  }
+  decided_.erase(key);
   return {};
 }
 

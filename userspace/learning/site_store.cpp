@@ -29,14 +29,11 @@ std::string file_name(const SiteKey& key) {
   return name + std::string(kSuffix);
 }
 
-Result<SiteFile> read(const fs::path& path, MeterRules rules) {
+Result<SiteFile> read(const fs::path& path) {
   std::string bytes;
   if (auto done = read_whole_file(path.string(), kMostBytes, bytes); !done)
     return tl::unexpected<Error>(std::move(done.error()));
-  auto file = parse_site_file(bytes, path.string());
-  if (file && file->rules != rules)
-    return fail("{}: measured by other rules than the models: record the site again", path.string());
-  return file;
+  return parse_site_file(bytes, path.string());
 }
 
 Result<> check_name(const SiteFile& file, const fs::path& path) {
@@ -67,7 +64,7 @@ Result<SiteStore::Contents> SiteStore::load(MeterRules rules) const {
   if (code) return fail_errno(code.value(), "{}: read the directory of the site", directory_);
   std::ranges::sort(paths);
   for (const fs::path& path : paths) {
-    auto file = read(path, rules);
+    auto file = read(path);
     if (auto good = file ? check_name(*file, path) : Result<>(tl::unexpected<Error>(file.error())); !good) {
       const std::string aside = path.string() + std::string(kRefused);
       fs::rename(path, aside, code);
@@ -75,6 +72,9 @@ Result<SiteStore::Contents> SiteStore::load(MeterRules rules) const {
                                        : fmt::format("{}; kept aside as {}", good.error().message, aside));
       continue;
     }
+    // A good file, only not for these models: it is not put aside.
+    if (file->rules != rules)
+      return fail("{}: measured by other rules than the models: record the site again", path.string());
     if (path.filename() == kRecording)
       contents.recording = std::move(*file);
     else

@@ -21,8 +21,8 @@ class SiteStore {
     std::vector<SiteRecord> decided;
     std::vector<std::string> warnings;  // one for each file that was refused
   };
-  // Files that cannot be used (damaged, hostile, measured by other rules) are refused and kept aside as "NAME.refused".
-  // An error: the directory cannot be read.
+  // Files that cannot be used (damaged, hostile) are refused and kept aside as "NAME.refused". An error: the directory
+  // cannot be read, or what is in it was measured by other rules.
   Result<Contents> load(MeterRules rules) const;
 
   Result<> save(const SiteRecord& record, MeterRules rules) const;

@@ -232,6 +232,32 @@ TEST_F(SiteLearningTest, RefusesDamagedFilesAndKeepsThemAside) {
   EXPECT_TRUE(fs::exists(second));
 }
 
+TEST_F(SiteLearningTest, ACrashBetweenTwoFilesCountsNothingTwice) {
+  const fs::path kept = directory_.string() + "-kept";
+  {
+    SiteLearning site = recording();
+    see(site, 1, 10);
+    ASSERT_TRUE(site.save());
+    fs::copy_file(directory_ / "recording.site", kept, fs::copy_options::overwrite_existing);
+    accept(site, "192.0.2.1:443");
+  }
+  fs::copy_file(kept, directory_ / "recording.site", fs::copy_options::overwrite_existing);
+  fs::remove(kept);
+  SiteLearning site = open();
+  EXPECT_EQ(site.models().models.front().flows, 10U);
+  EXPECT_TRUE(site.review().empty());
+}
+
+TEST_F(SiteLearningTest, LeavesFilesOfOtherRulesWhereTheyAre) {
+  {
+    SiteLearning site = recording();
+    see(site, 1, 10);
+    accept(site, "192.0.2.1:443");
+  }
+  EXPECT_FALSE(SiteLearning::open(settings_, MeterRules::strict, warnings_).has_value());
+  EXPECT_EQ(open().models().models.front().flows, 10U);
+}
+
 TEST_F(SiteLearningTest, SaysWhatIsMissingUntilTheSiteIsKnown) {
   settings_.enforce_flows = 60;
   SiteLearning site = recording();
