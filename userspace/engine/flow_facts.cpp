@@ -5,6 +5,19 @@
 
 namespace spidd {
 
+View model_view(const Flow& flow) {
+  constexpr unsigned kToServer = 1U << static_cast<unsigned>(Direction::to_server);
+  if (flow.answered || flow.directions_seen == 3) return View::both;
+  return flow.directions_seen == kToServer ? View::to_server : View::to_client;
+}
+
+std::uint16_t find_model(std::span<const ModelSummary> models, std::string_view label, Transport transport, View view) {
+  for (std::size_t i = 0; i < models.size(); ++i)
+    if (models[i].label == label && models[i].transport == transport && models[i].view == view)
+      return static_cast<std::uint16_t>(i);
+  return kNoModel;
+}
+
 FlowFacts facts_of(const Flow& flow, std::span<const ModelSummary> models) {
   const Verdict& verdict = flow.verdict;
   FlowFacts facts;

@@ -8,6 +8,15 @@
 
 namespace spidd {
 
+inline constexpr unsigned kShortFlow = 3;  // payload packets: so few often have no name of their own
+
+// The models to compare the flow with. One of which only one direction crosses the sensor has no packets at all of the
+// other.
+View model_view(const Flow& flow);
+
+// kNoModel if there is none.
+std::uint16_t find_model(std::span<const ModelSummary> models, std::string_view label, Transport transport, View view);
+
 // What the flow itself says; nothing of its endpoint or its site.
 FlowFacts facts_of(const Flow& flow, std::span<const ModelSummary> models);
 
