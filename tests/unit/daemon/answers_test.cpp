@@ -8,6 +8,8 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "userspace/report/events.h"
+
 namespace spidd {
 namespace {
 
@@ -120,6 +122,27 @@ TEST_F(AnswersTest, CountWhatIsNotUnderstood) {
   for (const char* const line : {"", "{}", "[]", R"({"version":1,"command":"reboot"})"})
     EXPECT_EQ(ask(line)["ok"], false) << line;
   EXPECT_EQ(daemon_.requests_refused, 4U);
+}
+
+TEST_F(AnswersTest, HandOutWhatWasMeasuredOfASettledFlow) {
+  ModelDatabase models;
+  models.find_or_add("dns", Transport::udp, Category::plain, "dns");
+  daemon_.matcher = std::make_shared<const Matcher>(std::move(*Matcher::build(models)));
+  daemon_.study = std::make_unique<Study>(StudySettings{});
+  SettledFlow flow;
+  flow.key.transport = Transport::udp;
+  flow.key.port_low = 53;
+  flow.fingerprint.payload_packets = 2;
+  flow.fingerprint.rows = {{7, 2}};
+  const std::uint64_t id = event_flow_id(flow.key, flow.start);
+  daemon_.study->state().recent.add(flow);
+  daemon_.study->start();
+  const json found = ask(fmt::format(R"({{"version":1,"command":"settled_flow","id":{}}})", id));
+  EXPECT_EQ(found["ok"], true) << found;
+  EXPECT_EQ(found["result"]["transport"], "udp");
+  EXPECT_EQ(found["result"]["rows"], json::array({7, 2}));
+  const json missing = ask(R"({"version":1,"command":"settled_flow","id":1})");
+  EXPECT_THAT(missing["error"].get<std::string>(), HasSubstr("flow 1 is not among the"));
 }
 
 }  // namespace

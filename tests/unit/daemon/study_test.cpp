@@ -14,8 +14,15 @@ SettledFlow flow_of(std::uint16_t port) {
   return flow;
 }
 
+StudySettings some_settings(std::uint32_t recent_flows, std::uint32_t waiting_flows) {
+  StudySettings settings;
+  settings.recent_flows = recent_flows;
+  settings.waiting_flows = waiting_flows;
+  return settings;
+}
+
 TEST(Study, SeesEveryFlowAndAnswersQuestions) {
-  Study study({.recent_flows = 8, .waiting_flows = 64});
+  Study study(some_settings(8, 64));
   study.start();
   for (std::uint16_t port = 1; port <= 20; ++port) study.submit(flow_of(port));
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
@@ -30,13 +37,13 @@ TEST(Study, SeesEveryFlowAndAnswersQuestions) {
 }
 
 TEST(Study, CountsWhatItHasNoRoomFor) {
-  Study study({.recent_flows = 8, .waiting_flows = 4});
+  Study study(some_settings(8, 4));
   for (std::uint16_t port = 1; port <= 10; ++port) study.submit(flow_of(port));
   EXPECT_EQ(study.lost(), 6U);
 }
 
 TEST(Study, FinishesWhatIsWaitingBeforeItStops) {
-  Study study({.recent_flows = 8, .waiting_flows = 64});
+  Study study(some_settings(8, 64));
   for (std::uint16_t port = 1; port <= 10; ++port) study.submit(flow_of(port));
   study.start();
   study.stop();
