@@ -3,7 +3,7 @@
 // made from a few flows, and how clean the clusters of the learner are. Prints the figures of
 // userspace/learning/README.md.
 //
-//   learning_bench --set NAME:DIR:LABELS[:MANIFEST]... --taxonomy FILE [--flows 5] [--draws 4] [--max-bins 2000]
+//   learning_bench --set NAME:DIR:LABELS[:MANIFEST]... --taxonomy FILE [--flows 5] [--draws 4] [--max-bins 4000]
 //                  [--jobs 2] [--details]
 //
 // Half of the groups make the models of all other families; flows of the other half are those that may be mistaken for
@@ -32,7 +32,7 @@ struct Options {
   unsigned flows = 5;  // a new protocol is learned from
   unsigned draws = 4;  // of them
   unsigned jobs = 2;
-  std::size_t max_bins = 2000;
+  std::size_t max_bins = 4000;
   bool details = false;
 };
 
@@ -327,7 +327,7 @@ int run(int argc, char** argv) {
                                                                    cxxopts::value<std::string>()->default_value(""))(
       "flows", "that a model is learned from", cxxopts::value<unsigned>()->default_value("5"))(
       "draws", "of these flows", cxxopts::value<unsigned>()->default_value("4"))(
-      "max-bins", "of a cluster", cxxopts::value<std::size_t>()->default_value("2000"))(
+      "max-bins", "of a cluster", cxxopts::value<std::size_t>()->default_value("4000"))(
       "jobs", "threads", cxxopts::value<unsigned>()->default_value("2"))("details", "a row a protocol");
   const auto arguments = parser.parse(argc, argv);
   if (arguments.count("set") == 0) {

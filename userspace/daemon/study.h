@@ -23,8 +23,8 @@ namespace spidd {
 struct StudySettings {
   std::uint32_t recent_flows = 1024;   // kept with their fingerprints, about 6 KiB each; 0 = none
   std::uint32_t waiting_flows = 1024;  // between the workers and the study
-  SiteSettings site;
-  LearnerSettings learner;
+  SiteSettings site{};
+  LearnerSettings learner{};
 };
 
 // What lives on the study's thread.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // Flows that resemble one another and no model: what was measured of them, where they were seen, and what they have
-// become. Bounded: about 75 KiB (userspace/learning/README.md).
+// become. Bounded: about 90 KiB (userspace/learning/README.md).
 #pragma once
 
 #include <array>

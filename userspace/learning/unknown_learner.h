@@ -22,7 +22,7 @@ namespace spidd {
 struct LearnerSettings {
   std::uint32_t max_clusters = 64;   // not confirmed; 0 learns nothing
   std::uint32_t max_confirmed = 64;  // named by an operator
-  std::uint32_t max_bins = 2000;     // counters of a cluster that are not zero
+  std::uint32_t max_bins = 4000;     // counters of a cluster that are not zero
   std::uint32_t min_packets = 3;     // payload packets of a flow
   float join_score = 0.2F;           // of a flow against a cluster, bits per measurement
   float merge_score = 0.6F;          // of two clusters against one another
