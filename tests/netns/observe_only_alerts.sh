@@ -25,3 +25,10 @@ expect "an SSH session works" ssh_session "$work/ssh.log" "uname -s"
 expect "nothing is blocked" test -z "$(spidctl drops --json)"
 expect "nothing was dropped" status_says '.packets.dropped == 0'
 expect "spidctl alerts lists the alerts" test "$(spidctl alerts --json | jq -s '[.[] | .dest_port] | contains([443, 53])')" = true
+
+step "Looking into a flow, and learning from it"
+flow_id=$(spidctl alerts --json | jq -s 'map(select(.dest_port == 53))[0].flow_id')
+is_explained() { spidctl explain "$flow_id" --json | jq -e '.best.label == "wireguard" and (.meters | length) > 10'; }
+expect_soon 20 "spidctl explain says why it is WireGuard" is_explained
+expect "a model is made of the flow" spidctl train --from-flow "$flow_id" --label office-vpn --category tunnel --into "$work/models"
+expect "it has one flow" test "$(spidctl models list --json --models "$work/models" | jq -c 'map([.label, .flows])')" = '[["office-vpn",1]]'
