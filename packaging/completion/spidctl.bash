@@ -3,7 +3,7 @@
 # Completion of spidctl's commands and options for bash.
 _spidctl() {
   local word=${COMP_WORDS[COMP_CWORD]} command='' i
-  local commands="status flows alerts ports drops block unblock metrics analyze explain policy models train learn site version"
+  local commands="status flows alerts ports drops block unblock metrics analyze explain policy models train eval learn site version"
   for ((i = 1; i < COMP_CWORD; i++)); do
     case ${COMP_WORDS[i]} in
       --socket) ((i++)) ;;
@@ -41,6 +41,11 @@ _spidctl() {
       [ "${COMP_WORDS[COMP_CWORD - 1]}" = site ] && options+=" status record review accept reject undo forget learn"
       ;;
     policy) [ "${COMP_WORDS[COMP_CWORD - 1]}" = policy ] && options+=" check reload" ;;
+    eval)
+      options+=" --set --labels --taxonomy --manifest --source --same --category --folds --hold-out --models --one-way"
+      options+=" --local --local-share --ablation --strangers --profile --flows-per-group --min-flows --flows-per-day"
+      options+=" --threads --json --html --verdicts --details"
+      ;;
     train)
       options+=" --into --labels --taxonomy --manifest --same --category --flows-per-group"
       options+=" --min-flows --calibrate --provenance --source --label --filter --from-flow --family --strict"
@@ -53,7 +58,7 @@ _spidctl() {
   esac
   if [[ $word == -* ]] || [[ $command =~ ^(policy|models|learn|site)$ && ${COMP_WORDS[COMP_CWORD - 1]} == "$command" ]]; then
     mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")
-  elif [[ $command =~ ^(analyze|explain|policy|train|learn|site)$ ]]; then
+  elif [[ $command =~ ^(analyze|eval|explain|policy|train|learn|site)$ ]]; then
     mapfile -t COMPREPLY < <(compgen -f -- "$word")
   else
     mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")

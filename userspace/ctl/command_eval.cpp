@@ -29,6 +29,7 @@ CommandLine eval_command_line() {
   line.value("local", "NAME",
              "learn half of this set's captures as a site does, and judge the others with and without");
   line.value("local-share", "SHARE", "share of captures to learn so, 0 to 1; without --local of every set");
+  line.flag("ablation", "leave each meter out in turn: what is it good for?");
   line.flag("strangers", "hold each label out in turn: what is an unknown protocol taken for?");
   line.value("profile", "NAME", "bg, classic34 or classic15", "bg");
   line.value("flows-per-group", "N", "flows of one label taken from one environment, lab variant or capture",
@@ -92,6 +93,9 @@ Result<EvalSettings> settings_of(const CommandLine& line) {
   if (!profile) return tl::unexpected(profile.error());
   settings.profile = *profile;
   settings.strangers = line.has("strangers");
+  settings.ablation = line.has("ablation");
+  if (settings.ablation && settings.profile != Profile::background)
+    return fail("--ablation needs the profile {}", profile_name(Profile::background));
   if (line.has("models") && line.has("hold-out")) return fail("--models trains nothing: there is nothing to hold out");
   return settings;
 }

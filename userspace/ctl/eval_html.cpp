@@ -137,6 +137,16 @@ std::string strangers(const std::vector<StrangerReport>& reports) {
   return html + std::move(labels).take();
 }
 
+std::string ablation(const AblationReport& report) {
+  Table table({"without", "accuracy", "macro F1", "alert recall", "alert false"});
+  const auto points = [](double share) { return fmt::format("{:+.2f}", 100 * share); };
+  for (const AblationRow& row : report.meters)
+    table.row(
+        {row.meter, points(row.accuracy), points(row.macro_f1), points(row.alert_recall), points(row.alert_false)});
+  return fmt::format("<h3>{}, {}</h3>\n", html_escaped(report.part), moment_name(report.moment)) +
+         std::move(table).take();
+}
+
 std::string models(const std::vector<ModelFigures>& figures) {
   Table table(
       {"model", "transport", "view", "category", "threshold", "flows", "captures", "payload packets", "may block"});
@@ -168,6 +178,9 @@ std::string html_report(const EvalInput& input, const EvalReport& report) {
   for (const MomentReport& moment : report.moments)
     if (moment.moment == kFinal) html += details(moment);
   if (!report.strangers.empty()) html += strangers(report.strangers);
+  if (!report.ablation.empty()) html += "<h2>Each meter left out</h2>\n";
+  for (const AblationReport& meters : report.ablation)
+    if (meters.moment == kFinal) html += ablation(meters);
   html +=
       "<h2>Scores</h2>\n<p>Of every label's flows, after all their packets, in bits a measurement: <span class=\"key\" "
       "style=\"background: var(--own)\"></span> of their own model, <span class=\"key\" style=\"background: "

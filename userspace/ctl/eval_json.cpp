@@ -117,6 +117,17 @@ Json json_of(const StrangerReport& report) {
           {"labels", std::move(labels)}};
 }
 
+Json json_of(const AblationReport& report) {
+  Json meters = Json::array();
+  for (const AblationRow& row : report.meters)
+    meters.push_back({{"meter", row.meter},
+                      {"accuracy", row.accuracy},
+                      {"macro_f1", row.macro_f1},
+                      {"alert_recall", row.alert_recall},
+                      {"alert_false", row.alert_false}});
+  return {{"set", report.part}, {"after", moment_json(report.moment)}, {"without", std::move(meters)}};
+}
+
 Json json_of(const ModelFigures& model) {
   return {{"label", model.label},          {"transport", transport_name(model.transport)},
           {"view", view_name(model.view)}, {"category", category_name(model.category)},
@@ -140,6 +151,7 @@ void print_json_report(const EvalInput& input, const EvalReport& report) {
   if (!report.with_local.empty())
     json["with_local"] = {{"learned_flows", report.learned_locally}, {"moments", json_of(report.with_local)}};
   for (const StrangerReport& strangers : report.strangers) json["strangers"].push_back(json_of(strangers));
+  for (const AblationReport& ablation : report.ablation) json["ablation"].push_back(json_of(ablation));
   json["models"] = Json::array();
   for (const ModelFigures& model : report.models) json["models"].push_back(json_of(model));
   print_json(json);

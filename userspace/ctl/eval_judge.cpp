@@ -96,23 +96,31 @@ void FlowJudge::name(const Verdict& verdict, Outcome& outcome) const {
   }
 }
 
-std::optional<JudgedFlow> FlowJudge::judge(std::size_t index) {
-  const LabelledFlow& flow = input_.set.flows[index];
+bool FlowJudge::show(const LabelledFlow& flow) {
   shown_.clear();
   std::ranges::copy_if(flow.packets, std::back_inserter(shown_), [this](const PayloadPacket& packet) {
     return !one_way_ || (packet.direction == Direction::to_server) == (*one_way_ == View::to_server);
   });
-  if (shown_.empty()) return std::nullopt;
+  answered_ = flow.answered && !one_way_;
+  return !shown_.empty();
+}
+
+View FlowJudge::measure(unsigned count) {
+  const auto first = std::span(shown_).first(count);
+  meters_.measure(first, fingerprint_);
+  return view_of(first, answered_);
+}
+
+std::optional<JudgedFlow> FlowJudge::judge(std::size_t index) {
+  const LabelledFlow& flow = input_.set.flows[index];
+  if (!show(flow)) return std::nullopt;
   const auto packets = static_cast<unsigned>(shown_.size());
-  const bool answered = flow.answered && !one_way_;
-  const auto view_after = [&](unsigned count) { return view_of(std::span(shown_).first(count), answered); };
   JudgedFlow judged;
   judged.flow = index;
-  judged.outcomes.fill(truth_of(index, view_after(packets)));
+  judged.outcomes.fill(truth_of(index, view_of(shown_, answered_)));
   VerdictsOfFlow verdicts(matcher_.models(), rules_, packets);
   for (const unsigned count : VerdictsOfFlow::steps(packets)) {
-    const View view = view_after(count);
-    meters_.measure(std::span(shown_).first(count), fingerprint_);
+    const View view = measure(count);
     const unsigned decided = verdicts.step(count, matcher_.match(flow.transport, fingerprint_, view));
     if (decided == 0) continue;
     matcher_.score_all(flow.transport, fingerprint_, scores_, view);
@@ -122,11 +130,38 @@ std::optional<JudgedFlow> FlowJudge::judge(std::size_t index) {
   for (const Matcher::Score& score : scores_) {
     const ModelSummary& model = matcher_.models()[score.model];
     std::optional<float>* best = nullptr;
-    if (model.label == flow.label) best = &judged.own_score;
+    if (model.label == flow.label && score.model < matcher_.database_models()) best = &judged.own_score;
     if (model.family != flow.family) best = &judged.rival_score;
     if (best != nullptr && (!*best || score.score > **best)) *best = score.score;
   }
   return judged;
+}
+
+std::optional<AblatedFlow> FlowJudge::judge_without_each_meter(std::size_t index) {
+  const LabelledFlow& flow = input_.set.flows[index];
+  if (!show(flow)) return std::nullopt;
+  const auto packets = static_cast<unsigned>(shown_.size());
+  AblatedFlow ablated;
+  ablated.flow = index;
+  std::vector<VerdictsOfFlow> verdicts(kMeterCount, VerdictsOfFlow(matcher_.models(), rules_, packets));
+  for (const unsigned count : VerdictsOfFlow::steps(packets)) {
+    const View view = measure(count);
+    matcher_.sum_by_meter(flow.transport, fingerprint_, view, sums_);
+    for (unsigned meter = 0; meter < kMeterCount; ++meter)
+      if (is_scored(meter)) verdicts[meter].step(count, matcher_.match_without(meter, sums_));
+  }
+  for (unsigned meter = 0; meter < kMeterCount; ++meter) {
+    for (std::size_t i = 0; i < kMoments.size(); ++i) {
+      const Verdict& verdict = verdicts[meter].at(i);
+      AblatedFlow::Brief& brief = ablated.briefs[meter][i];
+      if (verdict.state != IdentificationState::identified) continue;
+      const ModelSummary& model = matcher_.models()[verdict.model];
+      brief.named = model.family;
+      brief.alert = model.category == Category::tunnel && kAlertRule.holds(verdict);
+      brief.block = brief.alert && kBlockRule.holds(verdict);
+    }
+  }
+  return ablated;
 }
 
 }  // namespace spidd

@@ -57,6 +57,18 @@ struct JudgedFlow {
   std::optional<float> rival_score;  // best of another family
 };
 
+// What a flow would be called if a meter did not exist.
+struct AblatedFlow {
+  struct Brief {
+    std::string named;
+    bool alert = false;
+    bool block = false;
+  };
+
+  std::size_t flow = 0;
+  std::array<std::array<Brief, kMoments.size()>, kMeterCount> briefs;  // of meters that are scored
+};
+
 // One per thread.
 class FlowJudge {
  public:
@@ -66,7 +78,12 @@ class FlowJudge {
   // Nothing if the flow has no packet in the direction shown.
   std::optional<JudgedFlow> judge(std::size_t flow);
 
+  // The same with each meter left out in turn. Requires: the background profile.
+  std::optional<AblatedFlow> judge_without_each_meter(std::size_t flow);
+
  private:
+  bool show(const LabelledFlow& flow);
+  View measure(unsigned count);  // the first packets shown, into fingerprint_
   Outcome truth_of(std::size_t flow, View view) const;
   void name(const Verdict& verdict, Outcome& outcome) const;
 
@@ -77,7 +94,9 @@ class FlowJudge {
   AttributeMeters meters_;
   Fingerprint fingerprint_;
   std::vector<PayloadPacket> shown_;
+  bool answered_ = false;
   std::vector<Matcher::Score> scores_;
+  Matcher::MeterSums sums_;
 };
 
 }  // namespace spidd

@@ -81,6 +81,44 @@ std::vector<StrangerReport> strangers_of(const std::vector<JudgedFlow>& judged) 
   return reports;
 }
 
+// `run.ablated` has the flows of `run.judged`, in the same order.
+std::vector<AblationReport> ablation_of(const EvalInput& input, const EvalRun& run) {
+  std::vector<AblationReport> reports;
+  for (std::size_t part = 0; part < input.parts.size() && !run.ablated.empty(); ++part) {
+    for (std::size_t moment = 0; moment < kMoments.size(); ++moment) {
+      std::vector<Outcome> outcomes;
+      std::vector<const AblatedFlow*> ablated;
+      for (std::size_t i = 0; i < run.judged.size(); ++i) {
+        if (input.part_of(run.judged[i].flow) != part) continue;
+        outcomes.push_back(run.judged[i].outcomes[moment]);
+        ablated.push_back(&run.ablated[i]);
+      }
+      if (outcomes.empty()) continue;
+      AblationReport& report = reports.emplace_back();
+      report.part = input.parts[part].name;
+      report.moment = kMoments[moment];
+      const NameFigures names = evaluate_names(outcomes, NameLevel::family, 0);
+      const TunnelFigures tunnels = evaluate_tunnels(outcomes, kSshTunnel, 0);
+      for (unsigned meter = 0; meter < kMeterCount; ++meter) {
+        if (!is_scored(meter)) continue;
+        for (std::size_t i = 0; i < outcomes.size(); ++i) {
+          const AblatedFlow::Brief& brief = ablated[i]->briefs[meter][moment];
+          outcomes[i].named = brief.named;
+          outcomes[i].alert = brief.alert;
+          outcomes[i].block = brief.block;
+        }
+        const NameFigures names_without = evaluate_names(outcomes, NameLevel::family, 0);
+        const TunnelFigures tunnels_without = evaluate_tunnels(outcomes, kSshTunnel, 0);
+        report.meters.push_back({std::string(meter_name(meter)), names_without.accuracy.value - names.accuracy.value,
+                                 names_without.macro_f1.value - names.macro_f1.value,
+                                 tunnels_without.alert_recall.value - tunnels.alert_recall.value,
+                                 tunnels_without.alert_false.value - tunnels.alert_false.value});
+      }
+    }
+  }
+  return reports;
+}
+
 std::vector<ScoreReport> scores_of(const std::vector<JudgedFlow>& judged) {
   std::map<std::string, ScoreReport> reports;
   for (const JudgedFlow& flow : judged) {
@@ -148,6 +186,7 @@ EvalReport make_report(const EvalInput& input, const EvalSettings& settings, con
   report.with_local = moments_of(input, run.with_local, flows_per_day);
   report.learned_locally = run.learned_locally;
   report.strangers = strangers_of(run.strangers);
+  report.ablation = ablation_of(input, run);
   report.models = run.models;
   report.scores = scores_of(run.judged);
   report.flows_in_use = run.flows_in_use;

@@ -58,12 +58,29 @@ struct ScoreReport {
   std::vector<float> rival;
 };
 
+// What the figures of a part lose without a meter: differences of shares, positive where the meter does harm to
+// accuracy, macro F1 or recall, or where it prevents false alerts.
+struct AblationRow {
+  std::string meter;
+  double accuracy = 0;
+  double macro_f1 = 0;
+  double alert_recall = 0;
+  double alert_false = 0;
+};
+
+struct AblationReport {
+  std::string part;
+  unsigned moment = kFinal;
+  std::vector<AblationRow> meters;  // that are scored
+};
+
 struct EvalReport {
   std::string method;                    // in words
   std::vector<MomentReport> moments;     // by part, then moment
   std::vector<MomentReport> with_local;  // of the same flows
   std::size_t learned_locally = 0;
   std::vector<StrangerReport> strangers;  // by moment
+  std::vector<AblationReport> ablation;   // by part, then moment
   std::vector<ModelFigures> models;
   std::vector<ScoreReport> scores;
   std::size_t flows_in_use = 0;

@@ -9,6 +9,7 @@
 #include <numeric>
 #include <set>
 
+#include "userspace/learning/site_rates.h"
 #include "userspace/spid/fold_models.h"
 
 namespace spidd {
@@ -54,10 +55,12 @@ class Evaluation {
       if (!fold.failure.empty()) return fail("{}", fold.failure);
       std::ranges::move(fold.judged, std::back_inserter(run_.judged));
       std::ranges::move(fold.with_local, std::back_inserter(run_.with_local));
+      std::ranges::move(fold.ablated, std::back_inserter(run_.ablated));
       run_.learned_locally += fold.learned_locally;
     }
     std::ranges::sort(run_.judged, {}, &JudgedFlow::flow);
     std::ranges::sort(run_.with_local, {}, &JudgedFlow::flow);
+    std::ranges::sort(run_.ablated, {}, &AblatedFlow::flow);
 
     const ModelDatabase database = settings_.models ? *settings_.models : models_of(training_of_all());
     for (const ProtocolModel& model : database.models) {
@@ -72,6 +75,7 @@ class Evaluation {
   struct Fold {
     std::vector<JudgedFlow> judged;
     std::vector<JudgedFlow> with_local;
+    std::vector<AblatedFlow> ablated;
     std::size_t learned_locally = 0;
     std::string failure;
   };
@@ -149,18 +153,18 @@ class Evaluation {
       for (std::size_t i = 0; i < local.size(); ++i) tested[i] = tested[i] && !local[i];
       result.learned_locally = static_cast<std::size_t>(std::ranges::count(local, true));
     }
-    result.judged = judge(database, tested, result.failure);
+    result.judged = judge(database, tested, result.failure, settings_.ablation ? &result.ablated : nullptr);
     if (settings_.local_share > 0) {
       ModelDatabase site = train_models(input_.set, fingerprints_, spread_flows(input_.set, local, settings_.training));
       for (ProtocolModel& model : site.models) model.origin = Origin::site;
-      if (auto added = database.append(std::move(site)); !added) result.failure = added.error().message;
+      if (auto added = add_learned_models(database, std::move(site)); !added) result.failure = added.error().message;
       result.with_local = judge(database, tested, result.failure);
     }
     return result;
   }
 
-  std::vector<JudgedFlow> judge(const ModelDatabase& database, const std::vector<bool>& tested,
-                                std::string& failure) const {
+  std::vector<JudgedFlow> judge(const ModelDatabase& database, const std::vector<bool>& tested, std::string& failure,
+                                std::vector<AblatedFlow>* ablated = nullptr) const {
     std::vector<JudgedFlow> judged;
     const auto matcher = Matcher::build(database, settings_.profile);
     if (!matcher) {
@@ -171,6 +175,8 @@ class Evaluation {
     for (std::size_t i = 0; i < tested.size(); ++i) {
       if (!tested[i]) continue;
       if (auto flow = judge.judge(i)) judged.push_back(std::move(*flow));
+      if (ablated == nullptr) continue;
+      if (auto flow = judge.judge_without_each_meter(i)) ablated->push_back(std::move(*flow));
     }
     return judged;
   }

@@ -15,14 +15,15 @@ namespace spidd {
 
 struct EvalSettings {
   unsigned folds = 10;
-  std::string held_out;                 // name of the part that is judged by models of the others; "": folds
-  std::optional<ModelDatabase> models;  // judge by these, train nothing
-  std::optional<View> one_way;          // show the judge this direction only
-  double local_share = 0;  // of the captures of a fold whose flows that are no tunnels are learned as a site's
-  std::string local_part;  // only of this part; "": of all
-  bool strangers = false;  // hold each label out in turn, too
+  std::string held_out{};                 // name of the part that is judged by models of the others; "": folds
+  std::optional<ModelDatabase> models{};  // judge by these, train nothing
+  std::optional<View> one_way{};          // show the judge this direction only
+  double local_share = 0;    // of the captures of a fold whose flows that are no tunnels are learned as a site's
+  std::string local_part{};  // only of this part; "": of all
+  bool ablation = false;     // leave each meter out in turn, too
+  bool strangers = false;    // hold each label out in turn, too
   Profile profile = Profile::background;
-  TrainingRules training;
+  TrainingRules training{};
   unsigned threads = 1;
   // Told from any thread, one at a time: so much of a stage is done.
   std::function<void(const char* stage, std::size_t done, std::size_t all)> progress = [](const char*, std::size_t,
@@ -50,6 +51,7 @@ struct EvalRun {
       with_local;                   // the same flows, judged with the site's models besides; empty without local_share
   std::size_t learned_locally = 0;  // flows
   std::vector<JudgedFlow> strangers;  // each by models without its label
+  std::vector<AblatedFlow> ablated;   // as judged; empty without ablation
   std::vector<ModelFigures> models;
 };
 

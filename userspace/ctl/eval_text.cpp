@@ -107,6 +107,15 @@ void print_strangers(const StrangerReport& report, bool details) {
                row.right, row.alerts, row.blocks);
 }
 
+void print_ablation(const AblationReport& report) {
+  fmt::print("\n{}, {}, each meter left out; points lost or won, tunnels without ssh-tunnel\n", report.part,
+             moment_name(report.moment));
+  fmt::print("  {:<52}{:>9}{:>9}{:>13}{:>12}\n", "meter", "accuracy", "macro F1", "alert recall", "alert false");
+  for (const AblationRow& row : report.meters)
+    fmt::print("  {:<52}{:>+9.2f}{:>+9.2f}{:>+13.2f}{:>+12.3f}\n", row.meter, 100 * row.accuracy, 100 * row.macro_f1,
+               100 * row.alert_recall, 100 * row.alert_false);
+}
+
 void print_thresholds(const EvalReport& report) {
   fmt::print("\nthresholds of labels, 0 where none is shown\n");
   for (const ModelFigures& model : report.models)
@@ -140,6 +149,8 @@ void print_report(const EvalInput& input, const EvalReport& report, bool details
   }
   for (const StrangerReport& strangers : report.strangers)
     print_strangers(strangers, details && strangers.moment == kFinal);
+  for (const AblationReport& ablation : report.ablation)
+    if (details || ablation.moment == kFinal) print_ablation(ablation);
   if (details) print_thresholds(report);
   fmt::print("\nfalse blocks a day are of {:.0f} flows\n{:.1f} s\n", report.flows_per_day, report.seconds);
 }

@@ -171,6 +171,10 @@ struct Matcher::Tables {
     else
       for_each_divergence(tables[index], flow, use);
   }
+
+  // The match among what for_each_model(offer) shows by offer(column, score).
+  template <class ForEach>
+  static Match best_of(ForEach for_each_model);
 };
 
 Matcher::Matcher(std::unique_ptr<Tables> tables) : tables_(std::move(tables)) {}
@@ -244,14 +248,15 @@ void Matcher::score_all(Transport transport, const Fingerprint& flow, std::vecto
   });
 }
 
-Match Matcher::match(Transport transport, const Fingerprint& flow, View view) const {
+template <class ForEach>
+Match Matcher::Tables::best_of(ForEach for_each_model) {
   BestTwo all;
   BestTwo other;
   Best other_sum;  // shown before any of its members
   Best other_member;
   Best tunnel;
   Best provisional;
-  tables_->for_each(transport, view, flow, [&](const Column& column, float score) {
+  for_each_model([&](const Column& column, float score) {
     // What strangers taught it must not outdo, or come between, what is known for sure.
     if (column.provisional) {
       provisional.offer(column, score);
@@ -278,6 +283,63 @@ Match Matcher::match(Transport transport, const Fingerprint& flow, View view) co
     other_member.store(match.other_member, match.other_member_score);
   provisional.store(match.best_provisional, match.provisional_score);
   return match;
+}
+
+Match Matcher::match(Transport transport, const Fingerprint& flow, View view) const {
+  return Tables::best_of([&](auto offer) { tables_->for_each(transport, view, flow, offer); });
+}
+
+void Matcher::sum_by_meter(Transport transport, const Fingerprint& flow, View view, MeterSums& out) const {
+  out.table = table_index(transport, view);
+  out.total.clear();
+  out.by_meter.clear();
+  if (out.table == kTables || flow.rows.empty()) return;
+  const Table& table = tables_->tables[out.table];
+  const std::size_t columns = table.columns.size();
+  out.total.resize(columns);
+  out.by_meter.resize(kMeterCount * columns);
+  const FlowWeights weights(flow, tables_->simd);
+  out.meters = weights.meters();
+  const ScoreKernel kernel = score_kernel(tables_->simd);
+  const WeightedRows all = weights.rows();
+  std::array<std::int32_t, kBlockColumns> sums;
+  alignas(64) std::array<std::uint16_t, kBinsPerMeter + 2> rows_of_meter;
+  alignas(64) std::array<std::int16_t, kBinsPerMeter + 2> weights_of_meter;
+  for (std::size_t next = 0; next < all.rows.size();) {
+    const unsigned meter = all.rows[next] / kBinsPerMeter;
+    std::size_t count = 0;
+    for (; next < all.rows.size() && all.rows[next] / kBinsPerMeter == meter; ++next) {
+      if (all.weights[next] == 0) continue;
+      rows_of_meter[count] = all.rows[next];
+      weights_of_meter[count++] = all.weights[next];
+    }
+    if (count % 2 == 1) {
+      rows_of_meter[count] = rows_of_meter[count - 1];
+      weights_of_meter[count++] = 0;
+    }
+    const WeightedRows rows{std::span(rows_of_meter).first(count), std::span(weights_of_meter).first(count)};
+    for (std::size_t block = 0; block < table.blocks.size(); ++block) {
+      kernel(table.blocks[block].table(), table.blocks[block].groups(), rows, sums.data());
+      const std::size_t first = block * kBlockColumns;
+      for (std::size_t i = first; i < std::min<std::size_t>(first + kBlockColumns, columns); ++i) {
+        out.by_meter[meter * columns + i] = sums[i - first];
+        out.total[i] += sums[i - first];
+      }
+    }
+  }
+}
+
+Match Matcher::match_without(unsigned meter, const MeterSums& sums) const {
+  return Tables::best_of([&](auto offer) {
+    if (sums.total.empty()) return;
+    const std::vector<Column>& columns = tables_->tables[sums.table].columns;
+    const MeterMask left = sums.meters & ~(MeterMask{1} << meter);
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+      const auto shared = static_cast<unsigned>(std::popcount(columns[i].meters & left));
+      const std::int32_t sum = sums.total[i] - sums.by_meter[meter * columns.size() + i];
+      if (shared != 0) offer(columns[i], to_score(sum, shared));
+    }
+  });
 }
 
 float Matcher::divergence(std::uint16_t model, const Fingerprint& flow) const {

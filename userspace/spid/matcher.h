@@ -95,6 +95,19 @@ class Matcher {
   // Does not allocate. `view`: the directions in which the flow had payload.
   Match match(Transport transport, const Fingerprint& flow, View view = View::both) const;
 
+  // What each meter adds to the score of every model of a flow: to match it with a meter left out, with nothing built
+  // anew. For measuring what meters are good for. Requires: the background profile.
+  struct MeterSums {
+    unsigned table = 0;
+    std::uint64_t meters = 0;            // bit per meter that has measurements in the flow
+    std::vector<std::int32_t> total;     // by column
+    std::vector<std::int32_t> by_meter;  // meter by meter
+  };
+  void sum_by_meter(Transport transport, const Fingerprint& flow, View view, MeterSums& out) const;
+
+  // As match() if no model had the meter. Requires: meter < kMeterCount; sums of this matcher.
+  Match match_without(unsigned meter, const MeterSums& sums) const;
+
   // The original's divergence of the flow from a model, over the meters of the profile (classic_meters()), in bits.
   // Does not allocate. Requires: model < models().size().
   float divergence(std::uint16_t model, const Fingerprint& flow) const;

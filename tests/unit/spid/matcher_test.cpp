@@ -257,6 +257,35 @@ TEST(Matcher, ExplainsScoresByMeter) {
   }
 }
 
+TEST(Matcher, MatchesAsIfAMeterDidNotExist) {
+  const ModelDatabase database = make_database(70);
+  const Matcher matcher = *Matcher::build(database);
+  std::mt19937 random(5);
+  Matcher::MeterSums sums;
+  for (const unsigned meter : {0U, 9U, 12U, 34U, kMeterCount - 1}) {
+    ModelDatabase without = database;
+    for (ProtocolModel& model : without.models) {
+      model.measurements[meter] = 0;
+      std::fill_n(model.counters.begin() + meter * kBinsPerMeter, kBinsPerMeter, 0U);
+    }
+    const Matcher expected = *Matcher::build(without);
+    for (unsigned i = 0; i < 10; ++i) {
+      const Fingerprint flow = measure(random_flow(random, 1 + i, 2 + 20 * i));
+      matcher.sum_by_meter(Transport::tcp, flow, View::both, sums);
+      const Match match = matcher.match_without(meter, sums);
+      const Match other = expected.match(Transport::tcp, flow);
+      EXPECT_EQ(match.best, other.best);
+      EXPECT_EQ(match.best_score, other.best_score);
+      EXPECT_EQ(match.second, other.second);
+      EXPECT_EQ(match.best_tunnel, other.best_tunnel);
+      EXPECT_EQ(match.tunnel_score, other.tunnel_score);
+      EXPECT_EQ(match.other_second_score, other.other_second_score);
+    }
+  }
+  matcher.sum_by_meter(Transport::tcp, Fingerprint{}, View::both, sums);
+  EXPECT_EQ(matcher.match_without(0, sums).best, kNoModel);
+}
+
 TEST(Matcher, DoesNotOverflowOnExtremeModels) {
   ModelDatabase database = make_database(2);
   ProtocolModel& huge = database.find_or_add("huge", Transport::tcp, Category::plain, "huge");
