@@ -322,7 +322,7 @@ void Matcher::sum_by_meter(Transport transport, const Fingerprint& flow, View vi
       kernel(table.blocks[block].table(), table.blocks[block].groups(), rows, sums.data());
       const std::size_t first = block * kBlockColumns;
       for (std::size_t i = first; i < std::min<std::size_t>(first + kBlockColumns, columns); ++i) {
-        out.by_meter[meter * columns + i] = sums[i - first];
+        out.by_meter[meter * columns + i] += sums[i - first];  // a row that fills up the list may follow
         out.total[i] += sums[i - first];
       }
     }
