@@ -45,7 +45,7 @@ link_ftp_data = false
 awaiting_proof = 100
 servers = 1000
 server_memory = "30m"
-packet_bytes = 3280000
+packet_bytes = 3920000
 [control]
 socket = "/run/x.sock"
 group = "adm"
