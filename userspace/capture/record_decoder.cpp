@@ -14,8 +14,8 @@ namespace {
 static_assert(TlsRecords::kMost == SPIDD_TLS_HEADERS && TlsRecords::kApplicationData == SPIDD_TLS_FIRST_TYPE + 3);
 static_assert(kSnapLength == SPIDD_SNAP && kRecordLimit == SPIDD_RECORD_LIMIT && kSizesLimit == SPIDD_SIZES_LIMIT);
 
-constexpr std::uint8_t kRecordFlags = SPIDD_RECORD_CLIENT_IS_LO | SPIDD_RECORD_START_SEEN |
-                                      SPIDD_RECORD_EGRESS | SPIDD_RECORD_ANSWERED;
+constexpr std::uint8_t kRecordFlags =
+    SPIDD_RECORD_CLIENT_IS_LO | SPIDD_RECORD_START_SEEN | SPIDD_RECORD_EGRESS | SPIDD_RECORD_ANSWERED;
 
 bool known_transport(std::uint8_t protocol) {
   return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6;

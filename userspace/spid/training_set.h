@@ -44,7 +44,7 @@ struct LabelledFlow {
   FlowKey key;
   Timestamp start;
   bool start_seen = false;
-  bool answered = true;  // packets of both directions were seen, with payload or without
+  bool answered = true;                // packets of both directions were seen, with payload or without
   std::vector<PayloadPacket> packets;  // at most kRecordLimit, at least one
 };
 
