@@ -12,6 +12,8 @@ namespace {
 thread_local std::size_t allocations = 0;
 }
 
+// The compiler inlines these and then takes the pair of malloc() and free() for a mistake.
+#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
 void* operator new(std::size_t size) {
   ++allocations;
   if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
