@@ -3,7 +3,7 @@
 # Boots each kernel of kernels.txt in QEMU and runs the bpf and netns tests of a build inside it. The guest is an
 # initramfs of this machine's own programs: no disk image, no network, no change to this machine.
 #   vmtests/run.sh [--short | --netns TEST...] [--build DIR] [KERNEL...]
-#     --short      only the bpf tests and one netns test, for every change
+#     --short      all tests of the programs, one of each kind on live interfaces and one netns test, for every change
 #     --netns TEST only this netns test (may be repeated) and no bpf tests
 #     --build DIR  the build to test (default build/release)
 #     KERNEL       names of kernels.txt (default: all)
@@ -21,6 +21,13 @@ time_limit=${SPIDD_VM_TIME_LIMIT:-1700}
 netns_tests=(plumbing blocks_tunnels observe_only_alerts block_expires survives_kill ipv6_and_vlan two_interfaces
   few_capabilities)
 short_netns_tests=(blocks_tunnels)
+# Every start of the datapath is checked by the kernel's verifier: half a minute in an emulated 6.1. So the short form
+# starts it once for each hook, each kind of record and each way in which a block ends.
+short_live_tests='LiveEnforcement.ABlockedEndpoint*:LiveEnforcement.ABlockEndsInTime*:LiveEnforcement.AfterKill*'
+short_live_tests+=':LiveHooks.NativeXdp*:LiveHooks.TheDispatcher*:LiveHooks.Clsact*:LiveHooks.AForeignXdp*'
+short_live_tests+=':LiveSource.RecordsSay*:LiveSource.OnlyTheFirstTwenty*:LiveSource.Sizes*:LiveSource.FindsTheTls*'
+short_live_tests+=':LiveSource.AnInterfaceWithoutEthernet*'
+live_arguments=
 # veth and tun for the tests' networks, the rest for what spidd attaches to.
 modules=(veth tun 8021q sch_ingress cls_bpf act_bpf)
 # Everything the netns tests call that busybox has not or has in too simple a form.
@@ -31,7 +38,10 @@ main() {
   local kernels=()
   while [ $# -gt 0 ]; do
     case $1 in
-      --short) netns_tests=("${short_netns_tests[@]}") ;;
+      --short)
+        netns_tests=("${short_netns_tests[@]}")
+        live_arguments=--gtest_filter=$short_live_tests
+        ;;
       --netns) shift && only+=("$1") ;;
       --build) shift && build_dir=$(readlink -f "$1") ;;
       -*) usage ;;
@@ -195,7 +205,9 @@ add_tests() {
     jq -r '.tests[].command[0] // empty' | sort -u)
   for program in "${bpf_tests[@]}"; do
     add_program "$program"
-    echo "bpf.$(basename "$program") 600 $program" >>"$guest/vmtests/tests"
+    local arguments=
+    [ "$(basename "$program")" != bpf_live ] || arguments=$live_arguments
+    echo "bpf.$(basename "$program") 1200 $program $arguments" >>"$guest/vmtests/tests"
   done
   [ ${#only[@]} = 0 ] || netns_tests=("${only[@]}")
   for test in "${netns_tests[@]}"; do
