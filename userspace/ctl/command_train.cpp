@@ -79,12 +79,13 @@ int train_from_captures(const CommandLine& line, const TrainingRules& rules, con
     calibrate_thresholds(*set, fingerprints, use, rules, learned);
     learned.thresholds_for = background_hash(learned);
   }
-  if (const auto saved = save_added(existing, learned, directory); !saved)
-    return report_failure("train", saved.error());
+  // First what can fail and be repeated: flows that were added once must not be added again.
   if (line.has("provenance")) {
     const auto written = write_provenance(line.text("provenance"), learned, *set, spread, sources);
     if (!written) return report_failure("train", written.error());
   }
+  if (const auto saved = save_added(existing, learned, directory); !saved)
+    return report_failure("train", saved.error());
   fmt::print("{} flows of {} captures added to {} models in {}\n", std::ranges::count(spread, true),
              set->captures.size(), learned.models.size(), directory);
   return kExitDone;

@@ -89,5 +89,11 @@ int run(std::vector<std::string> words) {
 int main(int argc, char** argv) {
   // A reader that has seen enough (| head) ends the program quietly.
   std::signal(SIGPIPE, SIG_DFL);
-  return spidd::run(std::vector<std::string>(argv + std::min(argc, 1), argv + argc));
+  try {
+    return spidd::run(std::vector<std::string>(argv + std::min(argc, 1), argv + argc));
+  } catch (const std::system_error& error) {
+    // A full disk behind standard output.
+    std::fputs(fmt::format("spidctl: {}\n", error.what()).c_str(), stderr);
+    return spidd::kExitFailed;
+  }
 }

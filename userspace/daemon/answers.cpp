@@ -150,36 +150,31 @@ Result<std::string> Answering::operator()(const LearnRequest& request) {
     return std::nullopt;
   };
   auto answered = daemon_.study->ask(
-      [request, find_label](StudyState& state) {
+      [request, find_label, study = daemon_.study.get()](StudyState& state) {
         auto result = answer_learn(state.stream.learner(), request, find_label);
         const bool changes = request.verb != LearnRequest::Verb::list && request.verb != LearnRequest::Verb::show &&
                              request.verb != LearnRequest::Verb::export_model;
         if (result && changes) state.stream.save();
-        return std::pair(std::move(result), changes && state.take_models_changed());
+        if (state.take_models_changed()) study->set_models_changed();
+        return result;
       },
       kWorkerPatience);
-  if (!answered) return fail("the study of flows did not answer in time");
-  auto& [result, models_changed] = *answered;
-  if (models_changed)
-    if (auto reloaded = reload_models(daemon_); !reloaded) return tl::unexpected<Error>(reloaded.error());
-  return json_line(std::move(result));
+  if (!answered) return fail("the study of flows did not answer in time; what was asked may still be done");
+  if (auto loaded = reload_changed_models(daemon_); !loaded) return tl::unexpected<Error>(std::move(loaded.error()));
+  return json_line(std::move(*answered));
 }
 
 Result<std::string> Answering::operator()(const SiteRequest& request) {
-  struct Answered {
-    Result<ordered_json> result;
-    bool models_changed = false;
-  };
   auto answered = daemon_.study->ask(
-      [request, now = now_](StudyState& state) {
+      [request, now = now_, study = daemon_.study.get()](StudyState& state) {
         Result<ordered_json> result = state.site.answer(request, now);
-        return Answered{std::move(result), state.site.take_models_changed()};
+        if (state.take_models_changed()) study->set_models_changed();
+        return result;
       },
       kSitePatience);
-  if (!answered) return fail("the study of flows did not answer in time");
-  if (answered->models_changed)
-    if (auto loaded = reload_models(daemon_); !loaded) return tl::unexpected<Error>(std::move(loaded.error()));
-  return json_line(std::move(answered->result));
+  if (!answered) return fail("the study of flows did not answer in time; what was asked may still be done");
+  if (auto loaded = reload_changed_models(daemon_); !loaded) return tl::unexpected<Error>(std::move(loaded.error()));
+  return json_line(std::move(*answered));
 }
 
 }  // namespace

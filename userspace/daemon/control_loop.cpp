@@ -112,8 +112,7 @@ class ControlLoop {
       report_ended_blocks(daemon_, *ended, BlockChange::expired, wall);
     else
       complain(ended.error().message);
-    if (daemon_.study->take_models_changed())
-      if (auto loaded = reload_models(daemon_); !loaded) complain(loaded.error().message);
+    if (auto loaded = reload_changed_models(daemon_); !loaded) complain(loaded.error().message);
     if (++ticks_ % kInterfaceTicks == 0) look_at_interfaces();
     if (workers_alive(now) && daemon_.notify.watchdog_interval()) daemon_.notify.alive();
   }

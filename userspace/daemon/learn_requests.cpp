@@ -76,10 +76,13 @@ Result<ordered_json> done(const Result<const Cluster*>& cluster) {
   return cluster_json(**cluster, false);
 }
 
-UnknownLearner::Naming naming_of(const std::string& label, const LearnRequest& request, const FindLabel& find_label) {
+Result<UnknownLearner::Naming> naming_of(const std::string& label, const LearnRequest& request,
+                                         const FindLabel& find_label) {
   UnknownLearner::Naming naming{label, request.family, request.category.value_or(Category::plain)};
   const auto meaning = find_label(label);
   if (!meaning) return naming;
+  if (naming.category != meaning->category && request.category)
+    return fail("'{}' is known already, as {}", label, category_name(meaning->category));
   if (naming.family.empty()) naming.family = meaning->family;
   if (!request.category) naming.category = meaning->category;
   return naming;
@@ -164,15 +167,20 @@ Result<ordered_json> answer_learn(UnknownLearner& learner, const LearnRequest& r
   if (request.verb == Verb::list) return list_json(learner);
   const Cluster* const cluster = learner.find(request.cluster);
   if (cluster == nullptr) return fail("nothing learned is called '{}'", request.cluster);
+  const auto name_cluster = [&](const std::string& label) -> Result<ordered_json> {
+    const auto naming = naming_of(label, request, find_label);
+    if (!naming) return error_of(naming);
+    return done(learner.name(request.cluster, *naming));
+  };
   switch (request.verb) {
     case Verb::list:
     case Verb::show:
       return cluster_json(*cluster, true);
     case Verb::name:
-      return done(learner.name(request.cluster, naming_of(request.label, request, find_label)));
+      return name_cluster(request.label);
     case Verb::merge:
       if (learner.find(request.into) != nullptr) return done(learner.merge(request.cluster, request.into));
-      return done(learner.name(request.cluster, naming_of(request.into, request, find_label)));
+      return name_cluster(request.into);
     case Verb::forget: {
       ordered_json json = cluster_json(*cluster, false);
       if (auto forgotten = learner.forget(request.cluster); !forgotten) return error_of(forgotten);

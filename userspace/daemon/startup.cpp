@@ -187,8 +187,17 @@ Result<> start_study(Daemon& daemon) {
   StreamLearning& stream = daemon.study->state().stream;
   if (auto opened = stream.open(daemon.config.state_directory()); !opened) log_warning("{}", opened.error().message);
   stream.on_learned([output = daemon.output.get()](const Cluster& cluster) { tell_learned(*output, cluster); });
+  // Without asking its thread, which may first be busy with what it has read.
+  std::shared_ptr<const LogRatioScorer> scorer;
+  auto matcher = build_matcher(daemon.config, daemon.study->state().models(), &scorer);
+  if (matcher) {
+    daemon.matcher = std::move(*matcher);
+    stream.learner().set_scorer(scorer);
+  } else {
+    log_warning("what was learned is left aside: {}", matcher.error().message);
+  }
   daemon.study->start();
-  return reload_models(daemon);
+  return {};
 }
 
 Result<> start_workers(Daemon& daemon) {
@@ -360,6 +369,13 @@ Result<> reload_models(Daemon& daemon) {
       engine.set_site_learned(learned);
     });
   return {};
+}
+
+Result<> reload_changed_models(Daemon& daemon) {
+  if (!daemon.study->take_models_changed()) return {};
+  auto loaded = reload_models(daemon);
+  if (!loaded) daemon.study->set_models_changed();
+  return loaded;
 }
 
 Result<ModelDatabase> read_models(const DaemonConfig& config) { return load_models(config.models_directory); }

@@ -17,6 +17,8 @@ Result<> stop(Daemon& daemon);
 Result<> reload(Daemon& daemon);
 // The same for the models alone: those of the files with those of the study.
 Result<> reload_models(Daemon& daemon);
+// Only if those of the study have changed. What fails is tried again at the next call.
+Result<> reload_changed_models(Daemon& daemon);
 
 // What start() and --check-config read.
 Result<std::shared_ptr<const Policy>> read_policy(const DaemonConfig& config);

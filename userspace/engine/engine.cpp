@@ -310,8 +310,10 @@ void Engine::set_models(std::shared_ptr<const Matcher> matcher) {
       Verdict& verdict = flows_[slot].verdict;
       if (verdict.model != kNoModel) verdict.model = renumbered[verdict.model];
       if (verdict.tunnel_model != kNoModel) verdict.tunnel_model = renumbered[verdict.tunnel_model];
-      if (verdict.model == kNoModel && verdict.state == IdentificationState::identified)
+      if (verdict.model == kNoModel && verdict.state == IdentificationState::identified) {
         verdict.state = IdentificationState::unknown;
+        verdict.verdict_class = verdict.fully_encrypted ? VerdictClass::fully_encrypted : VerdictClass::unknown;
+      }
     }
   matcher_ = std::move(matcher);
   apply_rules();

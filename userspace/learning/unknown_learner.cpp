@@ -229,6 +229,9 @@ Result<const Cluster*> UnknownLearner::name(std::string_view cluster, const Nami
   if (place == clusters_.end()) return fail("nothing learned is called '{}'", cluster);
   if (!is_valid_label(naming.label))
     return fail("'{}' is not a label: a-z, 0-9, '_', '.', '-', at most 48", naming.label);
+  if (naming.label.starts_with("unknown")) return fail("'{}' would be taken for what nobody has named", naming.label);
+  if (std::ranges::all_of(naming.label, [](char c) { return c >= '0' && c <= '9'; }))
+    return fail("'{}' would be taken for the number of a cluster", naming.label);
   const std::string& family = naming.family.empty() ? naming.label : naming.family;
   if (!is_valid_label(family)) return fail("'{}' is not the name of a family", family);
   const auto known = std::ranges::find_if(clusters_, [&](const Cluster& other) {

@@ -264,8 +264,11 @@ TunnelFigures evaluate_tunnels(std::span<const Outcome> outcomes, const std::str
     if (outcome.is_tunnel && !outcome.known) continue;
     if (outcome.is_tunnel) label[i] = labels.of(outcome.label);
     sums_of[{label[i], group[i]}].add({1, outcome.alert ? 1.0 : 0, outcome.block ? 1.0 : 0}, 1);
-    ++(outcome.is_tunnel ? figures.tunnels : figures.benign);
-    if (outcome.is_tunnel) continue;
+    if (outcome.is_tunnel) {
+      figures.tunnels += outcome.label == excepted ? 0 : 1;
+      continue;
+    }
+    ++figures.benign;
     FalseFigures& row = false_of[outcome.label];
     row.label = outcome.label;
     row.flows += 1;

@@ -130,6 +130,10 @@ Result<void> import_models(ModelDatabase& database, ModelDatabase other, Existin
       return fail("there is a model '{}' over {} already: --add adds the counts up, --replace takes its place",
                   model.label, transport_name(model.transport));
     if (there && existing == Existing::add) {
+      const ProtocolModel& known = *database.find(model.label, model.transport, model.view);
+      if (known.category != model.category)
+        return fail("'{}' is {} here and {} in the file: --category says which", model.label,
+                    category_name(known.category), category_name(model.category));
       database.find_or_add(model.label, model.transport, model.category, model.family, model.view).merge(model);
     } else {
       put_model(database, std::move(model));

@@ -21,7 +21,6 @@ constexpr std::array<std::string_view, 2> kRulesNames = {"corrected", "strict"};
 constexpr float kMillibits = 1000;
 constexpr std::uint64_t kMaxThreshold = 20'000;
 constexpr std::uint64_t kMaxCounter = std::numeric_limits<std::uint32_t>::max();
-constexpr std::uint64_t kMaxPackets = std::uint64_t{1} << 53;  // exact in every JSON reader
 
 // Keys of a model file, in the order in which they are written.
 enum class Key {

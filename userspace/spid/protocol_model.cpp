@@ -71,7 +71,7 @@ void ProtocolModel::add(const Fingerprint& flow) {
     measurements[row.row / kBinsPerMeter] += add_saturating(counters[row.row], row.count);
   }
   add_saturating(flows, 1);
-  payload_packets += flow.payload_packets;
+  payload_packets = std::min(kMaxPackets, payload_packets + flow.payload_packets);
 }
 
 void ProtocolModel::subtract(const Fingerprint& flow) {
@@ -89,7 +89,7 @@ void ProtocolModel::merge(const ProtocolModel& other) {
   }
   add_saturating(flows, other.flows);
   add_saturating(captures, other.captures);
-  payload_packets += other.payload_packets;
+  payload_packets = std::min(kMaxPackets, payload_packets + other.payload_packets);
   threshold = std::max(threshold, other.threshold);
 }
 

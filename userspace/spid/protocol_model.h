@@ -70,6 +70,7 @@ struct ProtocolModel {
 };
 
 inline constexpr std::size_t kMaxModels = 4096;
+inline constexpr std::uint64_t kMaxPackets = std::uint64_t{1} << 53;  // of a model: exact in every JSON reader
 
 struct ModelDatabase {
   unsigned snap = kSnapLength;
