@@ -70,8 +70,8 @@ fi
 mkdir -p build
 build release -DCMAKE_BUILD_TYPE=Release
 test_build release --label-exclude "$exclude_label"
-# -O1: half the time of -O2 to compile.
-build asan -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_CXX_FLAGS_RELWITHDEBINFO="-O1 -g1" \
+# -O0: a third less time to compile than -O1, and the tests take seconds.
+build asan -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_CXX_FLAGS_RELWITHDEBINFO="-O0 -g1" \
   -DSPIDD_SANITIZE=address,undefined
 test_build asan --label-regex '^(unit|replay)$'
 
