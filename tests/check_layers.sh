@@ -6,7 +6,7 @@
 set -euo pipefail
 
 cd "${1:-$(dirname "$(readlink -f "$0")")/..}"
-order=(base capture flow spid policy enforcement report learning engine daemon ctl)
+order=(base capture flow spid spade policy enforcement report learning engine daemon ctl)
 sees_abi='^(userspace/(capture|enforcement)|tests/(bpf|bench|support)|tests/unit/(capture|enforcement)|tests/fuzz)/'
 failures=0
 

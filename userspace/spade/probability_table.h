@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// A decayed joint count of header fields: how often was this destination, this port at this destination, ... seen?
+// Source: spade.md 2.3, 2.4, 12.4. The counts are those of the original's trees, scaled step by step, without its pass
+// over the whole table: entries catch up when they are touched, and a bounded sweep forgets those that nobody touches.
+//
+// Not thread-safe. Memory is bounded by the capacity; no call takes time in proportion to the table.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "userspace/capture/observation.h"
+#include "userspace/spade/settings.h"
+
+namespace spidd {
+
+enum class Feature : std::uint8_t { source, destination, source_port, destination_port, icmp_type_code };
+std::string_view feature_name(Feature feature);  // the original's: sip, dip, sport, dport, icmptype+code
+
+// One value of a feature: an address as two words in host order, or a number in `low`.
+struct FeatureValue {
+  std::uint64_t high = 0;
+  std::uint64_t low = 0;
+
+  auto operator<=>(const FeatureValue&) const = default;
+};
+FeatureValue value_of(Feature feature, const Observation& observation);
+FeatureValue value_of(const IpAddress& address);
+
+class ProbabilityTable {
+ public:
+  static constexpr std::size_t kMaxDepth = 4;
+
+  // at[0]: N, the whole table; at[k]: c(first k values). 0 for what is not known; below an unknown value all are 0.
+  struct Counts {
+    std::array<double, kMaxDepth + 1> at{};
+  };
+
+  struct Counters {
+    std::uint64_t updates = 0;    // record() calls
+    std::uint64_t forgotten = 0;  // entries that decayed below the cutoff
+    std::uint64_t evicted = 0;    // given up for room, youngest and rarest first; never a live baseline (see .cpp)
+    std::uint64_t refused = 0;    // observations that found no room at all: they count in N and known prefixes only
+  };
+
+  // `features`: 1..kMaxDepth, in tree order. `max_entries`: over all levels, at least 1,024. `seed` keys the hash.
+  ProbabilityTable(std::vector<Feature> features, const Decay& decay, std::size_t max_entries, std::uint64_t seed);
+  ~ProbabilityTable();
+  ProbabilityTable(ProbabilityTable&&) noexcept;
+  ProbabilityTable& operator=(ProbabilityTable&&) noexcept;
+
+  const std::vector<Feature>& features() const;
+  const Decay& decay() const;
+
+  // Makes the table's clock `second` (Unix time): scales by one step for every whole interval that has gone by since
+  // the first call (2.4.1). A clock that goes back is ignored.
+  void advance(std::int64_t second);
+
+  // Of the first `values.size()` features, as of the clock.
+  Counts counts(std::span<const FeatureValue> values) const;
+
+  // Adds `n` at every level. Requires: values.size() == features().size().
+  void record(std::span<const FeatureValue> values, double n = 1);
+
+  // H of the feature that follows `prefix`, given the prefix, in bits: log2 C - Q/C (3.4); 0 for an unknown prefix.
+  // Requires: prefix.size() < features().size(), and the level was declared with track_entropy().
+  double entropy(std::span<const FeatureValue> prefix) const;
+  // Keep what entropy() of the level below prefixes of `depth` values needs. Before the first record().
+  void track_entropy(std::size_t depth);
+
+  std::size_t entries() const;  // live, over all levels
+  std::size_t bytes() const;
+  const Counters& counters() const;
+
+  // Every live path of every level (depth 1 first below its parent), counts as of the clock.
+  using Visit = std::function<void(std::span<const FeatureValue> path, double count)>;
+  void for_each(const Visit& visit) const;
+
+  // For state files: start of decay, last step, N; and one entry, parents first. restore() on a table with entries, or
+  // with a path whose parent is missing, is an error.
+  std::int64_t start_second() const;
+  std::int64_t last_scaled_second() const;
+  Result<> restore_clock(std::int64_t start_second, std::int64_t last_scaled_second, double total);
+  Result<> restore(std::span<const FeatureValue> path, double count);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace spidd

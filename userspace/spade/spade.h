@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// SPADE, the Statistical Packet Anomaly Detection Engine of Silicon Defense, built anew from its specification
+// (spade.md): observations in, alerts out. One object for all interfaces, because a table that is cut in pieces scores
+// differently. The order of work for a packet is that of 4.4.
+//
+// Not thread-safe. Never asks for the time: the clock is that of the observations, and advance().
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "userspace/base/result.h"
+#include "userspace/capture/observation.h"
+#include "userspace/spade/alert.h"
+#include "userspace/spade/settings.h"
+
+namespace spidd {
+
+class ProbabilityTable;
+
+// One detector's numbers since the start (7.9).
+struct DetectorStatistics {
+  std::string id;
+  DetectorType type = DetectorType::closed_dport;
+  std::string activity;
+  std::string scope;
+  double threshold = 0;
+  std::uint64_t evaluated = 0;     // packets in scope, gated ones excepted
+  std::uint64_t insufficient = 0;  // of these: not enough observations
+  std::uint64_t anomalous = 0;     // over the threshold
+  std::uint64_t excluded = 0;
+  std::uint64_t waited = 0;  // put into the wait queue
+  std::uint64_t cancelled = 0;
+  std::uint64_t reported = 0;
+  std::uint64_t responses = 0;  // checked against the wait queue
+  std::uint64_t recorded = 0;
+  double remembered = 0;  // decayed N of its table
+};
+
+struct SpadeStatistics {
+  std::uint64_t observations = 0;  // packets, pseudo-packets of ICMP errors included
+  std::uint64_t updates = 0;       // of tables
+  std::uint64_t waiting = 0;
+  std::uint64_t waiting_refused = 0;  // reports that found the wait queue full: reported at once as unconfirmed
+  std::uint64_t table_entries = 0;
+  std::uint64_t table_bytes = 0;
+  std::uint64_t entries_evicted = 0;
+  std::uint64_t observations_refused = 0;  // see ProbabilityTable::Counters::refused
+  std::vector<DetectorStatistics> detectors;
+};
+
+class Spade {
+ public:
+  // An error names the setting that cannot be: an id twice, an adapter for an unknown detector, ...
+  static Result<Spade> create(SpadeSettings settings, SpadeSink& sink);
+  Spade(Spade&&) noexcept;
+  Spade& operator=(Spade&&) noexcept;
+  ~Spade();
+
+  void observe(const Observation& observation);
+
+  // Time passes without packets (live): expires waits, adapts. A clock that goes back is ignored.
+  void advance(Timestamp now);
+
+  const SpadeSettings& settings() const;
+  SpadeStatistics statistics() const;
+
+  // For the state file (state_file.h) and `spidctl spade tables`.
+  struct TableView {
+    std::string conditions;  // "local dest, syn": whose packets are recorded
+    const ProbabilityTable* table = nullptr;
+  };
+  std::vector<TableView> tables() const;
+
+ private:
+  struct State;
+  explicit Spade(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace spidd
