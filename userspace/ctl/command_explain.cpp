@@ -44,8 +44,9 @@ int command_explain(const CommandArguments& arguments) {
   auto built = Matcher::build(*database, *profile);
   if (!built) return report_failure("explain", built.error());
   const auto matcher = std::make_shared<const Matcher>(std::move(*built));
-  const auto flow = line.has("capture") ? measure_flow_of_capture(
-                                              {line.text("capture"), line.text("filter"), line.positionals()}, matcher)
+  std::string damage;
+  const CaptureQuestion question{line.text("capture"), line.text("filter"), line.positionals()};
+  const auto flow = line.has("capture") ? measure_flow_of_capture(question, matcher, damage)
                                         : ask_for_flow(arguments.socket_path, line.positionals()[0]);
   if (!flow) return report_failure("explain", flow.error());
   const auto explanation = explain_flow(*matcher, *database, *flow, line.text("against"));
@@ -54,6 +55,7 @@ int command_explain(const CommandArguments& arguments) {
     print_json(explanation_json(*explanation, *matcher, *flow));
   else
     fmt::print("{}", explanation_text(*explanation, *matcher, *flow));
+  if (!damage.empty()) return report_failure("explain", Error{damage});
   return kExitDone;
 }
 

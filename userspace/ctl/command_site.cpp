@@ -5,7 +5,7 @@
 
 #include "userspace/ctl/client.h"
 #include "userspace/ctl/command.h"
-#include "userspace/ctl/site_capture.h"
+#include "userspace/ctl/settled_flows.h"
 #include "userspace/ctl/site_text.h"
 #include "userspace/ctl/text.h"
 #include "userspace/daemon/config.h"
@@ -97,22 +97,23 @@ Result<std::uint64_t> learn(const CommandLine& line, bool& failed) {
   if (!matcher) return tl::unexpected<Error>(matcher.error());
   auto policy = line.has("policy") ? load_policy(line.text("policy")) : Result<Policy>(builtin_policy());
   if (!policy) return tl::unexpected<Error>(policy.error());
-  SiteCapture how;
-  how.matcher = std::make_shared<const Matcher>(std::move(*matcher));
-  how.policy = std::make_shared<const Policy>(std::move(*policy));
-  how.filter = line.text("filter");
+  SettlingCapture capture;
+  capture.matcher = std::make_shared<const Matcher>(std::move(*matcher));
+  capture.policy = std::make_shared<const Policy>(std::move(*policy));
+  capture.filter = line.text("filter");
   const Timestamp now = wall_clock_now();
   if (auto started = site->record(now, Duration::max()); !started) return tl::unexpected<Error>(started.error());
   std::uint64_t flows = 0;
   const auto& words = line.positionals();
   for (auto path = words.begin() + 1; path != words.end(); ++path) {
-    const auto recorded = record_capture(*path, how, *site);
-    if (recorded) {
-      flows += *recorded;
+    capture.path = *path;
+    const auto recorded = settle_flows(capture, [&](const SettledFlow& flow) { site->add(flow); });
+    if (recorded && recorded->damage.empty()) {
+      flows += recorded->flows;
       continue;
     }
     failed = true;
-    report_failure("site learn", recorded.error());
+    report_failure("site learn", recorded ? Error{recorded->damage} : recorded.error());
   }
   if (auto stopped = site->stop(wall_clock_now()); !stopped) return tl::unexpected<Error>(stopped.error());
   return flows;

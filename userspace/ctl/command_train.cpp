@@ -50,21 +50,12 @@ int train_from_flow(const CommandLine& line, const std::string& socket_path, con
   return kExitDone;
 }
 
-Result<void> apply_same(const CommandLine& line, TrainingSet& set) {
-  for (const std::string& same : line.texts("same")) {
-    const std::size_t equals = same.find('=');
-    if (equals == std::string::npos) return fail("--same {}: not LABEL=OTHER", same);
-    set.merge_label(same.substr(0, equals), same.substr(equals + 1));
-  }
-  return {};
-}
-
 int train_from_captures(const CommandLine& line, const TrainingRules& rules, const ModelDatabase& existing) {
   const std::string directory = line.text("into");
-  std::vector<TrainingSource> sources;
+  std::vector<SourceFlows> sources;
   auto set = load_training(line, existing, sources);
   if (!set) return report_failure("train", set.error());
-  if (const auto same = apply_same(line, *set); !same) return line.usage_error(same.error().message);
+  if (const auto same = merge_names(*set, line.texts("same")); !same) return line.usage_error(same.error().message);
   set->split_single_variants();
   print_losses(*set);
   const std::vector<bool> use = select_flows(*set, rules);
@@ -101,13 +92,7 @@ int command_train(const CommandArguments& arguments) {
   line.value("label", "LABEL", "all flows of the captures named, or the live flow, are of this label");
   line.value("filter", "EXPRESSION", "with --label: only packets that match this pcap-filter(7) expression");
   line.value("from-flow", "ID", "learn from a flow of the running daemon: flow_id of its events, once it is decided");
-  line.values("labels", "FILE",
-              "table (TSV) that gives the label of every flow of the captures in DIR; with several DIR once for each");
-  line.value("taxonomy", "FILE", "table (TSV) of family and category of every label");
-  line.values("manifest", "FILE",
-              "table (TSV) of the environment every capture comes from; the first is about the first DIR, and so on");
-  line.values("same", "LABEL=OTHER", "train flows of LABEL as OTHER: two names of one protocol");
-  line.value("category", "NAME", "category of labels without a taxonomy: plain, encrypted, tunnel or p2p", "plain");
+  declare_capture_sources(line);
   line.value("family", "NAME", "with --label: family of the label; default: that of its models, or the label");
   line.flag("strict", "measure as SPID 0.4.6 does, to the bit, for a directory of such models");
   line.value("flows-per-group", "N", "flows of one label taken from one environment, lab variant or capture",
@@ -115,7 +100,6 @@ int command_train(const CommandArguments& arguments) {
   line.value("min-flows", "N", "flows a label needs to get a model", "1");
   line.flag("calibrate", "find the models' thresholds by cross-validation; needs flows of many labels and captures");
   line.value("provenance", "FILE", "write a table (TSV) of what every model was made of");
-  line.values("source", "NAME", "name of DIR in that table; with several DIR once for each");
   line.positional("directory", 0, 100'000);
   if (const auto exit_code = line.parse(arguments.words)) return *exit_code;
   if (!line.has("into")) return line.usage_error("--into is missing: where are the models?");

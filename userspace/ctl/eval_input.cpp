@@ -2,44 +2,23 @@
 #include "userspace/ctl/eval_input.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace spidd {
 namespace {
 
-Result<TrainingSet> load_source(const CommandLine& line, const EvalSource& source) {
-  if (!source.labels.empty())
-    return load_labelled_captures({.directory = source.directory,
-                                   .labels = source.labels,
-                                   .taxonomy = line.text("taxonomy"),
-                                   .manifest = source.manifest});
-  const auto category = parse_category(line.text("category"));
-  if (!category) return tl::unexpected(category.error());
-  if (!line.has("taxonomy")) return load_capture_tree(source.directory, nullptr, *category);
-  const auto taxonomy = Taxonomy::load(line.text("taxonomy"));
-  if (!taxonomy) return tl::unexpected(taxonomy.error());
-  return load_capture_tree(source.directory, &*taxonomy, *category);
-}
-
-// Those of --set, then directories with the n-th --labels, --manifest and --source.
-Result<std::vector<EvalSource>> sources_of(const CommandLine& line) {
-  std::vector<EvalSource> sources;
+// Those of --set, then directories.
+Result<std::vector<CaptureSource>> sources_of(const CommandLine& line) {
+  std::vector<CaptureSource> sources;
   for (const std::string& text : line.texts("set")) {
     auto source = parse_eval_source(text);
     if (!source) return tl::unexpected(source.error());
     sources.push_back(std::move(*source));
   }
-  const auto& directories = line.positionals();
-  const auto nth = [&line](const char* option, std::size_t i) {
-    const auto texts = line.texts(option);
-    return i < texts.size() ? texts[i] : std::string();
-  };
-  for (std::size_t i = 0; i < directories.size(); ++i) {
-    const std::string name = nth("source", i);
-    sources.push_back({name.empty() ? directories[i] : name, directories[i], nth("labels", i), nth("manifest", i)});
-  }
-  for (std::size_t i = 0; i < sources.size(); ++i) {
-    if (std::ranges::count(sources, sources[i].name, &EvalSource::name) > 1)
-      return fail("there are two sets of the name {}", sources[i].name);
+  std::ranges::move(capture_sources(line), std::back_inserter(sources));
+  for (const CaptureSource& source : sources) {
+    if (std::ranges::count(sources, source.name, &CaptureSource::name) > 1)
+      return fail("there are two sets of the name {}", source.name);
   }
   return sources;
 }
@@ -57,17 +36,10 @@ std::size_t EvalInput::part_of(std::size_t flow) const {
 void declare_eval_input(CommandLine& line) {
   line.values("set", "NAME:DIR[:LABELS[:MANIFEST]]",
               "a set of captures that gets figures of its own; may be repeated; all sets are trained together");
-  line.values("labels", "FILE",
-              "table (TSV) that gives the label of every flow of the captures in DIR; with several DIR once for each");
-  line.value("taxonomy", "FILE", "table (TSV) of family and category of every label");
-  line.values("manifest", "FILE",
-              "table (TSV) of the environment every capture comes from; the first is about the first DIR, and so on");
-  line.values("source", "NAME", "name of DIR as a set; with several DIR once for each");
-  line.values("same", "LABEL=OTHER", "flows of LABEL are trained as OTHER: two names of one protocol");
-  line.value("category", "NAME", "category of labels without a taxonomy: plain, encrypted, tunnel or p2p", "plain");
+  declare_capture_sources(line);
 }
 
-Result<EvalSource> parse_eval_source(const std::string& text) {
+Result<CaptureSource> parse_eval_source(const std::string& text) {
   std::vector<std::string> parts;
   for (std::size_t begin = 0;;) {
     const std::size_t colon = text.find(':', begin);
@@ -78,7 +50,7 @@ Result<EvalSource> parse_eval_source(const std::string& text) {
   if (parts.size() < 2 || parts.size() > 4 || parts[0].empty() || parts[1].empty())
     return fail("--set {}: not NAME:DIR[:LABELS[:MANIFEST]]", text);
   parts.resize(4);
-  return EvalSource{parts[0], parts[1], parts[2], parts[3]};
+  return CaptureSource{parts[0], parts[1], parts[2], parts[3]};
 }
 
 void add_part(EvalInput& input, const std::string& name, TrainingSet set) {
@@ -88,26 +60,16 @@ void add_part(EvalInput& input, const std::string& name, TrainingSet set) {
   input.parts.back().flows_end = input.set.flows.size();
 }
 
-Result<void> merge_names(EvalInput& input, const std::vector<std::string>& same) {
-  for (const std::string& names : same) {
-    const std::size_t equals = names.find('=');
-    if (equals == 0 || equals == std::string::npos || equals + 1 == names.size())
-      return fail("--same {}: not LABEL=OTHER", names);
-    input.set.merge_label(names.substr(0, equals), names.substr(equals + 1));
-  }
-  return {};
-}
-
 Result<EvalInput> load_eval_input(const CommandLine& line) {
   const auto sources = sources_of(line);
   if (!sources) return tl::unexpected(sources.error());
   EvalInput input;
-  for (const EvalSource& source : *sources) {
-    auto loaded = load_source(line, source);
+  for (const CaptureSource& source : *sources) {
+    auto loaded = load_captures(line, source);
     if (!loaded) return std::move(loaded).error().within(source.name);
     add_part(input, source.name, std::move(*loaded));
   }
-  if (auto merged = merge_names(input, line.texts("same")); !merged) return tl::unexpected(merged.error());
+  if (auto merged = merge_names(input.set, line.texts("same")); !merged) return tl::unexpected(merged.error());
   input.set.split_single_variants();
   return input;
 }

@@ -5,8 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "userspace/base/command_line.h"
-#include "userspace/spid/training_set.h"
+#include "userspace/ctl/capture_source.h"
 
 namespace spidd {
 
@@ -39,20 +38,11 @@ struct EvalInput {
 void declare_eval_input(CommandLine& line);
 
 // "NAME:DIR", "NAME:DIR:LABELS" or "NAME:DIR:LABELS:MANIFEST".
-struct EvalSource {
-  std::string name;
-  std::string directory;
-  std::string labels;    // "": the folders say the labels
-  std::string manifest;  // may be ""
-};
-Result<EvalSource> parse_eval_source(const std::string& text);
+Result<CaptureSource> parse_eval_source(const std::string& text);
 
 Result<EvalInput> load_eval_input(const CommandLine& line);
 
 // Puts a loaded set behind the others.
 void add_part(EvalInput& input, const std::string& name, TrainingSet set);
-
-// "LABEL=OTHER": flows of LABEL are trained as OTHER.
-Result<void> merge_names(EvalInput& input, const std::vector<std::string>& same);
 
 }  // namespace spidd

@@ -17,16 +17,6 @@ inline constexpr unsigned kFinal = 0;
 inline constexpr std::array<unsigned, 4> kMoments = {4, 8, 20, kFinal};
 std::string moment_name(unsigned moment);  // "8 payload packets", "final verdict"
 
-// Tunnel score and margin that an alert and a block ask for.
-struct TunnelRule {
-  float score;
-  float margin;
-
-  bool holds(const Verdict& verdict) const { return verdict.tunnel_score >= score && verdict.tunnel_margin >= margin; }
-};
-inline constexpr TunnelRule kAlertRule{0.0F, 0.1F};
-inline constexpr TunnelRule kBlockRule{0.4F, 0.2F};
-
 // The verdicts on one flow at all moments.
 class VerdictsOfFlow {
  public:

@@ -11,8 +11,8 @@
 
 namespace spidd {
 
-// `flow`: a flow_id, or the words of a five-tuple as analyze prints them: "tcp", "10.0.0.1:4242", "10.0.0.2:443", the
-// ends in either order, in one word or three. Of several flows the last one that settled.
+// `flow`: a flow_id, or the words of a five-tuple as analyze prints them: "tcp" (or "TCP"), "10.0.0.1:4242",
+// "10.0.0.2:443", the ends in either order, in one word or three. Of several flows the last one that settled.
 struct CaptureQuestion {
   std::string path;
   std::string filter;
@@ -20,6 +20,8 @@ struct CaptureQuestion {
 };
 
 // What the engine's verdict on the flow is based on: the same packets that `spidctl analyze` judged by.
-Result<MeasuredFlow> measure_flow_of_capture(const CaptureQuestion& question, std::shared_ptr<const Matcher> matcher);
+// `damage`: why the capture could be read no further, the flow being of what stands before; "" if it was read whole.
+Result<MeasuredFlow> measure_flow_of_capture(const CaptureQuestion& question, std::shared_ptr<const Matcher> matcher,
+                                             std::string& damage);
 
 }  // namespace spidd

@@ -12,34 +12,6 @@
 namespace spidd {
 namespace {
 
-// The n-th --labels, --manifest and --source are about the n-th directory.
-std::vector<TrainingSource> sources_of(const CommandLine& line) {
-  std::vector<TrainingSource> sources;
-  const auto labels = line.texts("labels");
-  const auto manifests = line.texts("manifest");
-  const auto names = line.texts("source");
-  for (const std::string& directory : line.positionals()) {
-    const std::size_t i = sources.size();
-    const auto nth = [i](const std::vector<std::string>& texts) { return i < texts.size() ? texts[i] : std::string(); };
-    sources.push_back({directory, nth(labels), nth(manifests), i < names.size() ? names[i] : directory});
-  }
-  return sources;
-}
-
-Result<TrainingSet> load_set(const CommandLine& line, const TrainingSource& source) {
-  if (!source.labels.empty())
-    return load_labelled_captures({.directory = source.directory,
-                                   .labels = source.labels,
-                                   .taxonomy = line.text("taxonomy"),
-                                   .manifest = source.manifest});
-  const auto category = parse_category(line.text("category"));
-  if (!category) return tl::unexpected(category.error());
-  if (!line.has("taxonomy")) return load_capture_tree(source.directory, nullptr, *category);
-  const auto taxonomy = Taxonomy::load(line.text("taxonomy"));
-  if (!taxonomy) return tl::unexpected(taxonomy.error());
-  return load_capture_tree(source.directory, &*taxonomy, *category);
-}
-
 // What --label means: as the taxonomy, the options, or a model that is there already say.
 Result<LabelMeaning> meaning_of(const CommandLine& line, const std::string& label, const ModelDatabase& existing) {
   LabelMeaning meaning{label, Category::plain};
@@ -62,25 +34,26 @@ Result<LabelMeaning> meaning_of(const CommandLine& line, const std::string& labe
 }  // namespace
 
 Result<TrainingSet> load_training(const CommandLine& line, const ModelDatabase& existing,
-                                  std::vector<TrainingSource>& sources) {
-  sources = sources_of(line);
+                                  std::vector<SourceFlows>& sources) {
+  sources.clear();
   if (line.has("label")) {
     const auto meaning = meaning_of(line, line.text("label"), existing);
     if (!meaning) return tl::unexpected(meaning.error());
     auto set = load_filtered_captures(line.positionals(), line.text("filter"), line.text("label"), *meaning);
-    for (TrainingSource& source : sources) {
-      source.flows_end = 0;
-      for (const LabelledFlow& flow : set ? set->flows : std::vector<LabelledFlow>())
-        if (flow.capture <= static_cast<std::size_t>(&source - sources.data())) ++source.flows_end;
+    if (!set) return set;
+    for (const CaptureSource& source : capture_sources(line)) {
+      const auto later = [i = sources.size()](const LabelledFlow& flow) { return flow.capture > i; };
+      const auto end = std::ranges::find_if(set->flows, later);
+      sources.push_back({source.name, static_cast<std::size_t>(end - set->flows.begin())});
     }
     return set;
   }
   TrainingSet set;
-  for (TrainingSource& source : sources) {
-    auto loaded = load_set(line, source);
+  for (const CaptureSource& source : capture_sources(line)) {
+    auto loaded = load_captures(line, source);
     if (!loaded) return loaded;
     set.merge(std::move(*loaded));
-    source.flows_end = set.flows.size();
+    sources.push_back({source.name, set.flows.size()});
   }
   return set;
 }
@@ -109,7 +82,7 @@ Result<ModelDatabase> learn_live_flow(const CommandLine& line, const std::string
 }
 
 Result<void> write_provenance(const std::string& path, const ModelDatabase& learned, const TrainingSet& set,
-                              const std::vector<bool>& use, const std::vector<TrainingSource>& sources) {
+                              const std::vector<bool>& use, const std::vector<SourceFlows>& sources) {
   std::map<std::pair<std::string, Transport>, std::vector<std::uint64_t>> flows_of;
   std::size_t source = 0;
   for (std::size_t i = 0; i < set.flows.size(); ++i) {

@@ -6,23 +6,19 @@
 #include <string>
 #include <vector>
 
-#include "userspace/base/command_line.h"
-#include "userspace/spid/training_set.h"
+#include "userspace/ctl/capture_source.h"
 
 namespace spidd {
 
-// Where the flows of one directory (or capture, with --label) come from, and what is known about them.
-struct TrainingSource {
-  std::string directory;
-  std::string labels;    // "": the folders say the labels
-  std::string manifest;  // may be ""
-  std::string name;      // for the provenance
+// The flows of one directory (or capture, with --label): those before `flows_end` that are of no source before.
+struct SourceFlows {
+  std::string name;
   std::size_t flows_end = 0;
 };
 
 // `existing`: the models that will be added to; labels that they have keep their family and category.
 Result<TrainingSet> load_training(const CommandLine& line, const ModelDatabase& existing,
-                                  std::vector<TrainingSource>& sources);
+                                  std::vector<SourceFlows>& sources);
 
 // --from-flow: one model of one flow.
 Result<ModelDatabase> learn_live_flow(const CommandLine& line, const std::string& socket_path,
@@ -30,6 +26,6 @@ Result<ModelDatabase> learn_live_flow(const CommandLine& line, const std::string
 
 // A row (TSV) for every label and transport: what its models were made of, and how many flows each source gave.
 Result<void> write_provenance(const std::string& path, const ModelDatabase& learned, const TrainingSet& set,
-                              const std::vector<bool>& use, const std::vector<TrainingSource>& sources);
+                              const std::vector<bool>& use, const std::vector<SourceFlows>& sources);
 
 }  // namespace spidd

@@ -44,6 +44,16 @@ struct ClassificationRules {
   unsigned last_packets = kRecordLimit;  // the last verdict is final whatever it is
 };
 
+// What the rules of policy/gateway.toml and measurements of accuracy ask of the verdict on a tunnel.
+struct TunnelRule {
+  float score;
+  float margin;
+
+  bool holds(const Verdict& verdict) const { return verdict.tunnel_score >= score && verdict.tunnel_margin >= margin; }
+};
+inline constexpr TunnelRule kAlertRule{0.0F, 0.1F};
+inline constexpr TunnelRule kBlockRule{0.4F, 0.2F};
+
 // What a profile asks for. The classic ones: the nearest model below the threshold, as the original has it.
 ClassificationRules classification_rules(Profile profile);
 

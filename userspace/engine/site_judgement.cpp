@@ -30,7 +30,7 @@ SiteJudge::Call SiteJudgement::judge(Transport transport, View view, const Finge
   Call call;
   call.alert =
       verdict.state == IdentificationState::identified && matcher_.models()[verdict.model].category == Category::tunnel;
-  call.block = call.alert && verdict.tunnel_score >= kBlockScore && verdict.tunnel_margin >= kBlockMargin;
+  call.block = call.alert && kBlockRule.holds(verdict);
   return call;
 }
 

@@ -9,10 +9,6 @@
 
 namespace spidd {
 
-// The rules of policy/gateway.toml and of accuracy measurements: what alerts, and what blocks.
-inline constexpr float kBlockScore = 0.4F;
-inline constexpr float kBlockMargin = 0.2F;
-
 class SiteJudgement final : public SiteJudge {
  public:
   static Result<std::unique_ptr<SiteJudge>> of(ModelDatabase shipped);

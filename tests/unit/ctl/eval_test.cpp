@@ -38,7 +38,7 @@ EvalInput make_input(unsigned labels, unsigned tunnels) {
   return input;
 }
 
-TEST(EvalSource, IsANameAndPlaces) {
+TEST(CaptureSource, IsANameAndPlaces) {
   const auto source = parse_eval_source("lab:captures:labels.tsv:manifest.tsv");
   ASSERT_TRUE(source);
   EXPECT_EQ(source->name, "lab");
@@ -62,11 +62,11 @@ TEST(EvalInput, KnowsThePartOfAFlow) {
 
 TEST(EvalInput, ATunnelStaysOneUnderAnotherName) {
   EvalInput input = make_input(2, 1);
-  ASSERT_TRUE(merge_names(input, {"proto0=proto1"}));
+  ASSERT_TRUE(merge_names(input.set, {"proto0=proto1"}));
   EXPECT_EQ(input.set.flows[0].label, "proto1");
   EXPECT_EQ(input.truths[0].label, "proto0");
   EXPECT_TRUE(input.truths[0].is_tunnel);
-  for (const char* wrong : {"proto0", "=proto1", "proto0="}) EXPECT_FALSE(merge_names(input, {wrong})) << wrong;
+  for (const char* wrong : {"proto0", "=proto1", "proto0="}) EXPECT_FALSE(merge_names(input.set, {wrong})) << wrong;
 }
 
 TEST(VerdictsOfFlow, StepAtCheckpointsAndAtTheEnd) {

@@ -179,8 +179,11 @@ TEST_F(TrainCommand, ExplanationsAddUpToTheScores) {
   const ModelDatabase database = models();
   for (const Profile profile : {Profile::background, Profile::classic34, Profile::classic15}) {
     const auto matcher = std::make_shared<const Matcher>(std::move(*Matcher::build(database, profile)));
-    const auto flow = measure_flow_of_capture({capture_->path(), "", {"udp 10.0.0.2:53 10.0.0.1:40003"}}, matcher);
+    std::string damage;
+    const auto flow =
+        measure_flow_of_capture({capture_->path(), "", {"UDP 10.0.0.2:53 10.0.0.1:40003"}}, matcher, damage);
     ASSERT_TRUE(flow) << flow.error().message;
+    EXPECT_EQ(damage, "");
     const auto explanation = explain_flow(*matcher, database, *flow, "");
     ASSERT_TRUE(explanation) << explanation.error().message;
     EXPECT_EQ(matcher->models()[explanation->best.model].label, "names");
@@ -206,7 +209,8 @@ TEST_F(TrainCommand, ExplanationsNeedAFlowThatIsThere) {
   train_both();
   const auto matcher = std::make_shared<const Matcher>(std::move(*Matcher::build(models())));
   const auto error_of = [&](std::vector<std::string> words) {
-    const auto flow = measure_flow_of_capture({capture_->path(), "", std::move(words)}, matcher);
+    std::string damage;
+    const auto flow = measure_flow_of_capture({capture_->path(), "", std::move(words)}, matcher, damage);
     return flow ? "found" : flow.error().message;
   };
   EXPECT_EQ(error_of({"udp", "10.0.0.1:40003", "10.0.0.2:53"}), "found");
@@ -214,6 +218,23 @@ TEST_F(TrainCommand, ExplanationsNeedAFlowThatIsThere) {
   EXPECT_THAT(error_of({"12345"}), HasSubstr("there is no such flow"));
   EXPECT_THAT(error_of({"abc"}), HasSubstr("'abc' is no flow_id"));
   EXPECT_THAT(error_of({"udp", "1"}), HasSubstr("say the flow as"));
+}
+
+TEST_F(TrainCommand, ExplanationsSayThatTheCaptureIsDamaged) {
+  train_both();
+  const auto matcher = std::make_shared<const Matcher>(std::move(*Matcher::build(models())));
+  CaptureWriter writer;
+  add_exchanges(writer, 2, 53, "name of a host");
+  auto bytes = writer.bytes();
+  bytes.resize(bytes.size() - 5);
+  const MemoryFile cut(bytes);
+  std::string damage;
+  const auto flow = measure_flow_of_capture({cut.path(), "", {"udp 10.0.0.1:40000 10.0.0.2:53"}}, matcher, damage);
+  EXPECT_TRUE(flow);
+  EXPECT_THAT(damage, HasSubstr("damaged"));
+  const auto none = measure_flow_of_capture({cut.path(), "", {"udp 10.0.0.1:4 10.0.0.2:53"}}, matcher, damage);
+  ASSERT_FALSE(none);
+  EXPECT_THAT(none.error().message, HasSubstr("damaged"));
 }
 
 class Collected final : public ReplayWriter {

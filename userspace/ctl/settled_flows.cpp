@@ -1,45 +1,45 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "userspace/ctl/site_capture.h"
+#include "userspace/ctl/settled_flows.h"
 
 #include "userspace/capture/pcap_source.h"
 #include "userspace/engine/engine.h"
 
 namespace spidd {
-
 namespace {
 
-class SettledFlows final : public EngineSink {
+class SettledSink final : public EngineSink {
  public:
-  explicit SettledFlows(SiteLearning& site) : site_(site) {}
+  explicit SettledSink(const OnSettled& on_settled) : on_settled_(on_settled) {}
 
   void decision(const FlowView&, const Decision&) override {}
   void flow_ended(const FlowView&, const FlowTotals&, EndReason) override {}
   void flow_settled(const SettledFlow& flow) override {
-    site_.add(flow);
+    on_settled_(flow);
     ++flows_;
   }
 
   std::uint64_t flows() const { return flows_; }
 
  private:
-  SiteLearning& site_;
+  const OnSettled& on_settled_;
   std::uint64_t flows_ = 0;
 };
 
 }  // namespace
 
-Result<std::uint64_t> record_capture(const std::string& path, const SiteCapture& how, SiteLearning& site) {
-  PcapSource::Settings capture;
-  capture.filter = how.filter;
-  auto source = PcapSource::open(path, capture);
+Result<SettledFlows> settle_flows(const SettlingCapture& capture, const OnSettled& on_settled,
+                                  const ChangedModels& changed_models) {
+  PcapSource::Settings reading;
+  reading.filter = capture.filter;
+  auto source = PcapSource::open(capture.path, reading);
   if (!source) return tl::unexpected<Error>(source.error());
   EngineSettings settings;
   settings.report_settled = true;
-  settings.flows.flows = capture.max_flows;
+  settings.flows.flows = reading.max_flows;
   // The source ends idle flows; the engine must not be quicker.
   settings.tcp_idle = settings.udp_idle = Duration::max();
-  SettledFlows sink(site);
-  Engine engine(settings, how.matcher, how.policy, *source, sink);
+  SettledSink sink(on_settled);
+  Engine engine(settings, capture.matcher, capture.policy, *source, sink);
   PacketRecord record;
   for (;;) {
     const PcapSource::Next next = source->next(record);
@@ -49,10 +49,13 @@ Result<std::uint64_t> record_capture(const std::string& path, const SiteCapture&
       engine.advance(source->clock());
     else
       break;
+    if (!changed_models) continue;
+    auto matcher = changed_models();
+    if (!matcher) return tl::unexpected<Error>(matcher.error());
+    if (*matcher != nullptr) engine.set_models(std::move(*matcher));
   }
   engine.finish(EndReason::shutdown);
-  if (!source->damage().empty()) return fail("{}", source->damage());
-  return sink.flows();
+  return SettledFlows{sink.flows(), source->damage()};
 }
 
 }  // namespace spidd
