@@ -39,7 +39,7 @@ FlowCounts count_flows(const Engine& engine) {
   return counts;
 }
 
-std::vector<LiveFlow> copy_flows(const Engine& engine, const Policy& policy, std::size_t limit) {
+std::vector<LiveFlow> copy_flows(Engine& engine, const Policy& policy, std::size_t limit) {
   std::vector<LiveFlow> flows;
   engine.visit_flows(limit, [&](const FlowView& view) {
     LiveFlow& live = flows.emplace_back();

@@ -33,7 +33,7 @@ struct LiveFlow {
 };
 
 // The newest `limit` flows, newest first, without the source's counts.
-std::vector<LiveFlow> copy_flows(const Engine& engine, const Policy& policy, std::size_t limit);
+std::vector<LiveFlow> copy_flows(Engine& engine, const Policy& policy, std::size_t limit);
 
 // A flow event with reason "live".
 void append_json(std::string& out, const LiveFlow& live, std::string_view interface, Timestamp now);

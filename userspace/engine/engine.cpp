@@ -123,9 +123,20 @@ FlowTable::Slot Engine::open_flow(const PacketRecord& record) {
   return slot;
 }
 
-void Engine::measure(const Flow& flow) {
-  measured_packets_ = packets_.collect(flow.packet_store, flow.stored_packets, packet_buffer_);
+void Engine::measure(const Flow& flow, unsigned packets) {
+  measured_packets_ = packets_.collect(flow.packet_store, packets, packet_buffer_);
   meters_.measure(measured_packets_, fingerprint_);
+  measured_ = packets == flow.stored_packets ? &flow : nullptr;
+}
+
+// What a report says beside the verdict and nothing else depends on: it costs as much as matching. Call before the
+// packets go.
+void Engine::add_divergence(Flow& flow) {
+  Verdict& verdict = flow.verdict;
+  if (verdict.has_divergence || verdict.model == kNoModel) return;
+  if (measured_ != &flow) measure(flow, verdict.payload_packets);
+  verdict.divergence = matcher_->divergence(verdict.model, fingerprint_);
+  verdict.has_divergence = true;
 }
 
 // Scores the flow on what is stored of it, and lets the policy act on the verdict.
@@ -133,33 +144,36 @@ void Engine::judge(FlowTable::Slot slot, Progress progress) {
   Flow& flow = flows_[slot];
   const bool scored =
       flow.verdict.payload_packets == flow.stored_packets && flow.verdict.state != IdentificationState::undecided;
-  const bool measured = !scored && flow.stored_packets > 0 && !skip_scoring(flow, progress);
-  if (measured) score(flow, progress);
+  measured_ = nullptr;
+  if (!scored && flow.stored_packets > 0 && !skip_scoring(flow, progress)) score(flow, progress);
   if (progress != Progress::more_to_come) flow.settled_packets = flow.stored_packets;
   // Also on a score that is there already: an alert may have waited for more packets, which did not come.
   if (flow.verdict.state != IdentificationState::undecided) apply_policy(flow, progress, flow.last - flow.start);
   if (scored && progress == Progress::ended) flow.verdict.final = true;
-  if (!flow.verdict.final) return;
-  if (progress == Progress::ended) {
-    observe(flow);
-    if (settings_.report_settled && flow.stored_packets > 0) report_settled(flow, measured);
-  } else {
-    close_books(slot, measured);
+  if (flow.verdict.final) {
+    add_divergence(flow);
+    if (progress != Progress::ended) {
+      close_books(slot);
+    } else {
+      observe(flow);
+      if (settings_.report_settled && flow.stored_packets > 0) report_settled(flow);
+    }
   }
+  measured_ = nullptr;
 }
 
 // The verdict is final and the flow goes on: what was kept for further verdicts goes.
-void Engine::close_books(FlowTable::Slot slot, bool measured) {
+void Engine::close_books(FlowTable::Slot slot) {
   Flow& flow = flows_[slot];
   observe(flow);
-  if (settings_.report_settled && flow.stored_packets > 0) report_settled(flow, measured);
+  if (settings_.report_settled && flow.stored_packets > 0) report_settled(flow);
   packets_.release(flow.packet_store);
   flows_.touch(slot, FlowTable::decided);
   source_.decided(flow.key, flow.start);
 }
 
 void Engine::score(Flow& flow, Progress progress) {
-  measure(flow);
+  measure(flow, flow.stored_packets);
   const View view = model_view(flow);
   const Match match = matcher_->match(flow.key.transport, fingerprint_, view);
   ++counters_.matches;
@@ -170,11 +184,10 @@ void Engine::score(Flow& flow, Progress progress) {
   look_at_bytes(flow);
   const bool nameless = flow.verdict.state != IdentificationState::identified;
   if (nameless && progress != Progress::more_to_come && flow.stored_packets <= kShortFlow) name_by_endpoint(flow);
-  if (flow.verdict.model != kNoModel) flow.verdict.divergence = matcher_->divergence(flow.verdict.model, fingerprint_);
 }
 
-void Engine::report_settled(const Flow& flow, bool measured) {
-  if (!measured) measure(flow);
+void Engine::report_settled(const Flow& flow) {
+  if (measured_ != &flow) measure(flow, flow.stored_packets);
   settled_.key = flow.key;
   settled_.client = flow.client();
   settled_.server = flow.server();
@@ -195,6 +208,7 @@ void Engine::report_settled(const Flow& flow, bool measured) {
   settled_.samples = static_cast<unsigned>(std::min<std::size_t>(measured_packets_.size(), kSamplePackets));
   std::copy_n(measured_packets_.begin(), settled_.samples, settled_.sample.begin());
   std::swap(settled_.fingerprint, fingerprint_);
+  measured_ = nullptr;
   sink_.flow_settled(settled_);
 }
 
@@ -214,6 +228,7 @@ void Engine::apply_policy(Flow& flow, Progress progress, Duration lasted) {
   } else {
     ++counters_.alerts;
   }
+  add_divergence(flow);
   sink_.decision(view_of(flow), decision);
 }
 
@@ -324,8 +339,8 @@ FlowView Engine::view_of(const Flow& flow) const {
   return {flow, identified ? &matcher_->models()[flow.verdict.model] : nullptr, now_};
 }
 
-void Engine::visit_flows(std::size_t limit, const std::function<void(const FlowView&)>& visit) const {
-  std::vector<const Flow*> flows;
+void Engine::visit_flows(std::size_t limit, const std::function<void(const FlowView&)>& visit) {
+  std::vector<Flow*> flows;
   flows.reserve(flows_.size());
   for (const FlowTable::List list : {FlowTable::embryonic, FlowTable::undecided, FlowTable::decided})
     for (FlowTable::Slot slot = flows_.oldest(list); slot != FlowTable::kNone; slot = flows_.newer(slot))
@@ -333,7 +348,11 @@ void Engine::visit_flows(std::size_t limit, const std::function<void(const FlowV
   const std::size_t shown = std::min(limit, flows.size());
   std::partial_sort(flows.begin(), flows.begin() + static_cast<std::ptrdiff_t>(shown), flows.end(),
                     [](const Flow* a, const Flow* b) { return a->start > b->start; });
-  for (std::size_t i = 0; i < shown; ++i) visit(view_of(*flows[i]));
+  for (std::size_t i = 0; i < shown; ++i) {
+    measured_ = nullptr;
+    add_divergence(*flows[i]);
+    visit(view_of(*flows[i]));
+  }
 }
 
 }  // namespace spidd

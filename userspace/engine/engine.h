@@ -107,22 +107,23 @@ class Engine {
   const FlowTable& flows() const { return flows_; }
   std::span<const ModelSummary> models() const { return matcher_->models(); }
   // The newest `limit` live flows.
-  void visit_flows(std::size_t limit, const std::function<void(const FlowView&)>& visit) const;
+  void visit_flows(std::size_t limit, const std::function<void(const FlowView&)>& visit);
 
  private:
   FlowTable::Slot open_flow(const PacketRecord& record);
   void end_flow(FlowTable::Slot slot, const FlowTotals& totals, EndReason reason);
   void end_idle(FlowTable::List list, Timestamp now);
   void judge(FlowTable::Slot slot, Progress progress);
-  void measure(const Flow& flow);
-  void report_settled(const Flow& flow, bool measured);
+  void measure(const Flow& flow, unsigned packets);
+  void add_divergence(Flow& flow);
+  void report_settled(const Flow& flow);
   bool skip_scoring(Flow& flow, Progress progress);
   void score(Flow& flow, Progress progress);
   void look_at_bytes(Flow& flow);
   void link_ftp(Flow& flow);
   bool name_by_endpoint(Flow& flow);
   void observe(Flow& flow);
-  void close_books(FlowTable::Slot slot, bool measured);
+  void close_books(FlowTable::Slot slot);
   void apply_policy(Flow& flow, Progress progress, Duration lasted);
   Decision decide_on(const Flow& flow, Duration lasted);
   void await_proof(Flow& flow);
@@ -144,6 +145,7 @@ class Engine {
   std::array<PayloadPacket, kRecordLimit> packet_buffer_;
   std::span<const PayloadPacket> measured_packets_;  // in packet_buffer_
   Fingerprint fingerprint_;
+  const Flow* measured_ = nullptr;  // whose fingerprint it is, while that flow is looked at
   SettledFlow settled_;
   Timestamp now_{};
   bool site_learned_ = false;

@@ -80,6 +80,8 @@ bool Engine::skip_scoring(Flow& flow, Progress progress) {
     return false;
   }
   flow.verdict.payload_packets = flow.stored_packets;
+  flow.verdict.has_divergence = true;  // none: it was not compared
+  flow.verdict.divergence = 0;
   flow.verdict.final = true;
   return true;
 }
@@ -132,8 +134,9 @@ void Engine::look_for_proof(Timestamp now) {
     if (now - flow.start >= policy_->proof.duration && lasted < policy_->proof.duration)
       lasted = totals_of(flow).last - flow.start;
     flow.awaits_proof = false;
+    measured_ = nullptr;
     apply_policy(flow, Progress::paused, lasted);
-    if (flow.verdict.final && !was_final) close_books(slot, false);
+    if (flow.verdict.final && !was_final) close_books(slot);
   }
 }
 

@@ -51,8 +51,9 @@ struct Verdict {
   bool one_way = false;              // only one direction had payload: scored with one-way models
   bool fully_encrypted = false;      // random from its first byte, and starts like nothing known
   LabelBasis basis = LabelBasis::scores;
-  float score = 0;   // of the label, bits per measurement
-  float margin = 0;  // of the label over the best model of another family
+  bool has_divergence = false;  // it is worked out for reports only
+  float score = 0;              // of the label, bits per measurement
+  float margin = 0;             // of the label over the best model of another family
   float tunnel_score = 0;
   float tunnel_margin = 0;  // best tunnel over best other
   float divergence = 0;     // of the original, from the label's model, bits: smaller is nearer

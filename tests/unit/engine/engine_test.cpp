@@ -7,6 +7,8 @@
 
 #include <map>
 
+#include "userspace/engine/flow_facts.h"
+
 namespace spidd {
 namespace {
 
@@ -74,6 +76,7 @@ struct Ended {
   unsigned payload_packets;
   EndReason reason;
   FlowTotals totals;
+  float divergence = 0;
 };
 
 class Recorder final : public EngineSink {
@@ -81,14 +84,16 @@ class Recorder final : public EngineSink {
   void decision(const FlowView& view, const Decision& decision) override {
     actions.push_back(decision.action);
     packets_at_decision.push_back(view.flow.verdict.payload_packets);
+    divergences.push_back(view.flow.verdict.divergence);
   }
   void flow_ended(const FlowView& view, const FlowTotals& totals, EndReason reason) override {
     ended.push_back({view.label ? view.label->label : "", view.flow.verdict.state, view.flow.verdict.action,
-                     view.flow.verdict.payload_packets, reason, totals});
+                     view.flow.verdict.payload_packets, reason, totals, view.flow.verdict.divergence});
   }
 
   std::vector<Action> actions;
   std::vector<unsigned> packets_at_decision;
+  std::vector<float> divergences;
   std::vector<Ended> ended;
 };
 
@@ -290,6 +295,42 @@ TEST_F(EngineTest, ANewPolicyKeepsTheRulesOfLiveFlowsByName) {
   longer.rules.pop_back();
   engine.set_policy(std::make_shared<const Policy>(longer));
   EXPECT_EQ(rule_of_flows(), (std::vector<std::uint16_t>{kNoRule, kNoRule}));
+}
+
+// Of the flow's first packets from the label's model.
+float expected_divergence(bool shout, unsigned packets) {
+  AttributeMeters meters;
+  Fingerprint fingerprint;
+  std::vector<PayloadPacket> measured;
+  for (unsigned order = 0; order < packets; ++order)
+    measured.push_back(packet(shout, order, kStart + milliseconds(10 * order)));
+  meters.measure(measured, fingerprint);
+  const auto models = small_models();
+  return models->divergence(find_model(models->models(), shout ? "shout" : "hum", Transport::udp, View::both),
+                            fingerprint);
+}
+
+TEST_F(EngineTest, EveryReportSaysTheDivergenceOfItsVerdict) {
+  Engine engine = make({}, blocking_policy());
+  for (unsigned order = 0; order < 3; ++order) engine.on_record(record(1, true, order));
+  ASSERT_EQ(sink.packets_at_decision, std::vector<unsigned>{3});
+  EXPECT_EQ(sink.divergences[0], expected_divergence(true, 3));
+
+  // The fifth packet is no checkpoint, and another flow is measured before the first is looked at.
+  for (unsigned order = 0; order < 5; ++order) engine.on_record(record(2, false, order));
+  for (unsigned order = 0; order < 6; ++order) engine.on_record(record(3, false, order));
+  std::map<std::uint16_t, std::pair<unsigned, float>> live;
+  engine.visit_flows(10, [&](const FlowView& view) {
+    const Verdict& verdict = view.flow.verdict;
+    live[view.flow.key.port_low] = {verdict.payload_packets, verdict.divergence};
+  });
+  EXPECT_EQ(live[2], std::pair(4U, expected_divergence(false, 4)));
+  const unsigned judged = live[3].first;
+  EXPECT_EQ(live[3].second, expected_divergence(false, judged));
+
+  engine.on_record(end(2));
+  ASSERT_EQ(sink.ended.size(), 1U);
+  EXPECT_EQ(sink.ended[0].divergence, expected_divergence(false, sink.ended[0].payload_packets));
 }
 
 TEST_F(EngineTest, NewModelsKeepTheNamesOfLiveFlows) {
