@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "userspace/engine/flow_facts.h"
+#include "userspace/engine/flow_verdict.h"
 
 namespace spidd {
 
@@ -177,11 +178,8 @@ void Engine::score(Flow& flow, Progress progress) {
   const View view = model_view(flow);
   const Match match = matcher_->match(flow.key.transport, fingerprint_, view);
   ++counters_.matches;
-  Verdict previous = flow.verdict;
-  if (previous.basis != LabelBasis::scores) previous.state = IdentificationState::undecided;
-  flow.verdict = classify(match, matcher_->models(), flow.stored_packets, progress, previous, rules_);
-  flow.verdict.one_way = view != View::both;
-  look_at_bytes(flow);
+  const Judging judging{matcher_->models(), rules_, settings_.link_ftp_data ? endpoints_.get() : nullptr};
+  judge_flow(flow, judging, {match, measured_packets_, view}, progress, now_);
   const bool nameless = flow.verdict.state != IdentificationState::identified;
   if (nameless && progress != Progress::more_to_come && flow.stored_packets <= kShortFlow) name_by_endpoint(flow);
 }

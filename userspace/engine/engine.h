@@ -119,8 +119,6 @@ class Engine {
   void report_settled(const Flow& flow);
   bool skip_scoring(Flow& flow, Progress progress);
   void score(Flow& flow, Progress progress);
-  void look_at_bytes(Flow& flow);
-  void link_ftp(Flow& flow);
   bool name_by_endpoint(Flow& flow);
   void observe(Flow& flow);
   void close_books(FlowTable::Slot slot);

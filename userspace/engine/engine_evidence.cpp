@@ -1,53 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// What the engine knows of a flow beside its scores: its bytes, its server, and what speaks for a block.
+// What the engine knows of a flow beside its scores: its server, and what speaks for a block.
 #include <algorithm>
 
 #include "userspace/engine/engine.h"
 #include "userspace/engine/flow_facts.h"
-#include "userspace/spid/randomness.h"
 
 namespace spidd {
 
 namespace {
 
 constexpr std::size_t kVerifiedShare = 16;  // one in so many
-constexpr std::uint16_t kFtpPort = 21;
 
 }  // namespace
-
-// What the bytes say beside the models. Requires: measure().
-void Engine::look_at_bytes(Flow& flow) {
-  const Transport transport = flow.key.transport;
-  if (transport != Transport::tcp && transport != Transport::udp) return;
-  flow.verdict.fully_encrypted = is_fully_encrypted(measured_packets_);
-  if (transport == Transport::tcp && settings_.link_ftp_data) link_ftp(flow);
-  if (flow.verdict.fully_encrypted && flow.verdict.verdict_class == VerdictClass::unknown)
-    flow.verdict.verdict_class = VerdictClass::fully_encrypted;
-}
-
-// Notes hosts that speak FTP. Random bytes between them are a file on its way, not an obfuscated tunnel.
-void Engine::link_ftp(Flow& flow) {
-  const auto models = matcher_->models();
-  Verdict& verdict = flow.verdict;
-  const bool identified = verdict.state == IdentificationState::identified;
-  const HostPair hosts(flow.key.low, flow.key.high);
-  const bool is_control = identified ? models[verdict.model].label == "ftp" || models[verdict.model].label == "ftps"
-                                     : !verdict.fully_encrypted && flow.server().port == kFtpPort;
-  if (is_control) endpoints_->note_ftp(hosts, now_);
-  if (!verdict.fully_encrypted || !endpoints_->speak_ftp(hosts, now_)) return;
-  endpoints_->note_ftp(hosts, now_);  // the control connection may be silent for as long as files go
-  verdict.fully_encrypted = false;
-  if (verdict.state == IdentificationState::undecided || (identified && models[verdict.model].family != "obfuscated"))
-    return;
-  verdict.basis = LabelBasis::ftp_control;
-  verdict.model = find_model(models, "ftp-data", Transport::tcp, model_view(flow));
-  if (verdict.model == kNoModel) verdict.model = find_model(models, "ftp-data", Transport::tcp, View::both);
-  const bool has_name = verdict.model != kNoModel;
-  verdict.state = has_name ? IdentificationState::identified : IdentificationState::unknown;
-  verdict.verdict_class = has_name ? VerdictClass::label : VerdictClass::unknown;
-  verdict.score = verdict.margin = 0;
-  verdict.tunnel_margin = std::min(verdict.tunnel_margin, 0.0F);
-}
 
 // Gives the flow the label that several flows to its server had, if there is one.
 bool Engine::name_by_endpoint(Flow& flow) {
