@@ -22,6 +22,7 @@ enum class SpadeProfile : std::uint8_t {
   v030125,     // what Spade v030125.1 does, so that results can be compared
 };
 std::string_view profile_name(SpadeProfile profile);  // "documented", "030125"
+Result<SpadeProfile> parse_profile(std::string_view name);
 
 enum class DetectorType : std::uint8_t { closed_dport, dead_dest, odd_dport, odd_port_dest, odd_typecode };
 std::string_view detector_type_name(DetectorType type);  // "closed-dport"
@@ -33,6 +34,12 @@ enum class IcmpScope : std::uint8_t { err, noterr, any };
 std::string_view side_name(NetworkSide side);
 std::string_view tcp_scope_name(TcpScope scope);
 std::string_view icmp_scope_name(IcmpScope scope);
+Result<NetworkSide> parse_side(std::string_view name);
+Result<TcpScope> parse_tcp_scope(std::string_view name);
+Result<IcmpScope> parse_icmp_scope(std::string_view name);  // "all" is another word for any (D14)
+
+// A letter, then letters, digits, - and _; at most 50.
+bool is_detector_id(std::string_view id);
 
 // Of a probability table: every `interval_minutes` all counts are multiplied by `factor`, what falls below `cutoff` is
 // forgotten. interval_minutes 0: no decay.
@@ -57,10 +64,11 @@ struct ReportExclusions {
   bool empty() const {
     return sources.empty() && destinations.empty() && source_ports.empty() && destination_ports.empty();
   }
+  bool operator==(const ReportExclusions&) const = default;
 };
 
 struct DetectorSettings {
-  std::string id;  // a letter, then letters, digits, - and _; at most 50; unique
+  std::string id;  // is_detector_id(), or a serial number from an original configuration; unique
   DetectorType type = DetectorType::closed_dport;
   NetworkSide side = NetworkSide::home;     // `to` of closed-dport and odd-typecode, `from` of the odd ones
   Transport transport = Transport::tcp;     // odd-typecode: always icmp, which includes ICMPv6
@@ -78,6 +86,8 @@ struct DetectorSettings {
   ReportExclusions exclusions;
   Decay decay;
   unsigned line = 0;  // in the file it was read from
+
+  bool operator==(const DetectorSettings&) const = default;
 };
 
 // The settings that a detector has when nothing but its type and these is said (5.2, 2.4). `max_entropy` decides
@@ -93,6 +103,8 @@ struct WeightedAdapter {
   double period_hours = 2;
   double new_weight = 0.5;
   bool by_count = true;
+
+  bool operator==(const WeightedAdapter&) const = default;
 };
 // spade-adapt2, 7.3. target: 1 or more: alerts an hour; below: share of the scored packets.
 struct LayeredAdapter {
@@ -102,6 +114,8 @@ struct LayeredAdapter {
   unsigned short_windows = 4;    // NS
   unsigned medium_windows = 24;  // NM
   unsigned long_windows = 7;     // NL
+
+  bool operator==(const LayeredAdapter&) const = default;
 };
 // spade-adapt3, 7.4; target as in LayeredAdapter.
 struct MeanAdapter {
@@ -109,6 +123,8 @@ struct MeanAdapter {
   double target = 0.01;
   double period_minutes = 60;
   unsigned windows = 168;
+
+  bool operator==(const MeanAdapter&) const = default;
 };
 using AdapterSettings = std::variant<WeightedAdapter, LayeredAdapter, MeanAdapter>;
 
@@ -116,18 +132,24 @@ struct AdviserSettings {  // spade-threshadvise, 7.6
   std::string id;
   unsigned target = 200;
   unsigned hours = 24;
+
+  bool operator==(const AdviserSettings&) const = default;
 };
 
 struct SurveySettings {  // spade-survey, 7.7
   std::string id;
   std::string file;  // empty: kept for `spidctl spade survey` only
   double interval_minutes = 60;
+
+  bool operator==(const SurveySettings&) const = default;
 };
 
 struct StatisticsSettings {  // spade-stats, 7.8
   bool entropy = false;
   bool unconditional = false;
   bool conditional = false;
+
+  bool operator==(const StatisticsSettings&) const = default;
 };
 
 // What spidd does beyond the original (12.6, 12.7).
@@ -140,9 +162,13 @@ struct SpadeExtensions {
   bool asset_prior = false;                           // small baselines lean on those of their group
   Duration incident_idle = std::chrono::minutes(10);  // an incident without news closes
   std::uint32_t max_incidents = 4096;
+
+  bool operator==(const SpadeExtensions&) const = default;
 };
 
 enum class SpadeDestination : std::uint8_t { alert, log, both, none };
+std::string_view destination_name(SpadeDestination destination);
+Result<SpadeDestination> parse_destination(std::string_view name);
 
 struct SpadeSettings {
   bool enabled = true;
@@ -155,16 +181,18 @@ struct SpadeSettings {
   StatisticsSettings statistics;
   ReportExclusions exclusions;  // for every detector
   std::string log_file;         // empty: on request only
-  std::string state_file;       // empty: nothing is kept over a restart
+  std::string state_file;       // empty: nothing is kept over a restart. No '/': in the state directory of spidd
   std::uint64_t checkpoint_updates = 50000;
   SpadeDestination destination = SpadeDestination::alert;
   SpadeDestination adjustments = SpadeDestination::alert;
   SpadeExtensions extensions;
   std::uint64_t max_table_bytes = 256ULL << 20;  // all tables together
   std::uint32_t max_waiting = 65536;             // reports that wait for a response
+
+  bool operator==(const SpadeSettings&) const = default;
 };
 
-// The set that the original was distributed with (5.4).
+// The set that the original was distributed with (5.4), with ids that say what they are about.
 SpadeSettings distributed_settings();
 
 }  // namespace spidd
