@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// Makes incidents of alerts and of the outcomes of first contacts, and says which observations should not be learned.
+// Source: spade.md 12.7.2 to 12.7.4.
+//
+// How it is used, for every observation in order (Spade does it if SpadeExtensions::incidents is on):
+//   incidents.observe(observation);                        // before the detectors
+//   ... detectors: incidents.alert(alert) for each alert, in addition to SpadeSink::alert
+//   if (!incidents.in_quarantine(observation)) record it
+// and incidents.advance(now) wherever Spade::advance is called.
+//
+// Not thread-safe. Never asks for the time. Memory is bounded by SpadeExtensions::max_incidents: at most about 8 KiB an
+// open incident and 6 KiB for sources and attempts that stand behind each.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "userspace/capture/observation.h"
+#include "userspace/spade/alert.h"
+#include "userspace/spade/incident.h"
+#include "userspace/spade/packet_class.h"
+#include "userspace/spade/settings.h"
+
+namespace spidd {
+
+class Incidents {
+ public:
+  struct Counters {
+    std::uint64_t opened = 0;
+    std::uint64_t closed = 0;
+    std::uint64_t given_up = 0;            // closed for room: the one with the least evidence of the oldest
+    std::uint64_t attempts_forgotten = 0;  // first contacts whose outcome was not waited for, for room
+    std::uint64_t sources_forgotten = 0;   // sources whose outcomes were forgotten, unsuspicious ones first
+    std::uint64_t quarantined = 0;         // observations that in_quarantine() kept from being learned
+    std::uint64_t contacts_failed = 0;
+    std::uint64_t contacts_answered = 0;
+  };
+
+  // `seed` keys the hashes.
+  Incidents(const SpadeExtensions& extensions, HomeNetwork home, std::uint64_t seed, IncidentSink& sink);
+  ~Incidents();
+  Incidents(Incidents&&) noexcept;
+  Incidents& operator=(Incidents&&) noexcept;
+
+  // Follows attempts and their outcomes. Every observation, answers and ICMP errors (kind unreachable) included.
+  void observe(const Observation& observation);
+  void alert(const SpadeAlert& alert);
+  // Time passes: attempts time out, idle incidents close. observe() does it too.
+  void advance(Timestamp now);
+  // Closes all, for the end of a capture or the daemon's stop.
+  void close_all();
+
+  // Belongs to an open incident that is not known to be harmless. Counts what it keeps back.
+  bool in_quarantine(const Observation& observation);
+
+  // Open ones, in the order of their id.
+  std::vector<const Incident*> open() const;
+  std::size_t bytes() const;
+  const Counters& counters() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace spidd
