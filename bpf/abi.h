@@ -28,7 +28,7 @@
 #define SPIDD_ASSERT_OFFSET(type, field, offset)                                                                       \
 	SPIDD_STATIC_ASSERT(offsetof(struct type, field) == (offset), "offset of " #type "." #field)
 
-#define SPIDD_ABI_VERSION 2
+#define SPIDD_ABI_VERSION 3
 
 /* Payload bytes a record carries: 64 cost no measurable accuracy (SPID, Hjelmvik; measured in userspace/spid). */
 #define SPIDD_SNAP 64
@@ -45,6 +45,8 @@
 #define SPIDD_MAX_INTERFACES 64
 /* Rings, and so workers, one daemon can have. */
 #define SPIDD_MAX_RINGS 64
+/* Element of `rings` that carries observations; those below carry records. */
+#define SPIDD_OBSERVATION_RING SPIDD_MAX_RINGS
 /* Drop entries of all kinds together that can own a slot of hit counters. Slot 0 is never used. */
 #define SPIDD_MAX_DROP_SLOTS 65536
 
@@ -122,7 +124,8 @@ struct spidd_config {
 	__u64 heartbeat_limit_ns; /* see SPIDD_FAIL_OPEN */
 	__u64 udp_idle_ns;        /* silence after which a UDP or ICMP five-tuple counts as a new flow */
 	__u64 tcp_idle_ns;        /* the same for TCP */
-	__u64 reserved[7];        /* 0 */
+	__u32 observation_limit;  /* observations a second and CPU; 0: none are made */
+	__u32 reserved[13];       /* 0 */
 };
 SPIDD_ASSERT_SIZE(spidd_config, 128);
 SPIDD_ASSERT_OFFSET(spidd_config, heartbeat_ns, 40);
@@ -313,6 +316,10 @@ enum spidd_counter {
 	SPIDD_ENDS_LOST,          /* ring full; the engine ends the flow by its idle time */
 	SPIDD_PAYLOAD_UNREADABLE, /* record given up because its bytes could not be loaded */
 	SPIDD_UNKNOWN_INTERFACE,  /* passed unparsed: the interface is not in `interfaces` */
+	SPIDD_OBSERVATIONS_SENT,
+	SPIDD_OBSERVATIONS_COUNTED, /* not sent, but counted in `known_attempts` */
+	SPIDD_OBSERVATIONS_LOST,    /* ring full, or there is none */
+	SPIDD_OBSERVATIONS_LIMITED, /* observation_limit reached */
 	SPIDD_COUNTERS
 };
 
@@ -385,5 +392,72 @@ SPIDD_ASSERT_OFFSET(spidd_record, payload_length, 56);
 SPIDD_ASSERT_OFFSET(spidd_record, order, 64);
 SPIDD_ASSERT_OFFSET(spidd_record, tls_count, 76);
 SPIDD_ASSERT_OFFSET(spidd_record, payload, 96);
+
+/* ---- observations ---------------------------------------------------------------------------------------------- */
+
+enum spidd_observation_kind {
+	SPIDD_OBSERVATION_PACKET = 1,
+	SPIDD_OBSERVATION_UNREACHABLE = 2, /* the packet that an ICMP "destination unreachable" is about, as its sender
+	                                      sent it; follows the observation of the ICMP packet itself */
+};
+
+enum spidd_observation_flag {
+	SPIDD_OBSERVATION_REPLY = 1 << 0,  /* UDP: goes to the flow's client */
+	SPIDD_OBSERVATION_EGRESS = 1 << 1, /* seen by the egress hook */
+};
+
+/* What SPADE sees of a packet. Written by the kernel into ring SPIDD_OBSERVATION_RING, read once by one thread. */
+struct spidd_observation {
+	__u64 time_ns; /* when the packet was seen */
+	struct spidd_addr source;
+	struct spidd_addr destination;
+	struct spidd_addr reporter; /* UNREACHABLE: sender of the ICMP error; else zero */
+	__u16 source_port;          /* host order; 0 for ICMP */
+	__u16 destination_port;     /* host order; 0 for ICMP */
+	__u16 domain;               /* as in a flow key */
+	__u8 protocol;              /* 6, 17, 1 or 58 */
+	__u8 tcp_flags;             /* as on the wire; 0 unless TCP, 0 for UNREACHABLE */
+	__u8 icmp_type;             /* ICMP, and UNREACHABLE: of the error */
+	__u8 icmp_code;
+	__u8 kind;        /* enum spidd_observation_kind */
+	__u8 flags;       /* enum spidd_observation_flag */
+	__u8 abi_version; /* SPIDD_ABI_VERSION */
+	__u8 zero[3];
+};
+SPIDD_ASSERT_SIZE(spidd_observation, 72);
+SPIDD_ASSERT_OFFSET(spidd_observation, reporter, 40);
+SPIDD_ASSERT_OFFSET(spidd_observation, source_port, 56);
+SPIDD_ASSERT_OFFSET(spidd_observation, kind, 66);
+
+/*
+ * Connection attempts of a client to a service. While this is a key of `known_attempts`, packets that SPADE need only
+ * count are counted there and not sent.
+ */
+struct spidd_attempt_key {
+	struct spidd_addr client;
+	struct spidd_addr server;
+	__be16 port;
+	__u8 protocol; /* 6 or 17 */
+	__u8 zero;     /* always 0 */
+	__u16 domain;
+	__u16 zero2; /* always 0 */
+};
+SPIDD_ASSERT_SIZE(spidd_attempt_key, 40);
+SPIDD_ASSERT_OFFSET(spidd_attempt_key, port, 32);
+SPIDD_ASSERT_OFFSET(spidd_attempt_key, domain, 36);
+
+enum spidd_attempt_count {
+	SPIDD_ATTEMPT_SYN = 0,    /* TCP: SYN; UDP: first packet of a flow */
+	SPIDD_ATTEMPT_ANSWER,     /* TCP: SYN-ACK; UDP: first answer of a flow */
+	SPIDD_ATTEMPT_CLIENT_FIN, /* TCP: FIN of the client */
+	SPIDD_ATTEMPT_SERVER_FIN,
+	SPIDD_ATTEMPT_COUNTS
+};
+
+/* Entries are made and removed by the daemon; counts are added to atomically by the kernel and never reset. */
+struct spidd_attempt_counts {
+	__u64 value[4]; /* by enum spidd_attempt_count */
+};
+SPIDD_ASSERT_SIZE(spidd_attempt_counts, 32);
 
 #endif /* SPIDD_ABI_H */

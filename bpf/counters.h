@@ -32,6 +32,28 @@ SPIDD_INLINE struct spidd_counters *spidd_hook_counters(void)
 	return bpf_map_lookup_elem(&counters, &hook);
 }
 
+#define SPIDD_SECOND_NS 1000000000ULL
+
+/* Whether this CPU may do one more of `kind` (enum spidd_budget_kind) in this second; limit 0: it may. */
+SPIDD_INLINE int spidd_within_budget(__u32 kind, __u32 limit, __u64 now_ns)
+{
+	struct spidd_budget *budget;
+
+	if (limit == 0)
+		return 1;
+	budget = bpf_map_lookup_elem(&budgets, &kind);
+	if (!budget)
+		return 0;
+	if (now_ns - budget->second_start_ns >= SPIDD_SECOND_NS) {
+		budget->second_start_ns = now_ns;
+		budget->used = 0;
+	}
+	if (budget->used >= limit)
+		return 0;
+	budget->used++;
+	return 1;
+}
+
 /* The counter that tells of a frame which passed for this status; SPIDD_COUNTERS if none does. */
 SPIDD_INLINE __u32 spidd_status_counter(int status)
 {

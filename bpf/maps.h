@@ -86,7 +86,8 @@ struct {
 	__type(value, __u8);
 } never_block SEC(".maps");
 
-/* Filled by the daemon with one ring a worker; the inner map here is only the verifier's template. */
+/* Filled by the daemon with one ring a worker and one for observations; the inner map here is only the verifier's
+ * template. */
 struct spidd_ring {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 65536);
@@ -94,23 +95,33 @@ struct spidd_ring {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-	__uint(max_entries, SPIDD_MAX_RINGS);
+	__uint(max_entries, SPIDD_MAX_RINGS + 1);
 	__type(key, __u32);
 	__array(values, struct spidd_ring);
 } rings SEC(".maps");
 
-/* New flow entries of this CPU in the current second. Nobody outside the kernel reads it. */
-struct spidd_flow_budget {
+/* A plain hash: only the daemon makes entries, and what a flood could evict would come back as never seen. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct spidd_attempt_key);
+	__type(value, struct spidd_attempt_counts);
+} known_attempts SEC(".maps");
+
+/* What this CPU has used up in the current second. Nobody outside the kernel reads it. */
+struct spidd_budget {
 	__u64 second_start_ns; /* coarse */
 	__u64 used;
 };
 
+enum spidd_budget_kind { SPIDD_BUDGET_NEW_FLOWS, SPIDD_BUDGET_OBSERVATIONS, SPIDD_BUDGETS };
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, SPIDD_BUDGETS);
 	__type(key, __u32);
-	__type(value, struct spidd_flow_budget);
-} new_flow_budget SEC(".maps");
+	__type(value, struct spidd_budget);
+} budgets SEC(".maps");
 
 /* The pair of addresses that this CPU last found in no never-block prefix, and for which generation. A flood on what is
  * blocked then costs no search of prefixes. Nobody outside the kernel reads it. */

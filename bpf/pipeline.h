@@ -6,12 +6,12 @@
 #ifndef SPIDD_PIPELINE_H
 #define SPIDD_PIPELINE_H
 
+#include "bpf/observation.h"
 #include "bpf/record.h"
 #include "bpf/verdict.h"
 
 /* errno of a key that is there already; <errno.h> is not for BPF. */
-#define SPIDD_EEXIST    17
-#define SPIDD_SECOND_NS 1000000000ULL
+#define SPIDD_EEXIST 17
 
 /* Domain and link layer of an interface, NULL if it is not one of ours. */
 SPIDD_INLINE const struct spidd_interface *spidd_interface_of(__u32 ifindex)
@@ -26,27 +26,6 @@ SPIDD_INLINE const struct spidd_interface *spidd_interface_of(__u32 ifindex)
 	return NULL;
 }
 
-/* Whether this CPU may make one more flow entry in this second. */
-SPIDD_INLINE int spidd_within_budget(const struct spidd_config *settings, __u64 now_ns)
-{
-	struct spidd_flow_budget *budget;
-	__u32 zero = 0;
-
-	if (settings->new_flow_limit == 0)
-		return 1;
-	budget = bpf_map_lookup_elem(&new_flow_budget, &zero);
-	if (!budget)
-		return 0;
-	if (now_ns - budget->second_start_ns >= SPIDD_SECOND_NS) {
-		budget->second_start_ns = now_ns;
-		budget->used = 0;
-	}
-	if (budget->used >= settings->new_flow_limit)
-		return 0;
-	budget->used++;
-	return 1;
-}
-
 /* Makes the entry of a new flow; returns whether there is one now. */
 SPIDD_CHECKED_APART int spidd_flow_open(const struct spidd_config *settings, const struct spidd_lookup *lookup,
                                         __u64 now_ns, struct spidd_counters *count)
@@ -57,7 +36,7 @@ SPIDD_CHECKED_APART int spidd_flow_open(const struct spidd_config *settings, con
 
 	if (!settings || !packet || !lookup || !count)
 		return 0;
-	if (!spidd_within_budget(settings, now_ns)) {
+	if (!spidd_within_budget(SPIDD_BUDGET_NEW_FLOWS, settings->new_flow_limit, now_ns)) {
 		count->value[SPIDD_FLOW_RATE_LIMITED]++;
 		return 0;
 	}
@@ -100,8 +79,11 @@ SPIDD_INLINE void spidd_follow_flow(SPIDD_CONTEXT *ctx, const struct spidd_confi
 	spidd_count_port(packet, SPIDD_HOOK, opened);
 	if (spidd_refuses_syn(packet))
 		spidd_count_refusal(SPIDD_HOOK, packet->protocol, packet->source_port);
-	if (!flow)
+	if (!flow) {
+		if (settings->observation_limit != 0 && spidd_observes(packet, NULL, SPIDD_TO_SERVER))
+			spidd_send_observation(settings, SPIDD_TO_SERVER, now_ns);
 		return;
+	}
 
 	spidd_flow_step(flow, packet, now_ns, &outcome);
 	if (outcome.retransmission)
@@ -114,6 +96,8 @@ SPIDD_INLINE void spidd_follow_flow(SPIDD_CONTEXT *ctx, const struct spidd_confi
 	}
 	if (outcome.end)
 		spidd_send_end(settings, packet, flow, count);
+	if (settings->observation_limit != 0 && spidd_observes(packet, flow, outcome.direction))
+		spidd_send_observation(settings, outcome.direction, now_ns);
 }
 
 /* Returns whether the packet is to be dropped. */
@@ -152,6 +136,9 @@ SPIDD_INLINE int spidd_pipeline(SPIDD_CONTEXT *ctx, const struct spidd_config *s
 		count->value[reason & 31]++;
 	else if (spidd_is_port_unreachable(packet))
 		spidd_count_refusal(SPIDD_HOOK, packet->inner.protocol, packet->inner.destination_port);
+	if (settings->observation_limit != 0 &&
+	    (packet->status == SPIDD_PARSE_ICMP_OTHER || packet->status == SPIDD_PARSE_ICMP_ERROR))
+		spidd_send_observation(settings, SPIDD_TO_SERVER, now_ns);
 	return 0;
 }
 

@@ -14,6 +14,7 @@
 #include <cstring>
 #include <ctime>
 #include <string>
+#include <utility>
 
 #include "bpf/egress_tc.skel.h"
 #include "bpf/flow_verdict.skel.h"
@@ -84,6 +85,7 @@ Datapath::Datapath() {
   programs_[kFlowVerdict] = load("flow_verdict", bytes, size);
 
   add_rings();
+  add_observation_ring();
 }
 
 Datapath& Datapath::fresh() {
@@ -111,7 +113,10 @@ void zero(int map, std::uint32_t elements) {
 
 void Datapath::reset() {
   constexpr std::uint32_t kSlots = 16;
+  constexpr std::uint32_t kBudgets = 2;
   records();
+  observations();
+  clear<spidd_attempt_key>(map("known_attempts"));
   clear<spidd_flow_key>(map("flows"));
   clear<spidd_flow_key>(map("drop_flow"));
   clear<spidd_endpoint_key>(map("drop_endpoint"));
@@ -119,7 +124,7 @@ void Datapath::reset() {
   clear<spidd_prefix_key>(map("never_block"));
   zero<spidd_counters>(map("counters"), SPIDD_HOOKS);
   zero<spidd_drop_hits>(map("drop_hits"), kSlots);
-  zero<std::array<std::uint64_t, 2>>(map("new_flow_budget"), 1);
+  zero<std::array<std::uint64_t, 2>>(map("budgets"), kBudgets);
   set_interface(kInterface, 0, false);
   const std::uint32_t generation = settings_.drop_generation;
   settings_ = {};
@@ -166,6 +171,23 @@ void Datapath::add_rings() {
     rings_.emplace_back(ring_buffer__new(ring, take, &sink_, nullptr));
     check(rings_.back() != nullptr, "open a ring");
   }
+}
+
+void Datapath::add_observation_ring() {
+  const std::uint32_t index = SPIDD_OBSERVATION_RING;
+  const int ring = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "observations", 0, 0, kObservationRingBytes, nullptr);
+  check(ring >= 0, "create the ring of observations");
+  ring_fds_.push_back(ring);
+  check(bpf_map_update_elem(map("rings"), &index, &ring, BPF_ANY) == 0, "add the ring of observations");
+  const auto take = [](void* context, void* data, std::size_t size) {
+    check(size == sizeof(spidd_observation), "size of an observation");
+    spidd_observation observation;
+    std::memcpy(&observation, data, sizeof observation);
+    static_cast<std::vector<spidd_observation>*>(context)->push_back(observation);
+    return 0;
+  };
+  observation_ring_.reset(ring_buffer__new(ring, take, &observations_, nullptr));
+  check(observation_ring_ != nullptr, "open the ring of observations");
 }
 
 int Datapath::map(const char* name) const { return bpf_object__find_map_fd_by_name(objects_.front().get(), name); }
@@ -309,6 +331,22 @@ std::vector<spidd_record> Datapath::records() {
   std::vector<spidd_record> records;
   for (const auto& [ring, record] : records_by_ring()) records.push_back(record);
   return records;
+}
+
+std::vector<spidd_observation> Datapath::observations() {
+  check(ring_buffer__consume(observation_ring_.get()) >= 0, "read the ring of observations");
+  return std::exchange(observations_, {});
+}
+
+void Datapath::know(const spidd_attempt_key& attempt) {
+  const spidd_attempt_counts zero{};
+  check(bpf_map_update_elem(map("known_attempts"), &attempt, &zero, BPF_ANY) == 0, "write a known attempt");
+}
+
+spidd_attempt_counts Datapath::attempts(const spidd_attempt_key& attempt) const {
+  spidd_attempt_counts counts{};
+  check(bpf_map_lookup_elem(map("known_attempts"), &attempt, &counts) == 0, "read a known attempt");
+  return counts;
 }
 
 int Datapath::mark(spidd_verdict_request& request) {

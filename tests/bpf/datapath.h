@@ -29,6 +29,7 @@ struct Gso {
 
 inline constexpr std::uint32_t kRings = 4;
 inline constexpr std::uint32_t kRingBytes = 1U << 20U;
+inline constexpr std::uint32_t kObservationRingBytes = 1U << 16U;
 
 // Nanoseconds of the kernel's coarse monotonic clock.
 std::uint64_t coarse_now_ns();
@@ -86,6 +87,11 @@ class Datapath {
   // The same with the ring each came from.
   std::vector<std::pair<std::uint32_t, spidd_record>> records_by_ring();
 
+  // Everything the ring of observations holds, taken out. None are made until settings().observation_limit says so.
+  std::vector<spidd_observation> observations();
+  void know(const spidd_attempt_key& attempt);
+  spidd_attempt_counts attempts(const spidd_attempt_key& attempt) const;
+
   // Runs program flow_verdict; returns its status.
   int mark(spidd_verdict_request& request);
 
@@ -107,6 +113,7 @@ class Datapath {
   std::vector<Value> per_cpu(const char* name, std::uint32_t index) const;
   void enforce();
   void add_rings();
+  void add_observation_ring();
   void reset();
 
   std::vector<std::unique_ptr<bpf_object, ObjectCloser>> objects_;  // the first one owns the maps
@@ -114,6 +121,8 @@ class Datapath {
   std::vector<int> ring_fds_;
   std::vector<std::unique_ptr<ring_buffer, RingCloser>> rings_;
   Sink sink_;
+  std::unique_ptr<ring_buffer, RingCloser> observation_ring_;
+  std::vector<spidd_observation> observations_;
   spidd_config settings_{};
 };
 

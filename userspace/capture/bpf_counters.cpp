@@ -18,15 +18,39 @@ static_assert(static_cast<unsigned>(DatapathCounter::dropped_bytes) == SPIDD_DRO
 static_assert(static_cast<unsigned>(DatapathCounter::icmp_other) == SPIDD_ICMP_OTHER);
 static_assert(static_cast<unsigned>(DatapathCounter::retransmissions) == SPIDD_RETRANSMISSIONS);
 static_assert(static_cast<unsigned>(DatapathCounter::flow_rate_limited) == SPIDD_FLOW_RATE_LIMITED);
-static_assert(static_cast<unsigned>(DatapathCounter::unknown_interface) == SPIDD_UNKNOWN_INTERFACE);
+static_assert(static_cast<unsigned>(DatapathCounter::observations_limited) == SPIDD_OBSERVATIONS_LIMITED);
 
 constexpr std::array<std::string_view, kDatapathCounters> kCounterNames = {
-    "seen_packets",      "seen_bytes",    "passed_packets",  "passed_bytes",       "dropped_packets",
-    "dropped_bytes",     "not_ip",        "truncated",       "too_deep",           "fragment",
-    "other_protocol",    "icmp_other",    "never_blocked",   "expired_drop",       "failed_open",
-    "retransmissions",   "flows_created", "flows_restarted", "flow_insert_failed", "flow_rate_limited",
-    "records_sent",      "records_lost",  "ends_sent",       "ends_lost",          "payload_unreadable",
+    "seen_packets",
+    "seen_bytes",
+    "passed_packets",
+    "passed_bytes",
+    "dropped_packets",
+    "dropped_bytes",
+    "not_ip",
+    "truncated",
+    "too_deep",
+    "fragment",
+    "other_protocol",
+    "icmp_other",
+    "never_blocked",
+    "expired_drop",
+    "failed_open",
+    "retransmissions",
+    "flows_created",
+    "flows_restarted",
+    "flow_insert_failed",
+    "flow_rate_limited",
+    "records_sent",
+    "records_lost",
+    "ends_sent",
+    "ends_lost",
+    "payload_unreadable",
     "unknown_interface",
+    "observations_sent",
+    "observations_counted",
+    "observations_lost",
+    "observations_limited",
 };
 
 // Copies of a per-CPU value that one look-up returns.

@@ -44,8 +44,12 @@ enum class DatapathCounter : std::uint8_t {
   ends_lost,
   payload_unreadable,
   unknown_interface,
+  observations_sent,
+  observations_counted,
+  observations_lost,
+  observations_limited,
 };
-inline constexpr std::size_t kDatapathCounters = 26;
+inline constexpr std::size_t kDatapathCounters = 30;
 
 // "seen_packets", ...
 std::string_view counter_name(DatapathCounter counter);

@@ -46,8 +46,9 @@ Result<> check_settings(const BpfSettings& settings) {
   if (settings.workers == 0 || settings.workers > SPIDD_MAX_RINGS) {
     return fail("{} workers are not possible: 1 to {}", settings.workers, SPIDD_MAX_RINGS);
   }
-  if (settings.max_flows == 0 || settings.max_drops == 0 || settings.max_never_block == 0) {
-    return fail("the sizes of the flow, drop and never-block tables must not be 0");
+  if (settings.max_flows == 0 || settings.max_drops == 0 || settings.max_never_block == 0 ||
+      settings.max_known_attempts == 0) {
+    return fail("the sizes of the flow, drop, never-block and known-attempt tables must not be 0");
   }
   return {};
 }
@@ -197,10 +198,34 @@ Result<> BpfDatapath::create_rings() {
     rings_.emplace_back(*std::move(ring));
   }
   config_->rings = settings_.workers;
+  if (auto created = create_observation_ring(); !created) return created;
   // Of an earlier run with more workers.
   for (std::uint32_t unused = settings_.workers; unused < SPIDD_MAX_RINGS; ++unused) {
     bpf_map_delete_elem(rings, &unused);
   }
+  return {};
+}
+
+Result<> BpfDatapath::create_observation_ring() {
+  const int rings = objects_.map("rings");
+  const std::uint32_t index = SPIDD_OBSERVATION_RING;
+  // Nobody reads the counts of an earlier run.
+  spidd_attempt_key key{};
+  while (bpf_map_get_next_key(objects_.map("known_attempts"), nullptr, &key) == 0 &&
+         bpf_map_delete_elem(objects_.map("known_attempts"), &key) == 0) {
+  }
+  config_->observation_limit = 0;
+  if (settings_.observation_limit == 0) {
+    bpf_map_delete_elem(rings, &index);
+    return {};
+  }
+  auto ring = BpfRing::create("observations", settings_.observation_ring_bytes);
+  if (!ring) return tl::unexpected(ring.error());
+  const int fd = ring->fd();
+  if (bpf_map_update_elem(rings, &index, &fd, BPF_ANY) != 0) {
+    return fail_errno(errno, "put the ring buffer of observations in place");
+  }
+  observation_ring_.emplace(*std::move(ring));
   return {};
 }
 
@@ -228,6 +253,7 @@ BpfDatapath::BpfDatapath(BpfDatapath&& other) noexcept
       warnings_(std::move(other.warnings_)),
       objects_(std::move(other.objects_)),
       rings_(std::move(other.rings_)),
+      observation_ring_(std::move(other.observation_ring_)),
       config_(std::exchange(other.config_, nullptr)),
       interfaces_(std::move(other.interfaces_)),
       hooks_(std::move(other.hooks_)) {}
@@ -254,6 +280,18 @@ Result<std::unique_ptr<BpfSource>> BpfDatapath::open_source(unsigned worker) {
   if (!verdict) return tl::unexpected(verdict.error());
   auto source = std::make_unique<BpfSource>(*std::move(rings_[worker]), *std::move(flows), *std::move(verdict));
   rings_[worker].reset();
+  return source;
+}
+
+Result<std::unique_ptr<ObservationSource>> BpfDatapath::open_observations() {
+  if (!observation_ring_) return fail("observations are switched off, or have a reader already");
+  auto known = duplicate(objects_.map("known_attempts"));
+  if (!known) return tl::unexpected(known.error());
+  auto source = std::make_unique<ObservationSource>(*std::move(observation_ring_), *std::move(known),
+                                                    settings_.max_known_attempts);
+  observation_ring_.reset();
+  // Not before: nobody would empty the ring.
+  config_->observation_limit = settings_.observation_limit;
   return source;
 }
 

@@ -23,6 +23,7 @@
 #include "userspace/capture/bpf_settings.h"
 #include "userspace/capture/bpf_source.h"
 #include "userspace/capture/interface_hooks.h"
+#include "userspace/capture/observation_source.h"
 
 struct spidd_config;
 
@@ -65,6 +66,9 @@ class BpfDatapath {
   // The records of ring `worker` (0..workers-1). Once for each worker.
   Result<std::unique_ptr<BpfSource>> open_source(unsigned worker);
 
+  // What SPADE sees. Once; an error if observation_limit is 0.
+  Result<std::unique_ptr<ObservationSource>> open_observations();
+
   DropMapHandles drop_maps() const;
 
   // Read by system calls, see bpf_counters.h for their cost.
@@ -86,6 +90,7 @@ class BpfDatapath {
   Result<> open_maps(bool programs_attached);
   Result<> fill_config();
   Result<> create_rings();
+  Result<> create_observation_ring();
   Result<> attach_interfaces(const std::vector<InterfaceInfo>& interfaces, std::vector<Hook>& previous);
 
   BpfSettings settings_;
@@ -95,6 +100,7 @@ class BpfDatapath {
   std::vector<std::string> warnings_;
   BpfObjects objects_;
   std::vector<std::optional<BpfRing>> rings_;  // empty once a source has it
+  std::optional<BpfRing> observation_ring_;    // the same
   spidd_config* config_ = nullptr;             // shared with the kernel
   std::vector<WatchedInterface> interfaces_;
   std::vector<Hook> hooks_;

@@ -58,6 +58,7 @@ std::optional<std::uint32_t> wanted_entries(const BpfSettings& settings, std::st
   if (map == "ports" && !settings.port_counters) return 1;
   if (map == "drop_flow" || map == "drop_endpoint" || map == "drop_prefix") return settings.max_drops;
   if (map == "never_block") return settings.max_never_block;
+  if (map == "known_attempts") return settings.max_known_attempts;
   return std::nullopt;
 }
 

@@ -37,8 +37,12 @@ struct BpfSettings {
   std::uint32_t max_flows = 131072;      // entries of the kernel's flow table
   std::uint32_t max_drops = 16384;       // entries of each drop table
   std::uint32_t max_never_block = 1024;  // never-block prefixes
-  bool port_counters = true;             // 8 MiB of kernel memory per possible CPU
-  std::uint32_t new_flow_limit = 20000;  // new flows a second and CPU that get an entry; 0 = no limit
+  // Packets that SPADE sees: at most this many a second and CPU; 0: SPADE is off.
+  std::uint32_t observation_limit = 200000;
+  std::uint32_t observation_ring_bytes = 8U << 20U;  // a power of two, at least a page
+  std::uint32_t max_known_attempts = 16384;          // connection attempts that are counted instead of seen
+  bool port_counters = true;                         // 8 MiB of kernel memory per possible CPU
+  std::uint32_t new_flow_limit = 20000;              // new flows a second and CPU that get an entry; 0 = no limit
   Duration udp_idle = std::chrono::seconds(60);
   Duration tcp_idle = std::chrono::minutes(60);
 

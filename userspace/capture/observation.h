@@ -32,6 +32,8 @@ struct Observation {
   std::uint8_t icmp_type = 0;  // unreachable: of the error
   std::uint8_t icmp_code = 0;
   Kind kind = Kind::packet;
+  bool reply = false;  // UDP: goes to who opened the flow. Sources that know no flows leave it false: then every
+                       // datagram is an attempt, as in the original
 };
 
 }  // namespace spidd

@@ -36,6 +36,10 @@ constexpr auto kCounters = std::to_array<CounterInfo>({
     {"ends_lost", "ends of flows lost because a ring was full"},
     {"payload_unreadable", "payload packets lost because their bytes could not be read"},
     {"unknown_interface", "packets passed unparsed on an interface that is not configured"},
+    {"observations_sent", "packets that SPADE saw"},
+    {"observations_counted", "packets of well-known connections that SPADE only counted"},
+    {"observations_lost", "packets that SPADE did not see: its ring was full"},
+    {"observations_limited", "packets that SPADE did not see: more than observation_limit a second"},
     // engine
     {"records", "records the engine received"},
     {"flows", "flows the engine began to follow"},
