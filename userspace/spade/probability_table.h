@@ -10,10 +10,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <span>
+#include <string_view>
 #include <vector>
 
+#include "userspace/base/result.h"
 #include "userspace/capture/observation.h"
 #include "userspace/spade/settings.h"
 
@@ -35,6 +38,9 @@ FeatureValue value_of(const IpAddress& address);
 class ProbabilityTable {
  public:
   static constexpr std::size_t kMaxDepth = 4;
+  static constexpr std::size_t kMinEntries = 1024;
+  static constexpr std::size_t kBytesPerEntry = 96;  // at most, index and entropy included: bytes() of a full table
+  static constexpr std::int64_t kNoSecond = std::numeric_limits<std::int64_t>::min();  // the clock does not run yet
 
   // at[0]: N, the whole table; at[k]: c(first k values). 0 for what is not known; below an unknown value all are 0.
   struct Counts {
@@ -44,7 +50,7 @@ class ProbabilityTable {
   struct Counters {
     std::uint64_t updates = 0;    // record() calls
     std::uint64_t forgotten = 0;  // entries that decayed below the cutoff
-    std::uint64_t evicted = 0;    // given up for room, youngest and rarest first; never a live baseline (see .cpp)
+    std::uint64_t evicted = 0;    // given up for room: seen once only, youngest first (see .cpp)
     std::uint64_t refused = 0;    // observations that found no room at all: they count in N and known prefixes only
   };
 
@@ -64,7 +70,7 @@ class ProbabilityTable {
   // Of the first `values.size()` features, as of the clock.
   Counts counts(std::span<const FeatureValue> values) const;
 
-  // Adds `n` at every level. Requires: values.size() == features().size().
+  // Adds `n` at every level. Requires: values.size() == features().size(), n > 0.
   void record(std::span<const FeatureValue> values, double n = 1);
 
   // H of the feature that follows `prefix`, given the prefix, in bits: log2 C - Q/C (3.4); 0 for an unknown prefix.
@@ -81,12 +87,25 @@ class ProbabilityTable {
   using Visit = std::function<void(std::span<const FeatureValue> path, double count)>;
   void for_each(const Visit& visit) const;
 
-  // For state files: start of decay, last step, N; and one entry, parents first. restore() on a table with entries, or
-  // with a path whose parent is missing, is an error.
+  // For state files: start of decay, last step, N; and one entry, parents first. Errors: restore_clock() on a table
+  // that has a clock or entries; a path that is there already, whose parent is missing, or that was seen more often
+  // than its parent; no room (Error::code ENOSPC). With kNoSecond as `last_scaled_second` the clock starts with the
+  // next advance(), so that the time in between does not count (2.4.6); else that makes up for it.
   std::int64_t start_second() const;
   std::int64_t last_scaled_second() const;
   Result<> restore_clock(std::int64_t start_second, std::int64_t last_scaled_second, double total);
   Result<> restore(std::span<const FeatureValue> path, double count);
+
+  // The same in slices, so that a table can be saved while it is used: appends what lives in the next `most` places
+  // from `place` on, 0 at first, and returns where to go on, 0 at the end. `id` names an entry until it is gone; a
+  // parent can come after its children, and, if the table changes between slices, be missing or behind them.
+  struct Stored {
+    FeatureValue value;
+    double count = 0;
+    std::uint32_t id = 0;
+    std::uint32_t parent = 0;  // 0: first level
+  };
+  std::uint32_t copy_slice(std::uint32_t place, std::uint32_t most, std::vector<Stored>& out) const;
 
  private:
   struct State;
