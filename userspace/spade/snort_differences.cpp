@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "userspace/spade/snort_differences.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace spidd {
+
+std::vector<std::string> differences_from_original(const SpadeSettings& settings) {
+  std::vector<std::string> notes;
+  const auto note_if = [&](bool holds, std::string_view text) {
+    if (holds) notes.emplace_back(text);
+  };
+  const auto any_detector = [&](auto condition) { return std::ranges::any_of(settings.detectors, condition); };
+  const auto has = [&](DetectorType type) {
+    return any_detector([&](const DetectorSettings& detector) { return detector.type == type; });
+  };
+  const auto has_adapter = [&]<class Adapter>(const Adapter&, auto condition) {
+    return std::ranges::any_of(settings.adapters, [&](const AdapterSettings& adapter) {
+      const auto* found = std::get_if<Adapter>(&adapter);
+      return found != nullptr && condition(*found);
+    });
+  };
+  const auto always = [](const auto&) { return true; };
+
+  note_if(has(DetectorType::closed_dport),
+          "closed-dport: a destination never seen before scores 1; Spade 030125 scored it 0 and never reported it");
+  note_if(any_detector([](const DetectorSettings& detector) {
+            return detector.type == DetectorType::closed_dport && detector.probability_mode == 0;
+          }),
+          "closed-dport: probmode 0 uses the product that was meant; Spade 030125 crashed");
+  note_if(any_detector([](const DetectorSettings& detector) {
+            return detector.type == DetectorType::dead_dest && detector.transport == Transport::tcp &&
+                   detector.wait_seconds > 0;
+          }),
+          "dead-dest: every awaited answer cancels a report; in Spade 030125 that depended on other detectors, and TCP "
+          "unreachables never did");
+  note_if(
+      has(DetectorType::dead_dest),
+      "dead-dest: an ICMP unreachable shows a host alive only if the host itself sent it; from a router it confirms "
+      "that the host is dead. Spade 030125 took both for life");
+  note_if(has(DetectorType::odd_port_dest),
+          "odd-port-dest: scores given source and port, as documented; Spade 030125 scored given the source");
+  note_if(any_detector([](const DetectorSettings& detector) {
+            return detector.type == DetectorType::odd_port_dest && detector.max_entropy <= 0;
+          }),
+          "odd-port-dest: maxentropy 0 means one destination only, as documented; Spade 030125 had no limit then");
+  note_if(any_detector([](const DetectorSettings& detector) {
+            return detector.type == DetectorType::odd_dport && detector.min_observations <= 0;
+          }),
+          "odd-dport: minobs 0 means no such gate; Spade 030125 crashed");
+  note_if(
+      any_detector([](const DetectorSettings& detector) {
+        return detector.wait_seconds > 0 && detector.type == DetectorType::closed_dport &&
+               detector.transport == Transport::tcp && detector.tcp_flags == TcpScope::weird;
+      }),
+      "closed-dport weird: nothing answers such packets, so wait has no effect; the text says 'Rare', not 'Closed'");
+  note_if(has_adapter(WeightedAdapter{}, always), "spade-adapt: aims at the target; Spade 030125 aimed at one more");
+  note_if(has_adapter(LayeredAdapter{}, always),
+          "spade-adapt2: thresholds have fractions; Spade 030125 cut them to whole numbers");
+  note_if(has_adapter(MeanAdapter{}, [](const MeanAdapter& adapter) { return adapter.target >= 1; }),
+          "spade-adapt3: a target per hour works; Spade 030125 used a period that was not set");
+  note_if(!settings.adapters.empty(),
+          "adapters: scores of 1 are ordered by how rare they are, so that the target is reached; thresholds are kept "
+          "over a "
+          "restart");
+  note_if(!settings.surveys.empty(), "spade-survey: percentiles are interpolated; Spade 030125 was one rank too high");
+  note_if(settings.state_file.empty(), "no state file: nothing is kept over a restart, and no file '0' is written");
+  note_if(!settings.state_file.empty(),
+          "the state file has a form of its own: what Spade 030125 learned cannot be taken over");
+  note_if(settings.log_file.empty(), "the log goes to no terminal: 'spidctl spade stats' shows it");
+  if (!notes.empty()) notes.emplace_back("profile = \"030125\" gives the scores and reports of Spade 030125 instead");
+  return notes;
+}
+
+}  // namespace spidd
