@@ -48,7 +48,7 @@ std::string_view destination_name(SpadeDestination destination) {
   return kDestinations.at(static_cast<std::size_t>(destination));
 }
 
-Result<SpadeProfile> parse_profile(std::string_view name) {
+Result<SpadeProfile> parse_spade_profile(std::string_view name) {
   return parse_word<SpadeProfile>("profile", name, kProfiles);
 }
 Result<DetectorType> parse_detector_type(std::string_view name) {

@@ -22,7 +22,7 @@ enum class SpadeProfile : std::uint8_t {
   v030125,     // what Spade v030125.1 does, so that results can be compared
 };
 std::string_view profile_name(SpadeProfile profile);  // "documented", "030125"
-Result<SpadeProfile> parse_profile(std::string_view name);
+Result<SpadeProfile> parse_spade_profile(std::string_view name);
 
 enum class DetectorType : std::uint8_t { closed_dport, dead_dest, odd_dport, odd_port_dest, odd_typecode };
 std::string_view detector_type_name(DetectorType type);  // "closed-dport"

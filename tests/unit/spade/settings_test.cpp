@@ -16,7 +16,7 @@ TEST(SpadeSettings, NamesAreThoseOfTheOriginalAndReadBack) {
   for (const std::string_view name : {"err", "noterr", "any"})
     EXPECT_EQ(icmp_scope_name(parse_icmp_scope(name).value()), name);
   for (const std::string_view name : {"documented", "030125"})
-    EXPECT_EQ(profile_name(parse_profile(name).value()), name);
+    EXPECT_EQ(profile_name(parse_spade_profile(name).value()), name);
   for (const std::string_view name : {"alert", "log", "both", "none"})
     EXPECT_EQ(destination_name(parse_destination(name).value()), name);
   EXPECT_EQ(parse_icmp_scope("all").value(), IcmpScope::any);
