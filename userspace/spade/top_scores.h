@@ -11,6 +11,8 @@
 
 namespace spidd {
 
+ScoreValue mean(ScoreValue a, ScoreValue b);
+
 class TopScores {
  public:
   // A target asks for as many scores as it allows alerts. No window keeps more than this: 1 MiB.
@@ -46,6 +48,8 @@ class RankedScores {
 
   // The `rank`-th highest, from 1; 0 beyond the last.
   ScoreValue at(std::uint64_t rank) const;
+  // The threshold that lets `wished` through: the mean of the scores of rank `wished` and the next.
+  double ideal(std::uint64_t wished) const { return mean(at(wished), at(wished + 1)).score; }
   std::uint64_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
   // Descending, equal ones together.
@@ -55,7 +59,5 @@ class RankedScores {
   std::vector<TopScores::Entry> entries_;
   std::uint64_t size_ = 0;
 };
-
-ScoreValue mean(ScoreValue a, ScoreValue b);
 
 }  // namespace spidd
