@@ -84,24 +84,18 @@ void Fingerprint::clear() {
   payload_packets = 0;
 }
 
-// Bins are read out when a few more meters have counted in bins of their own: wide loads of what narrow stores have
-// just written would wait for them. With more bins than that the counters would leave the first-level cache.
-constexpr unsigned kMetersAtOnce = 4;
-
 struct AttributeMeters::Scratch {
+  Scratch(MeterRules meter_rules, Simd simd) : rules(meter_rules), reader(simd) {}
+
   MeterRules rules;
-  MeterBins::Flush flush;
-  std::array<MeterBins, kMetersAtOnce> bins;
+  AllBins bins;
+  BinReader reader;
   std::array<WordOverlap, kMaxMeasuredPackets> overlaps;
   std::array<ByteCounts, kSharedPackets> byte_counts;
   std::array<ByteShares, kSharedPackets> shares;
-  std::array<RowCount, kRowCount + MeterBins::kFlushSlack> rows;
 };
 
-AttributeMeters::AttributeMeters(MeterRules rules, Simd simd) : scratch_(std::make_unique<Scratch>()) {
-  scratch_->rules = rules;
-  scratch_->flush = MeterBins::flush_with(simd);
-}
+AttributeMeters::AttributeMeters(MeterRules rules, Simd simd) : scratch_(std::make_unique<Scratch>(rules, simd)) {}
 AttributeMeters::~AttributeMeters() = default;
 AttributeMeters::AttributeMeters(AttributeMeters&&) noexcept = default;
 AttributeMeters& AttributeMeters::operator=(AttributeMeters&&) noexcept = default;
@@ -119,19 +113,11 @@ void AttributeMeters::measure(std::span<const PayloadPacket> packets, Fingerprin
 
   const MeteredFlow flow{packets, std::span(scratch_->overlaps).first(packets.size()),
                          std::span(scratch_->byte_counts).first(shared), std::span(scratch_->shares).first(shared)};
-  RowCount* next = scratch_->rows.data();
-  for (unsigned first = 0; first < kMeterCount; first += kMetersAtOnce) {
-    const unsigned count = std::min(kMetersAtOnce, kMeterCount - first);
-    for (unsigned i = 0; i < count; ++i) {
-      kMeters[first + i].measure[static_cast<unsigned>(scratch_->rules)](flow, scratch_->bins[i]);
-    }
-    for (unsigned i = 0; i < count; ++i) {
-      const MeterBins::Flushed flushed = (scratch_->bins[i].*scratch_->flush)(first + i, next);
-      next += flushed.rows;
-      out.measurements[first + i] = flushed.measurements;
-    }
+  for (unsigned meter = 0; meter < kMeterCount; ++meter) {
+    kMeters[meter].measure[static_cast<unsigned>(scratch_->rules)](flow, scratch_->bins[meter]);
   }
-  out.rows.assign(scratch_->rows.data(), next);
+  const std::span<const RowCount> rows = scratch_->reader.read(scratch_->bins, out.measurements);
+  out.rows.assign(rows.begin(), rows.end());
   out.payload_packets = static_cast<unsigned>(packets.size());
 }
 

@@ -61,16 +61,19 @@ void count_bytes(std::span<const PayloadPacket> packets, std::span<ByteCounts> c
 
 // SPID 1.8 #3: byte values of the first five packets.
 void measure_byte_frequency(const MeteredFlow& flow, MeterBins& bins) {
-  const std::size_t packets = first_packets(flow, 5).size();
-  for (std::size_t i = 0; i < packets; ++i) bins.add_range(0, flow.byte_counts[i]);
+  bins.add_ranges(0, flow.byte_counts.first(first_packets(flow, 5).size()));
 }
 
 // SPID 1.8 #4: byte values at the beginning of the first eight packets.
 template <MeterRules kRules>
 void measure_byte_frequency_of_first_bytes(const MeteredFlow& flow, MeterBins& bins) {
   const std::size_t packets = first_packets(flow, 8).size();
-  ByteCounts own;
-  for (std::size_t i = 0; i < packets; ++i) bins.add_range(0, count_first_hundred_bytes<kRules>(flow, i, own));
+  if constexpr (kRules == MeterRules::strict) {
+    ByteCounts own;
+    for (std::size_t i = 0; i < packets; ++i) bins.add_range(0, count_first_hundred_bytes<kRules>(flow, i, own));
+  } else {
+    bins.add_ranges(0, flow.byte_counts.first(packets));
+  }
 }
 
 template void measure_byte_frequency_of_first_bytes<MeterRules::corrected>(const MeteredFlow& flow, MeterBins& bins);

@@ -1,48 +1,104 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// Where a single attribute meter counts: 256 bins, emptied by reading them out, so that a few of these objects serve
-// all meters in turn and stay in the first-level cache. Private to spid/.
+// Where a single attribute meter counts: 256 bins, emptied by reading them out. A bin is one byte, so that the bins of
+// all meters stay in the first-level cache; what one byte does not hold is carried over. Private to spid/.
 #pragma once
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <span>
 
 #include "userspace/spid/attribute_meter.h"
+#include "userspace/spid/lanes.h"
 #include "userspace/spid/simd.h"
 
 namespace spidd {
 
 class MeterBins {
  public:
-  // Requires: bin < kBinsPerMeter. A bin holds 32767: 511 packets of 64 measurements each.
-  void add(unsigned bin, unsigned count = 1) { counts_[bin] = static_cast<std::uint16_t>(counts_[bin] + count); }
-
-  // Adds counts[i] to bin `first` + i. Requires: first + counts.size() <= kBinsPerMeter.
-  template <class Count, std::size_t kSize>
-  void add_range(unsigned first, const std::array<Count, kSize>& counts) {
-    for (std::size_t i = 0; i < kSize; ++i) add(first + static_cast<unsigned>(i), counts[i]);
+  // Requires: bin < kBinsPerMeter. A bin holds 65535: more than 500 packets of 64 measurements each.
+  void add(unsigned bin) {
+    if (++counts_[bin] == 0) [[unlikely]]
+      carry(bin);
   }
 
-  struct Flushed {
-    std::size_t rows;
-    std::uint32_t measurements;
-  };
-  // Writes the bins in use to `out` as rows of `meter`, in rising order, and empties them. `out` needs room for
-  // kBinsPerMeter + kFlushSlack rows: rows behind the last may be overwritten.
-  using Flush = Flushed (MeterBins::*)(unsigned meter, RowCount* out);
-  static constexpr unsigned kFlushSlack = 16;
-  static Flush flush_with(Simd simd);  // Requires: one of available_simd()
+  // Adds counts[i] of each of these to bin `first` + i. Requires: first + kSize <= kBinsPerMeter.
+  template <std::size_t kSize>
+  void add_ranges(unsigned first, std::span<const std::array<std::uint8_t, kSize>> ranges) {
+    constexpr unsigned kLanes = sizeof(ByteLanes);
+    static_assert(kSize % kLanes == 0);
+    for (unsigned i = 0; i < kSize; i += kLanes) {
+      auto sum = load_lanes<ByteLanes>(&counts_[first + i]);
+      ByteLanes overflows{};
+      for (const auto& counts : ranges) {
+        const auto added = load_lanes<ByteLanes>(&counts[i]);
+        sum += added;
+        overflows |= static_cast<ByteLanes>(sum < added);
+      }
+      if (bits_of(overflows) == 0) [[likely]]
+        std::memcpy(&counts_[first + i], &sum, sizeof(sum));
+      else
+        for (const auto& counts : ranges) add_and_carry(first + i, std::span(counts).subspan(i, kLanes));
+    }
+  }
+  template <std::size_t kSize>
+  void add_range(unsigned first, const std::array<std::uint8_t, kSize>& counts) {
+    add_ranges(first, std::span(&counts, 1));
+  }
 
  private:
-  Flushed flush_scalar(unsigned meter, RowCount* out);
-#if defined(__x86_64__)
-  Flushed flush_avx2(unsigned meter, RowCount* out);
-  Flushed flush_avx512(unsigned meter, RowCount* out);
-#endif
+  friend class BinReader;
 
-  alignas(64) std::array<std::uint16_t, kBinsPerMeter> counts_{};
+  void carry(unsigned bin) {
+    ++carried_[bin];
+    has_carried_ = true;
+  }
+
+  void add_and_carry(unsigned first, std::span<const std::uint8_t> counts) {
+    for (std::size_t i = 0; i < counts.size(); ++i) {
+      std::uint8_t& bin = counts_[first + i];
+      bin = static_cast<std::uint8_t>(bin + counts[i]);
+      if (bin < counts[i]) carry(static_cast<unsigned>(first + i));
+    }
+  }
+
+  alignas(64) std::array<std::uint8_t, kBinsPerMeter> counts_{};
+  std::array<std::uint8_t, kBinsPerMeter> carried_{};  // times 256
+  bool has_carried_ = false;
 };
 
-static_assert(kMaxMeasuredPackets * kSnapLength <= 32767);
+static_assert(kMaxMeasuredPackets * kSnapLength <= 0xffff);
+
+using AllBins = std::array<MeterBins, kMeterCount>;  // by meter
+
+// Reads out the bins of all meters. Holds the memory that it needs.
+class BinReader {
+ public:
+  explicit BinReader(Simd simd);  // Requires: one of available_simd()
+
+  // The bins in use as rows, in rising order, and the sum of each meter's counts. Leaves the bins empty. The rows are
+  // valid until the next call.
+  std::span<const RowCount> read(AllBins& bins, std::array<std::uint32_t, kMeterCount>& sums);
+
+ private:
+  static constexpr unsigned kSlack = 64;  // what stores of whole vectors may write behind the last row
+
+  struct Read {
+    RowCount* end;
+    std::uint32_t sum;
+  };
+  static Read read_meter(MeterBins& bins, unsigned meter, RowCount* out);
+  std::size_t read_scalar(AllBins& bins, std::array<std::uint32_t, kMeterCount>& sums);
+#if defined(__x86_64__)
+  static std::uint32_t add_carried(MeterBins& bins, std::span<RowCount> rows);
+  std::size_t read_avx2(AllBins& bins, std::array<std::uint32_t, kMeterCount>& sums);
+  std::size_t read_avx512(AllBins& bins, std::array<std::uint32_t, kMeterCount>& sums);
+#endif
+  std::size_t (BinReader::*read_)(AllBins& bins, std::array<std::uint32_t, kMeterCount>& sums);
+  std::array<RowCount, kRowCount + kSlack> rows_;
+  std::array<std::uint8_t, kRowCount + kSlack> used_;    // bins in use, meter by meter
+  std::array<std::uint8_t, kRowCount + kSlack> counts_;  // of these bins
+};
 
 }  // namespace spidd

@@ -22,7 +22,8 @@ std::vector<Simd> available_simd() {
 #if defined(__x86_64__)
   if (__builtin_cpu_supports("avx2")) available.push_back(Simd::avx2);
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni")) {
+      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni") &&
+      __builtin_cpu_supports("avx512vbmi2")) {
     available.push_back(Simd::avx512);
   }
 #elif defined(__aarch64__)

@@ -12,7 +12,7 @@ enum class Simd : std::uint8_t {
   scalar,  // the reference: what the compiler makes of plain C++
   neon,    // aarch64; every such processor has it
   avx2,
-  avx512,  // with BW, DQ, VL and VNNI: Intel since Cascade Lake, AMD since Zen 4
+  avx512,  // with BW, DQ, VL, VNNI and VBMI2: Intel since Ice Lake, AMD since Zen 4
 };
 
 std::string_view simd_name(Simd simd);  // "scalar", "neon", ...

@@ -4,61 +4,71 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <random>
 #include <vector>
 
 namespace spidd {
 namespace {
 
-constexpr std::size_t kRoom = kBinsPerMeter + MeterBins::kFlushSlack;
+using Sums = std::array<std::uint32_t, kMeterCount>;
 
-TEST(MeterBins, AreReadOutAlikeByAllForms) {
+TEST(BinReader, GivesWhatWasCountedWithAllInstructions) {
   for (const Simd simd : available_simd()) {
-    const MeterBins::Flush flush = MeterBins::flush_with(simd);
-    const MeterBins::Flush reference = MeterBins::flush_with(Simd::scalar);
     std::mt19937 generator(1);
     const auto random = [&generator] { return static_cast<unsigned>(generator()); };
-    MeterBins fast;
-    MeterBins simple;
-    std::vector<RowCount> fast_rows(kRoom);
-    std::vector<RowCount> simple_rows(kRoom);
-    for (unsigned round = 0; round < 500; ++round) {
-      const unsigned meter = round % kMeterCount;
-      for (unsigned i = random() % 600; i > 0; --i) {
-        const unsigned bin = random() % (1 + round % kBinsPerMeter);
-        const unsigned count = random() % 50;
-        fast.add(bin, count);
-        simple.add(bin, count);
+    const auto bins = std::make_unique<AllBins>();
+    const auto reader = std::make_unique<BinReader>(simd);
+    for (unsigned round = 0; round < 100; ++round) {
+      std::vector<unsigned> expected(kRowCount);
+      Sums expected_sums{};
+      for (unsigned meter = 0; meter < kMeterCount; ++meter) {
+        const unsigned used = 1 + random() % kBinsPerMeter;
+        const bool many = random() % 10 == 0;  // more than a byte holds
+        for (unsigned i = random() % 600; i > 0; --i) {
+          const unsigned bin = random() % used;
+          const unsigned count = many ? random() % 50 : 1;
+          for (unsigned k = 0; k < count; ++k) (*bins)[meter].add(bin);
+          expected[meter * kBinsPerMeter + bin] += count;
+          expected_sums[meter] += count;
+        }
       }
-      const MeterBins::Flushed expected = (simple.*reference)(meter, simple_rows.data());
-      const MeterBins::Flushed actual = (fast.*flush)(meter, fast_rows.data());
-      ASSERT_EQ(actual.rows, expected.rows) << simd_name(simd);
-      ASSERT_EQ(actual.measurements, expected.measurements) << simd_name(simd);
-      for (std::size_t i = 0; i < expected.rows; ++i) {
-        ASSERT_EQ(fast_rows[i].row, simple_rows[i].row) << simd_name(simd);
-        ASSERT_EQ(fast_rows[i].count, simple_rows[i].count) << simd_name(simd);
+      Sums sums;
+      const std::span<const RowCount> rows = reader->read(*bins, sums);
+      EXPECT_EQ(sums, expected_sums) << simd_name(simd);
+      auto next = rows.begin();
+      for (unsigned row = 0; row < kRowCount; ++row) {
+        if (expected[row] == 0) continue;
+        ASSERT_NE(next, rows.end()) << simd_name(simd);
+        ASSERT_EQ(next->row, row) << simd_name(simd);
+        ASSERT_EQ(next->count, expected[row]) << simd_name(simd);
+        ++next;
       }
-      ASSERT_EQ((fast.*reference)(meter, fast_rows.data()).rows, 0U) << simd_name(simd);
+      EXPECT_EQ(next, rows.end()) << simd_name(simd);
+      EXPECT_TRUE(reader->read(*bins, sums).empty()) << simd_name(simd);
     }
   }
 }
 
-TEST(MeterBins, AreReadOutInRisingOrderWithTheirSum) {
+TEST(MeterBins, HoldRangesOfMoreThanAByte) {
   for (const Simd simd : available_simd()) {
-    MeterBins bins;
-    bins.add(255, 3);
-    bins.add(0);
-    bins.add(7, 0);
-    bins.add_range(100, std::array<std::uint8_t, 3>{0, 5, 0});
-    std::vector<RowCount> rows(kRoom);
-    const MeterBins::Flushed flushed = (bins.*MeterBins::flush_with(simd))(2, rows.data());
-    EXPECT_EQ(flushed.rows, 3U);
-    EXPECT_EQ(flushed.measurements, 9U);
-    EXPECT_EQ(rows[0].row, 512);
-    EXPECT_EQ(rows[1].row, 512 + 101);
-    EXPECT_EQ(rows[1].count, 5);
-    EXPECT_EQ(rows[2].row, 512 + 255);
-    EXPECT_EQ(rows[2].count, 3);
+    const auto bins = std::make_unique<AllBins>();
+    const auto reader = std::make_unique<BinReader>(simd);
+    std::array<std::uint8_t, 32> counts{};
+    counts[5] = 64;
+    counts[31] = 128;
+    const std::array<std::array<std::uint8_t, 32>, 8> ranges = {counts, counts, counts, counts,
+                                                                counts, counts, counts, counts};
+    (*bins)[2].add_ranges<32>(100, ranges);
+    (*bins)[2].add_range(100, counts);
+    Sums sums;
+    const std::span<const RowCount> rows = reader->read(*bins, sums);
+    ASSERT_EQ(rows.size(), 2U);
+    EXPECT_EQ(rows[0].row, 512 + 105);
+    EXPECT_EQ(rows[0].count, 9 * 64);
+    EXPECT_EQ(rows[1].row, 512 + 131);
+    EXPECT_EQ(rows[1].count, 9 * 128);
+    EXPECT_EQ(sums[2], 9U * 192);
   }
 }
 
