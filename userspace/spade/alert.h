@@ -2,13 +2,18 @@
 // What SPADE says: alerts of single packets, thresholds that were adjusted. Incidents are made of these (incident.h).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "userspace/capture/observation.h"
 #include "userspace/spade/settings.h"
 
 namespace spidd {
+
+class ScoreSurvey;
+class ThresholdAdviser;
 
 // What is known of the port or host that a packet went to. Source: spade.md 6.1.
 enum class PortStatus : std::uint8_t {
@@ -60,6 +65,10 @@ class SpadeSink {
   virtual ~SpadeSink() = default;
   virtual void alert(const SpadeAlert& alert) = 0;
   virtual void adjusted(const ThresholdAdjusted& adjustment) = 0;
+  // The adviser's time is over: the log file is due.
+  virtual void advised(const ThresholdAdviser& /*adviser*/) {}
+  // The survey has `new_rows` more rows.
+  virtual void surveyed(const ScoreSurvey& /*survey*/, std::size_t /*new_rows*/) {}
 };
 
 }  // namespace spidd

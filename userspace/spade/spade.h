@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -19,6 +20,8 @@
 namespace spidd {
 
 class ProbabilityTable;
+class ScoreSurvey;
+class ThresholdAdviser;
 
 // One detector's numbers since the start (7.9).
 struct DetectorStatistics {
@@ -64,8 +67,15 @@ class Spade {
   // Time passes without packets (live): expires waits, adapts. A clock that goes back is ignored.
   void advance(Timestamp now);
 
+  // Asked after the detectors have judged a packet and before it is recorded: what it says no to does not become
+  // normal (12.7.2). Hosts are learned to be alive all the same. None: everything is learned.
+  using LearningFilter = std::function<bool(const Observation&)>;
+  void set_learning_filter(LearningFilter filter);
+
   const SpadeSettings& settings() const;
   SpadeStatistics statistics() const;
+  std::vector<const ThresholdAdviser*> advisers() const;
+  std::vector<const ScoreSurvey*> surveys() const;
 
   // For the state file (state_file.h) and `spidctl spade tables`.
   struct TableView {
