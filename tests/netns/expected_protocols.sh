@@ -55,7 +55,7 @@ step "A block"
 write_policy "" 'action = "block"
 proof = "verdict"'
 expect "the policy is loaded" spidctl policy reload
-ssh_on_443 || true
+ssh_seconds=10 ssh_on_443 || true # it hangs once it is blocked
 expect_soon 20 "SSH on port 443 is blocked" is_blocked "tcp $ssh_host:443"
 expect "SSH on port 22 works" ssh_session "$work/ssh.log" "uname -s"
 expect "an HTTPS download works" https_download

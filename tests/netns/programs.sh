@@ -106,24 +106,26 @@ CONF
 }
 
 # ssh_session LOG KEYS...: an interactive session on a pseudo terminal; each KEYS line is typed key by key. KEYS "-wait FILE"
-# keeps the session open until FILE exists. True if the shell has done what was typed. $ssh_port, if it is not 22.
+# keeps the session open until FILE exists. True if the shell has done what was typed. $ssh_port, if it is not 22;
+# $ssh_seconds: how long it may last (60).
 # shellcheck disable=SC2094,SC2016 # the log is read until the prompt is there; the shell at the other end expands
 ssh_session() {
   local log=$1
   shift
   type_keys "$log" "$@" 'echo typed-$((6 * 7))' exit |
-    in_ns client timeout $((60 * patience)) ssh -tt -i "$work/user_key" -o StrictHostKeyChecking=no -o ConnectTimeout=10 \
+    in_ns client timeout $((${ssh_seconds:-60} * patience)) ssh -tt -i "$work/user_key" -o StrictHostKeyChecking=no -o ConnectTimeout=10 \
       -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -p "${ssh_port:-22}" "root@$ssh_host" >"$log" 2>&1 || true
   grep -q 'typed-42' "$log"
 }
 
 type_keys() {
-  local log=$1 line i
+  local log=$1 line i deadline=$((SECONDS + 20 * patience))
   shift
-  until [ -s "$log" ]; do sleep 0.05; done # the prompt
+  # The prompt. A session that is blocked before it never comes.
+  until [ -s "$log" ] || ((SECONDS > deadline)); do sleep 0.05; done
   for line in "$@"; do
     if [[ $line == "-wait "* ]]; then
-      until [ -e "${line#-wait }" ]; do sleep 0.05; done
+      until [ -e "${line#-wait }" ] || ((SECONDS > deadline + 40 * patience)); do sleep 0.05; done
       continue
     fi
     for ((i = 0; i < ${#line}; i++)); do
