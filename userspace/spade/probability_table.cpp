@@ -492,7 +492,7 @@ std::uint32_t ProbabilityTable::copy_slice(std::uint32_t place, std::uint32_t mo
   for (EntryId id = first; id < last; ++id) {
     TableEntry& entry = s.store[id];
     if (entry.depth == 0 || entry.forgotten || !s.catch_up(entry)) continue;
-    out.push_back(Stored{entry.value, entry.count, id, entry.parent});
+    out.push_back(Stored{entry.value, entry.count, id, entry.parent, entry.hash, s.store[entry.parent].hash});
   }
   return last < s.store.last_entry() ? last : 0;
 }

@@ -97,13 +97,16 @@ class ProbabilityTable {
   Result<> restore(std::span<const FeatureValue> path, double count);
 
   // The same in slices, so that a table can be saved while it is used: appends what lives in the next `most` places
-  // from `place` on, 0 at first, and returns where to go on, 0 at the end. `id` names an entry until it is gone; a
-  // parent can come after its children, and, if the table changes between slices, be missing or behind them.
+  // from `place` on, 0 at first, and returns where to go on, 0 at the end. `id` names an entry until it is gone,
+  // when another can get it; the marks then differ. A parent can come after its children, and, if the table changes
+  // between slices, be missing or counted less than they are.
   struct Stored {
     FeatureValue value;
     double count = 0;
     std::uint32_t id = 0;
     std::uint32_t parent = 0;  // 0: first level
+    std::uint32_t mark = 0;    // of this entry, and of the parent that it has
+    std::uint32_t parent_mark = 0;
   };
   std::uint32_t copy_slice(std::uint32_t place, std::uint32_t most, std::vector<Stored>& out) const;
 

@@ -4,7 +4,8 @@
 // At a checkpoint, in the engine's thread:      SpadeSnapshot snapshot(spade.save(), views);
 //   between packets, until it is true:          snapshot.take_slice(kSliceEntries)
 // then in any thread:                           write_state(path, std::move(snapshot).finish());
-// At start:                                     read_state(path, now), then Spade::restore(), which uses restore_table().
+// At start:                                     read_state(path, now), then Spade::restore(), which uses
+// restore_table().
 //
 // The file: "SPADEst\n", u32 version, then parts of u32 type, u32 length, payload, u32 CRC-32C over these three. All
 // numbers are little endian; text is u16 length and bytes; an address is 16 bytes in network order, a port or an ICMP
