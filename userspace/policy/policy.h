@@ -14,6 +14,7 @@
 #include "userspace/base/result.h"
 #include "userspace/base/time.h"
 #include "userspace/flow/flow.h"
+#include "userspace/spade/settings.h"
 #include "userspace/spid/protocol_model.h"
 
 namespace spidd {
@@ -112,6 +113,7 @@ struct Policy {
   ProofRules proof;
   std::vector<Rule> rules;  // first match decides
   std::vector<Expectation> expectations;
+  SpadeSettings spade = distributed_settings();
 
   // Decisions, verdicts and events name rules and expectations by one number: rules first. "" = none.
   std::size_t numbered() const { return rules.size() + expectations.size(); }

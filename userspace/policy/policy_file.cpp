@@ -7,6 +7,7 @@
 
 #include "userspace/policy/config_table.h"
 #include "userspace/policy/policy.h"
+#include "userspace/policy/spade_part.h"
 
 namespace spidd {
 namespace {
@@ -281,6 +282,7 @@ Result<Policy> read_policy(ConfigTable& file) {
   for (ConfigTable& table : file.tables("rule", kMostRules)) policy.rules.push_back(read_rule(table, policy));
   for (ConfigTable& table : file.tables("expect", kMostRules))
     policy.expectations.push_back(read_expectation(table, policy));
+  policy.spade = read_spade_part(file);
   file.refuse_unknown_keys();
   if (Result<void> read = file.outcome(); !read) return tl::unexpected<Error>(std::move(read.error()));
   return policy;

@@ -300,7 +300,13 @@ void Interpreter::take_detector(const SnortLine& line) {
   if (options.has("maxentropy") && scope.type != DetectorType::odd_port_dest)
     options.warn(fmt::format("maxentropy has no effect on {}", detector_type_name(scope.type)));
 
-  DetectorSettings detector = default_detector(scope.type, scope.transport, scope.tcp_flags, icmp, max_entropy);
+  // What has no effect keeps its default.
+  if (scope.type == DetectorType::odd_typecode) scope.transport = Transport::icmp;
+  const bool has_flags = scope.type == DetectorType::closed_dport || scope.type == DetectorType::dead_dest;
+  if (!has_flags || scope.transport != Transport::tcp) scope.tcp_flags = TcpScope::synonly;
+  if (scope.transport != Transport::icmp) icmp.reset();
+  DetectorSettings detector = default_detector(scope.type, scope.transport, scope.tcp_flags, icmp,
+                                               scope.type == DetectorType::odd_port_dest ? max_entropy : 2.5);
   detector.side = scope.side;
   detector.line = line.line;
   detector.id = read_id(options);
