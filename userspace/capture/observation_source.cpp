@@ -41,18 +41,6 @@ spidd_attempt_key abi_key(const ConnectionAttempt& attempt) {
 
 }  // namespace
 
-ConnectionAttempt ConnectionAttempt::of(const Observation& observation) {
-  const bool from_server =
-      observation.transport == Transport::udp ? observation.reply : (observation.tcp_flags & kAck) != 0;
-  ConnectionAttempt attempt;
-  attempt.client = from_server ? observation.destination : observation.source;
-  attempt.server = from_server ? observation.source : observation.destination;
-  attempt.port = from_server ? observation.source_port : observation.destination_port;
-  attempt.transport = observation.transport;
-  attempt.domain = observation.domain;
-  return attempt;
-}
-
 ObservationSource::ObservationSource(BpfRing ring, UniqueFd known_attempts, std::size_t max_known)
     : ring_(std::move(ring)), known_attempts_(std::move(known_attempts)), max_known_(max_known) {}
 
@@ -132,22 +120,15 @@ void ObservationSource::forget(const ConnectionAttempt& attempt, const Handle& h
 
 void ObservationSource::poll(const Handle& handle, Duration idle) {
   const Timestamp now = clock_.now();
-  std::erase_if(known_, [&](auto& entry) {
-    if (hand_on(entry.first, entry.second, handle) || now - entry.second.active < idle) return false;
-    const spidd_attempt_key key = abi_key(entry.first);
+  for (auto each = known_.begin(); each != known_.end();) {
+    if (hand_on(each->first, each->second, handle) || now - each->second.active < idle) {
+      ++each;
+      continue;
+    }
+    const spidd_attempt_key key = abi_key(each->first);
     bpf_map_delete_elem(known_attempts_.get(), &key);
-    return true;
-  });
+    each = known_.erase(each);
+  }
 }
 
 }  // namespace spidd
-
-std::size_t std::hash<spidd::ConnectionAttempt>::operator()(const spidd::ConnectionAttempt& attempt) const noexcept {
-  spidd::FlowKey key;
-  key.low = attempt.client;
-  key.high = attempt.server;
-  key.port_high = attempt.port;
-  key.transport = attempt.transport;
-  key.domain = attempt.domain;
-  return std::hash<spidd::FlowKey>()(key);
-}

@@ -12,31 +12,9 @@
 #include "userspace/base/result.h"
 #include "userspace/base/unique_fd.h"
 #include "userspace/capture/bpf_rings.h"
+#include "userspace/capture/connection_attempt.h"
 #include "userspace/capture/kernel_clock.h"
 #include "userspace/capture/observation.h"
-
-namespace spidd {
-
-// A client's attempts to reach a service.
-struct ConnectionAttempt {
-  IpAddress client;
-  IpAddress server;
-  std::uint16_t port = 0;  // of the server, host order
-  Transport transport = Transport::tcp;
-  std::uint16_t domain = 0;
-
-  auto operator<=>(const ConnectionAttempt&) const = default;
-
-  // The attempt that an observation belongs to, whichever side sent it. Requires: TCP SYN or SYN-ACK, or UDP.
-  static ConnectionAttempt of(const Observation& observation);
-};
-
-}  // namespace spidd
-
-template <>
-struct std::hash<spidd::ConnectionAttempt> {
-  std::size_t operator()(const spidd::ConnectionAttempt& attempt) const noexcept;
-};
 
 namespace spidd {
 
