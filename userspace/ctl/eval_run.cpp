@@ -40,6 +40,7 @@ class Evaluation {
   Evaluation(const EvalInput& input, const EvalSettings& settings) : input_(input), settings_(settings) {}
 
   Result<EvalRun> run() {
+    list_captures();
     use_ = settings_.models ? all_with_packets() : select_flows(input_.set, settings_.training);
     if (std::ranges::find(use_, true) == use_.end()) return fail("no label has enough flows to be judged");
     split();
@@ -84,6 +85,14 @@ class Evaluation {
     std::vector<bool> use;
     for (const LabelledFlow& flow : input_.set.flows) use.push_back(!flow.packets.empty());
     return use;
+  }
+
+  // Sets may have captures of the same name.
+  void list_captures() {
+    std::map<std::pair<std::size_t, std::uint32_t>, std::vector<std::size_t>> flows;
+    for (std::size_t i = 0; i < input_.set.flows.size(); ++i)
+      flows[{input_.part_of(i), input_.set.flows[i].capture}].push_back(i);
+    for (auto& [capture, of_capture] : flows) captures_.push_back(std::move(of_capture));
   }
 
   // Fold of every flow; those of fold folds_ are never judged.
@@ -171,12 +180,14 @@ class Evaluation {
       failure = matcher.error().message;
       return judged;
     }
-    FlowJudge judge(input_, *matcher, settings_.one_way);
-    for (std::size_t i = 0; i < tested.size(); ++i) {
-      if (!tested[i]) continue;
-      if (auto flow = judge.judge(i)) judged.push_back(std::move(*flow));
-      if (ablated == nullptr) continue;
-      if (auto flow = judge.judge_without_each_meter(i)) ablated->push_back(std::move(*flow));
+    CaptureJudge judge(input_, *matcher, settings_.one_way);
+    std::vector<std::size_t> flows;
+    std::vector<std::size_t> others;
+    for (const auto& capture : captures_) {
+      flows.clear();
+      others.clear();
+      for (const std::size_t flow : capture) (tested[flow] ? flows : others).push_back(flow);
+      if (!flows.empty()) judge.judge(flows, others, judged, ablated);
     }
     return judged;
   }
@@ -203,6 +214,7 @@ class Evaluation {
 
   const EvalInput& input_;
   const EvalSettings& settings_;
+  std::vector<std::vector<std::size_t>> captures_;  // flows of each, by part
   std::vector<bool> use_;
   std::vector<bool> spread_;
   unsigned folds_ = 0;

@@ -112,6 +112,7 @@ FlowKey canonical(Transport transport, const Endpoint& a, const Endpoint& b) {
 // The flows of one capture, in the order in which they began.
 struct CapturedFlow {
   FlowKey key;
+  bool client_is_low = true;
   Timestamp start;
   bool start_seen = false;
   bool answered = false;
@@ -130,7 +131,8 @@ Result<std::vector<CapturedFlow>> collect_flows(const std::string& path, std::st
   auto read = source->run([&](const PacketRecord& record) {
     if (record.type != PacketRecord::Type::payload) return;
     const auto [position, added] = index.try_emplace({record.key, record.flow_start}, flows.size());
-    if (added) flows.push_back({record.key, record.flow_start, record.start_seen, record.answered, {}});
+    if (added)
+      flows.push_back({record.key, record.client_is_low, record.flow_start, record.start_seen, record.answered, {}});
     CapturedFlow& flow = flows[position->second];
     if (flow.packets.size() >= kRecordLimit) return;
     flow.answered = record.answered;
@@ -283,6 +285,7 @@ LabelledFlow labelled(CapturedFlow&& flow) {
   LabelledFlow out;
   out.transport = model_transport(flow.key.transport);
   out.key = flow.key;
+  out.client_is_low = flow.client_is_low;
   out.start = flow.start;
   out.start_seen = flow.start_seen;
   out.answered = flow.answered;

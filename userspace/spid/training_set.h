@@ -42,6 +42,7 @@ struct LabelledFlow {
   std::uint32_t capture = 0;             // index into TrainingSet::captures
   std::uint32_t group = 0;               // index into TrainingSet::groups
   FlowKey key;
+  bool client_is_low = true;
   Timestamp start;
   bool start_seen = false;
   bool answered = true;                // packets of both directions were seen, with payload or without

@@ -77,10 +77,12 @@ TEST(VerdictsOfFlow, StepAtCheckpointsAndAtTheEnd) {
 
 TEST(VerdictsOfFlow, EveryMomentIsDecidedOnce) {
   for (const unsigned packets : {1U, 2U, 7U, 20U}) {
-    VerdictsOfFlow verdicts({}, {}, packets);
+    const ClassificationRules rules;
+    VerdictsOfFlow verdicts({{}, rules}, nullptr, {}, packets);
+    const std::array<PayloadPacket, 20> flow{};
     unsigned all = 0;
     for (const unsigned count : VerdictsOfFlow::steps(packets)) {
-      const unsigned decided = verdicts.step(count, Match{});
+      const unsigned decided = verdicts.step({Match{}, std::span(flow).first(count)}, {});
       EXPECT_EQ(all & decided, 0U);
       all |= decided;
     }
@@ -104,6 +106,59 @@ TEST(EvalRun, JudgesEveryFlowOnceByModelsOfOtherGroups) {
   }
   EXPECT_GE(right, 140U);
   EXPECT_EQ(run->models.size(), 18U);  // three views each
+}
+
+// An FTP session, and random bytes that flow between two hosts a second later, or before it.
+class FtpDataTest : public testing::Test {
+ protected:
+  FtpDataTest() : input_(make_input(3, 1)) {
+    for (LabelledFlow& flow : input_.set.flows) {
+      if (flow.label == "proto0") flow.family = "obfuscated";
+      if (flow.label == "proto1") flow.label = flow.family = "ftp";
+    }
+    const std::vector<bool> all(input_.set.flows.size(), true);
+    const auto models = train_models(input_.set, measure_flows(input_.set, all, kRecordLimit), all);
+    matcher_.emplace(std::move(*Matcher::build(models)));
+    control_ = add(1, 1, 2, std::chrono::seconds(10));
+  }
+
+  std::size_t add(unsigned protocol, unsigned client, unsigned server, Duration begin) {
+    LabelledFlow& flow = input_.set.flows.emplace_back(input_.set.flows[24 * protocol]);
+    flow.packets = protocol_flow(random_, protocol, 10);
+    for (PayloadPacket& packet : flow.packets) packet.time += begin;
+    flow.key.low.bytes[15] = static_cast<std::uint8_t>(client);
+    flow.key.high.bytes[15] = static_cast<std::uint8_t>(server);
+    input_.truths.push_back(input_.truths[24 * protocol]);
+    return input_.set.flows.size() - 1;
+  }
+
+  // Whether the data raises an alert: at 8 packets, finally, and finally without a meter.
+  std::vector<bool> alerts(std::vector<std::size_t> flows, std::vector<std::size_t> others) {
+    input_.parts[0].flows_end = input_.set.flows.size();
+    std::vector<JudgedFlow> judged;
+    std::vector<AblatedFlow> ablated;
+    CaptureJudge(input_, *matcher_, std::nullopt).judge(flows, others, judged, &ablated);
+    EXPECT_EQ(judged.size(), flows.size());
+    EXPECT_EQ(ablated.size(), flows.size());
+    const auto& outcomes = judged.front().outcomes;
+    return {outcomes[1].alert, outcomes[3].alert, ablated.front().briefs[0][3].alert};
+  }
+
+  std::mt19937 random_{11};
+  EvalInput input_;
+  std::optional<Matcher> matcher_;
+  std::size_t control_ = 0;
+};
+
+TEST_F(FtpDataTest, IsKnownByAControlConnectionBeforeIt) {
+  const std::vector<bool> yes(3, true);
+  const std::vector<bool> no(3, false);
+  const std::size_t data = add(0, 2, 1, std::chrono::seconds(11));
+  EXPECT_EQ(alerts({data}, {}), yes);  // no control connection in this capture
+  EXPECT_EQ(alerts({data, control_}, {}), no);
+  EXPECT_EQ(alerts({data}, {control_}), no);                                     // which need not be judged itself
+  EXPECT_EQ(alerts({add(0, 2, 1, std::chrono::seconds(9))}, {control_}), yes);   // too early
+  EXPECT_EQ(alerts({add(0, 3, 1, std::chrono::seconds(11))}, {control_}), yes);  // other hosts
 }
 
 TEST(EvalRun, DoesNotDependOnTheNumberOfThreads) {
