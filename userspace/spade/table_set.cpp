@@ -6,13 +6,9 @@
 #include <array>
 #include <random>
 
-#include "userspace/spade/entry_store.h"
-
 namespace spidd {
 
 namespace {
-
-constexpr std::size_t kLeastEntries = 1024;
 
 std::uint64_t random_seed() {
   std::random_device device;
@@ -61,7 +57,8 @@ TableSet::TableSet(std::span<const TableNeed> needs, std::uint64_t max_bytes) {
   for (const Plan& plan : plans) levels += plan.need.features.size();
   for (Plan& plan : plans) {
     const std::uint64_t bytes = max_bytes / levels * plan.need.features.size();
-    const std::size_t entries = std::max<std::size_t>(bytes / EntryStore::kBytesPerEntry, kLeastEntries);
+    const std::size_t entries =
+        std::max<std::size_t>(bytes / ProbabilityTable::kBytesPerEntry, ProbabilityTable::kMinEntries);
     Kinds kind = (plan.need.recorded & condition::kRepresentative) != 0 ? kLiveSources : kMessages;
     if ((plan.need.recorded & (condition::kSyn | condition::kUdp)) != 0) kind = kAttempts;
     tables_.push_back({plan.need.recorded,
