@@ -85,9 +85,10 @@ void Fingerprint::clear() {
 }
 
 struct AttributeMeters::Scratch {
-  Scratch(MeterRules meter_rules, Simd simd) : rules(meter_rules), reader(simd) {}
+  Scratch(MeterRules meter_rules, Simd instructions) : rules(meter_rules), simd(instructions), reader(instructions) {}
 
   MeterRules rules;
+  Simd simd;
   AllBins bins;
   BinReader reader;
   std::array<WordOverlap, kMaxMeasuredPackets> overlaps;
@@ -112,7 +113,8 @@ void AttributeMeters::measure(std::span<const PayloadPacket> packets, Fingerprin
   for (std::size_t i = 0; i < shared; ++i) scratch_->shares[i] = shares_of(packets[i]);
 
   const MeteredFlow flow{packets, std::span(scratch_->overlaps).first(packets.size()),
-                         std::span(scratch_->byte_counts).first(shared), std::span(scratch_->shares).first(shared)};
+                         std::span(scratch_->byte_counts).first(shared), std::span(scratch_->shares).first(shared),
+                         scratch_->simd};
   for (unsigned meter = 0; meter < kMeterCount; ++meter) {
     kMeters[meter].measure[static_cast<unsigned>(scratch_->rules)](flow, scratch_->bins[meter]);
   }

@@ -5,6 +5,7 @@
 
 #include "userspace/spid/lanes.h"
 #include "userspace/spid/meters.h"
+#include "userspace/spid/x86_intrinsics.h"
 
 namespace spidd {
 namespace {
@@ -36,6 +37,45 @@ std::array<std::uint8_t, kValues> fold_counts(const ByteCounts& counts) {
   return folded;
 }
 
+#if defined(__x86_64__)
+constexpr unsigned kVectors = kBinsPerMeter / sizeof(__m512i);
+
+// False, and nothing is stored, where a bin might need more than a byte. Requires: empty bins, saturated sums.
+__attribute__((target("avx512f,avx512bw"))) bool store_unless_full(const __m512i (&sums)[kVectors], MeterBins& bins) {
+  __m512i most = sums[0];
+  for (unsigned v = 1; v < kVectors; ++v) most = _mm512_max_epu8(most, sums[v]);
+  if (_mm512_cmpeq_epu8_mask(most, _mm512_set1_epi8(-1)) != 0) return false;
+  for (unsigned v = 0; v < kVectors; ++v) _mm512_storeu_si512(bins.bytes() + sizeof(__m512i) * v, sums[v]);
+  return true;
+}
+
+__attribute__((target("avx512f,avx512bw"))) bool add_byte_counts_avx512(std::span<const ByteCounts> packets,
+                                                                        MeterBins& bins) {
+  __m512i sums[kVectors];
+  for (__m512i& sum : sums) sum = _mm512_setzero_si512();
+  for (const ByteCounts& counts : packets) {
+    for (unsigned v = 0; v < kVectors; ++v)
+      sums[v] = _mm512_adds_epu8(sums[v], _mm512_loadu_si512(&counts[sizeof(__m512i) * v]));
+  }
+  return store_unless_full(sums, bins);
+}
+
+// The same of values modulo 128, by direction.
+__attribute__((target("avx512f,avx512bw"))) bool add_folded_byte_counts_avx512(const MeteredFlow& flow,
+                                                                               std::size_t packets, MeterBins& bins) {
+  __m512i sums[kVectors];
+  for (__m512i& sum : sums) sum = _mm512_setzero_si512();
+  for (std::size_t i = 0; i < packets; ++i) {
+    __m512i* half = &sums[direction_index(flow.packets[i]) * kVectors / 2];
+    for (unsigned v = 0; v < kVectors; ++v) {
+      const __m512i counts = _mm512_loadu_si512(&flow.byte_counts[i][sizeof(__m512i) * v]);
+      half[v % 2] = _mm512_adds_epu8(half[v % 2], counts);
+    }
+  }
+  return store_unless_full(sums, bins);
+}
+#endif
+
 // All bytes of the records, those beyond the payload too. Packets in turn, because the next increment of the same
 // counter would have to wait for the last.
 template <class Packets>
@@ -43,6 +83,14 @@ void count_whole_records(const Packets& packets, std::span<ByteCounts> counts) {
   for (std::size_t i = 0; i < kSnapLength; ++i) {
     for (std::size_t p = 0; p < packets.size(); ++p) ++counts[p][packets[p].bytes[i]];
   }
+}
+
+// Values of all bytes of these packets.
+void add_byte_counts(const MeteredFlow& flow, std::span<const ByteCounts> packets, MeterBins& bins) {
+#if defined(__x86_64__)
+  if (flow.simd == Simd::avx512 && add_byte_counts_avx512(packets, bins)) return;
+#endif
+  bins.add_ranges(0, packets);
 }
 
 }  // namespace
@@ -61,7 +109,7 @@ void count_bytes(std::span<const PayloadPacket> packets, std::span<ByteCounts> c
 
 // SPID 1.8 #3: byte values of the first five packets.
 void measure_byte_frequency(const MeteredFlow& flow, MeterBins& bins) {
-  bins.add_ranges(0, flow.byte_counts.first(first_packets(flow, 5).size()));
+  add_byte_counts(flow, flow.byte_counts.first(first_packets(flow, 5).size()), bins);
 }
 
 // SPID 1.8 #4: byte values at the beginning of the first eight packets.
@@ -72,7 +120,7 @@ void measure_byte_frequency_of_first_bytes(const MeteredFlow& flow, MeterBins& b
     ByteCounts own;
     for (std::size_t i = 0; i < packets; ++i) bins.add_range(0, count_first_hundred_bytes<kRules>(flow, i, own));
   } else {
-    bins.add_ranges(0, flow.byte_counts.first(packets));
+    add_byte_counts(flow, flow.byte_counts.first(packets), bins);
   }
 }
 
@@ -90,6 +138,9 @@ void measure_byte_value_offset_hash(const MeteredFlow& flow, MeterBins& bins) {
 // SPID 1.8 #9: byte values modulo 128 of the first eight packets, by direction.
 void measure_direction_byte_frequency(const MeteredFlow& flow, MeterBins& bins) {
   const std::size_t packets = first_packets(flow, 8).size();
+#if defined(__x86_64__)
+  if (flow.simd == Simd::avx512 && add_folded_byte_counts_avx512(flow, packets, bins)) return;
+#endif
   for (std::size_t i = 0; i < packets; ++i) {
     bins.add_range(128 * direction_index(flow.packets[i]), fold_counts<128>(flow.byte_counts[i]));
   }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // Attribute meters that compare a packet with an earlier one.
+#include "userspace/spid/lanes.h"
 #include "userspace/spid/meters.h"
 
 namespace spidd {
@@ -116,8 +117,11 @@ void measure_first32_byte_equality(const MeteredFlow& flow, MeterBins& bins) {
   for (const PayloadPacket& packet : first_packets(flow, 4)) {
     if (before != nullptr) {
       const std::size_t size = comparable_bytes<kRules>(*before, packet, 32);
-      std::uint32_t equal = 0;
-      for (std::size_t i = 0; i < 32; ++i) equal |= (before->bytes[i] == packet.bytes[i] ? 1U : 0U) << i;
+      const auto equal_from = [&](std::size_t first) {
+        return bits_of(static_cast<ByteLanes>(load_lanes<ByteLanes>(&before->bytes[first]) ==
+                                              load_lanes<ByteLanes>(&packet.bytes[first])));
+      };
+      const std::uint32_t equal = equal_from(0) | equal_from(16) << 16;
       const auto comparable = static_cast<std::uint32_t>((std::uint64_t{1} << size) - 1);
       bins.add(hash8(static_cast<std::int32_t>(equal & comparable)));
     }

@@ -47,6 +47,9 @@ class MeterBins {
     add_ranges(first, std::span(&counts, 1));
   }
 
+  // For meters that count many bins at a time. No bin may pass 255 here.
+  std::uint8_t* bytes() { return counts_.data(); }
+
  private:
   friend class BinReader;
 

@@ -37,6 +37,7 @@ struct MeteredFlow {
   std::span<const WordOverlap> overlaps;    // one a packet
   std::span<const ByteCounts> byte_counts;  // of the first kSharedPackets packets
   std::span<const ByteShares> shares;       // of the first kSharedPackets packets
+  Simd simd;                                // what the meters may use
 };
 
 using MeterFunction = void (*)(const MeteredFlow& flow, MeterBins& bins);
