@@ -110,17 +110,19 @@ void JsonWriter::integer(std::string_view name, std::uint64_t value) {
   append_number(out_, value);
 }
 
-void JsonWriter::real(std::string_view name, double value) {
+void JsonWriter::real(std::string_view name, double value, unsigned decimals) {
   key(name);
   if (!(std::abs(value) < 1e12)) {
     out_ += "null";
     return;
   }
-  const auto thousandths = static_cast<std::uint64_t>(std::llround(std::abs(value) * 1000));
-  if (value < 0 && thousandths != 0) out_ += '-';
-  append_number(out_, thousandths / 1000);
+  constexpr std::array<unsigned, 7> kParts = {1, 10, 100, 1000, 10'000, 100'000, 1'000'000};
+  const unsigned parts = kParts.at(decimals);
+  const auto scaled = static_cast<std::uint64_t>(std::llround(std::abs(value) * parts));
+  if (value < 0 && scaled != 0) out_ += '-';
+  append_number(out_, scaled / parts);
   out_ += '.';
-  append_digits(out_, static_cast<unsigned>(thousandths % 1000), 3);
+  append_digits(out_, static_cast<unsigned>(scaled % parts), decimals);
 }
 
 void JsonWriter::boolean(std::string_view name, bool value) {

@@ -25,7 +25,8 @@ class JsonWriter {
 
   void text(std::string_view key, std::string_view value);
   void integer(std::string_view key, std::uint64_t value);
-  void real(std::string_view key, double value);  // to three decimals; null if it is not finite or beyond 1e12
+  // Null if it is not finite or beyond 1e12. Requires: decimals 1..6.
+  void real(std::string_view key, double value, unsigned decimals = 3);
   void boolean(std::string_view key, bool value);
   void time(std::string_view key, Timestamp value);  // as format_timestamp()
   void address(std::string_view key, const IpAddress& value);
