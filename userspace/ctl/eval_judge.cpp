@@ -5,6 +5,7 @@
 #include <iterator>
 #include <limits>
 
+#include "userspace/spid/meter_functions.h"
 #include "userspace/spid/randomness.h"
 #include "userspace/spid/trainer.h"
 
@@ -124,10 +125,11 @@ std::vector<PayloadPacket> CaptureJudge::show(const LabelledFlow& flow) const {
   return shown;
 }
 
-// Whether a rule on FTP could matter to the flow.
+// Whether a rule on FTP could matter to the flow: it is random or in TLS.
 bool CaptureJudge::may_be_ftp_data(const LabelledFlow& flow) const {
   if (flow.transport != Transport::tcp) return false;
   const auto shown = show(flow);
+  if (!shown.empty() && starts_tls_record(payload_of(shown.front()))) return true;
   return std::ranges::any_of(VerdictsOfFlow::steps(static_cast<unsigned>(shown.size())),
                              [&](unsigned count) { return is_fully_encrypted(std::span(shown).first(count)); });
 }

@@ -23,8 +23,9 @@ struct Measured {
   View view = View::both;  // of the models it was matched with
 };
 
-// Renews flow.verdict at time `now`. Hosts that turn out to speak FTP are noted. Random bytes between hosts that do are
-// a file on its way and no obfuscated tunnel: "ftp-data" if there is such a model, else unknown.
+// Renews flow.verdict at time `now`. What has structure is no obfuscated tunnel. Hosts that turn out to speak FTP are
+// noted. Random bytes between hosts that do are a file on its way and no obfuscated tunnel, TLS to a high port no
+// tunnel in TLS: "ftp-data", "ftps-data" if there is such a model, else unknown.
 void judge_flow(Flow& flow, const Judging& judging, const Measured& measured, Progress progress, Timestamp now);
 
 }  // namespace spidd

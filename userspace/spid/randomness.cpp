@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <string_view>
+#include <utility>
 
 #include "userspace/spid/meter_functions.h"
 
@@ -68,6 +70,13 @@ bool add_packet(Payload payload, Sums& sums) {
   return std::abs(static_cast<double>(set_bits) / size - 4.0) <= kSpread / std::sqrt(size);
 }
 
+bool starts_http(Payload payload) {
+  constexpr std::array<std::string_view, 5> kWords = {"GET ", "POST ", "PUT ", "HEAD ", "HTTP/1."};
+  return std::ranges::any_of(kWords, [&](std::string_view word) {
+    return payload.size() >= word.size() && std::equal(word.begin(), word.end(), payload.begin());
+  });
+}
+
 // A byte that is the same in three packets of a direction is a header's.
 bool has_constant_header(std::span<const PayloadPacket> packets, Direction direction) {
   std::array<std::uint8_t, kHeader> first{};
@@ -105,6 +114,23 @@ bool is_fully_encrypted(std::span<const PayloadPacket> packets) {
   return set_bits >= kLeastSetBits && set_bits <= kMostSetBits &&
          static_cast<double>(sums.printable) / bytes <= kMostPrintable &&
          !has_constant_header(packets, Direction::to_server) && !has_constant_header(packets, Direction::to_client);
+}
+
+bool has_structure(std::span<const PayloadPacket> packets) {
+  std::array<bool, 2> begun{};
+  std::size_t random = 0;
+  std::size_t structured = 0;
+  for (const PayloadPacket& packet : packets.first(std::min<std::size_t>(packets.size(), kRandomnessPackets))) {
+    const Payload payload = payload_of(packet);
+    if (payload.size() < kRandomPacketBytes) continue;
+    const bool first = !std::exchange(begun[direction_index(packet)], true);
+    if (first && (starts_http(payload) || starts_tls_record(payload))) continue;
+    Sums sums;
+    const bool is_random = add_packet(payload, sums) && !has_equal_run(payload);
+    if (first && !is_random && 2 * sums.printable > payload.size()) return true;
+    ++(is_random ? random : structured);
+  }
+  return structured > random;
 }
 
 }  // namespace spidd

@@ -351,6 +351,37 @@ TEST_F(ProofTest, RandomBytesBetweenHostsThatSpeakFtpAreItsData) {
   }
 }
 
+TEST_F(ProofTest, TlsToAHighPortBetweenHostsThatSpeakFtpIsItsData) {
+  ModelDatabase database;
+  train(database, Kind::shout, "ftps", Transport::tcp, Category::encrypted);
+  train(database, Kind::hum, "trojan", Transport::tcp, Category::tunnel).family = "tls-tunnel";
+  Engine engine = make({}, blocking_policy(), models_of(database));
+  const auto action_of = [&](const FlowKey& data) {
+    send(engine, data, Kind::hum, 0, 12);
+    end(engine, data);
+    return sink.ended.back().verdict.action;
+  };
+  EXPECT_EQ(action_of(key(2, 40000, Transport::tcp)), Action::alert);
+  send(engine, key(1, 990, Transport::tcp), Kind::shout, 0, 8);
+  EXPECT_EQ(action_of(key(3, 40000, Transport::tcp)), Action::pass);
+  EXPECT_EQ(sink.ended.back().verdict.basis, LabelBasis::ftp_control);
+  EXPECT_EQ(action_of(key(4, 443, Transport::tcp)), Action::alert);
+}
+
+TEST_F(ProofTest, WhatHasStructureIsNoObfuscatedTunnel) {
+  for (const std::string_view family : {"obfuscated", "vpn"}) {
+    ModelDatabase database;
+    train(database, Kind::shout, "shout", Transport::tcp, Category::plain);
+    train(database, Kind::hum, "obfs4", Transport::tcp, Category::tunnel).family = family;
+    Engine engine = make({}, blocking_policy(), models_of(database));
+    const FlowKey flow = key(1, 5000, Transport::tcp);
+    send(engine, flow, Kind::hum, 0, 12);
+    end(engine, flow);
+    EXPECT_EQ(sink.ended.back().verdict.action, family == "vpn" ? Action::alert : Action::pass);
+    EXPECT_EQ(sink.ended.back().label, family == "vpn" ? "obfs4" : "");
+  }
+}
+
 TEST_F(ProofTest, FtpDataHasItsNameIfThereIsAModelOfIt) {
   ModelDatabase database;
   train(database, Kind::hum, "ftp-data", Transport::tcp, Category::plain);

@@ -53,6 +53,27 @@ TEST(Randomness, RandomBytesOfAnySizePassNearlyAlways) {
   EXPECT_GE(passed, kFlows * 98 / 100);
 }
 
+TEST(Structure, RandomBytesOfAnySizeHaveNearlyNever) {
+  unsigned structured = 0;
+  constexpr unsigned kFlows = 2000;
+  for (unsigned flow = 0; flow < kFlows; ++flow) {
+    std::vector<PayloadPacket> packets;
+    for (unsigned i = 0; i < 8; ++i) packets.push_back(packet(noise(32 + random_bytes() % 1000), i % 2 == 1));
+    structured += has_structure(packets) ? 1U : 0U;
+  }
+  EXPECT_LE(structured, kFlows / 1000);
+}
+
+TEST(Structure, IsTextOrMoreThanHalfOfThePackets) {
+  EXPECT_FALSE(has_structure({}));
+  EXPECT_TRUE(has_structure(std::vector{packet(text("<34>Oct 11 22:14:15 host su: failed for lonvick"))}));
+  EXPECT_TRUE(has_structure(exchange(text("ktd6yqkpmhlzsfx3vsbvdyq5zbr2tvq2bmbq"))));
+  EXPECT_FALSE(has_structure(exchange(text("GET / HTTP/1.1\r\nHost: example.org\r\n\r\n"))));
+  EXPECT_FALSE(has_structure(exchange(noise_after({0x16, 3, 1, 2, 0}))));
+  EXPECT_FALSE(has_structure(exchange(std::vector<std::uint8_t>(100))));  // one of four
+  EXPECT_TRUE(has_structure(std::vector(3, packet(std::vector<std::uint8_t>(100)))));
+}
+
 TEST(Randomness, NeedsTwoPacketsAndSixtyFourBytes) {
   EXPECT_FALSE(is_fully_encrypted({}));
   EXPECT_FALSE(is_fully_encrypted(std::vector{packet(noise(500))}));
