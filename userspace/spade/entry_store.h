@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// The memory of a ProbabilityTable: entries of one cache line each that keep their place, an index to find them by
+// The memory of a ProbabilityTable: entries that keep their place, an index to find them by
 // parent and value, and lists that they stand in.
 //
-// All memory for `max_entries` is reserved at once and touched as it is needed. The index grows by one bucket with an
-// entry (linear hashing, Litwin 1980), so that nothing is ever rehashed as a whole; its hash is universal for keys that
-// are chosen without knowing the seed (multilinear hashing, Lemire and Kaser 2014). Not thread-safe.
+// All memory for `max_entries` is reserved at once and touched as it is needed. The index grows bucket by bucket
+// (linear hashing, Litwin 1980), so that nothing is ever rehashed as a whole; its hash is universal for keys that are
+// chosen without knowing the seed (multilinear hashing, Lemire and Kaser 2014). Buckets hold hashes, so that most
+// misses touch one cache line, most hits two. Not thread-safe.
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -19,36 +21,62 @@ namespace spidd {
 // 0: no entry, and the parent of those of the first level.
 using EntryId = std::uint32_t;
 
-struct alignas(64) TableEntry {
+// What every observation touches, two to a cache line.
+struct alignas(32) TableEntry {
+  static constexpr std::uint32_t kMostSteps = 0x7fffffff;
+
   FeatureValue value;
-  double count = 0;        // as of `step`
-  std::uint32_t step = 0;  // scalings of the table that `count` has gone through
-  std::uint32_t hash = 0;
+  double count = 0;  // as of `step`
   EntryId parent = 0;
-  EntryId next = 0;            // in its bucket; in the list of free entries
+  std::uint32_t step : 31 = 0;  // scalings of the table that `count` has gone through
+  std::uint32_t seen_again : 1 = 0;
+};
+static_assert(sizeof(TableEntry) == 32);
+
+// What only coming, going and looking for what is overdue touch.
+struct alignas(32) EntryPlace {
+  std::uint32_t hash = 0;
+  EntryId next = 0;            // in its bucket's overflow; in the list of free entries
   std::uint32_t children = 0;  // that have this as parent, whether found or not
   EntryId due_previous = 0, due_next = 0;
   EntryId age_previous = 0, age_next = 0;
   std::uint8_t depth = 0;     // 1 for the first level; 0 where there is no entry
-  bool seen_again = false;    // more than once
   bool forgotten = false;     // not found any more, stays for its children's sake
   bool on_probation = false;  // in the list of newcomers
 };
-static_assert(sizeof(TableEntry) == 64);
+static_assert(sizeof(EntryPlace) == 32);
 
 class EntryStore {
  public:
-  static constexpr std::size_t kBytesPerEntry = sizeof(TableEntry) + 2 * sizeof(EntryId);
-
   // `lists`: how many list heads there are, 0..lists-1.
   EntryStore(std::size_t max_entries, std::uint32_t lists, std::uint64_t seed);
 
   TableEntry& operator[](EntryId id) { return entries_[id]; }
   const TableEntry& operator[](EntryId id) const { return entries_[id]; }
 
-  EntryId find(EntryId parent, const FeatureValue& value) const;
+  EntryPlace& place(EntryId id) { return places_[id]; }
+  const EntryPlace& place(EntryId id) const { return places_[id]; }
+
+  EntryId find(EntryId parent, const FeatureValue& value) const {
+    const std::uint32_t wanted = hash(parent, value);
+    const Bucket& in = buckets_[bucket(wanted)];
+    // Without branches: where in the bucket it is cannot be predicted.
+    std::uint32_t matches = 0;
+    for (std::uint32_t i = 0; i < Bucket::kPlaces; ++i)
+      matches |= static_cast<std::uint32_t>(in.hashes[i] == wanted) << i;
+    for (matches &= (1U << in.used) - 1; matches != 0; matches &= matches - 1) {
+      const EntryId id = in.ids[std::countr_zero(matches)];
+      if (is(id, parent, value)) return id;
+    }
+    for (EntryId id = in.overflow; id != 0; id = places_[id].next) {
+      if (is(id, parent, value)) return id;
+    }
+    return 0;
+  }
   // Requires: room() > 0, and that find() finds nothing. Sets value, parent and hash; in no list yet.
   EntryId insert(EntryId parent, const FeatureValue& value);
+  // Brings in what hide() will need.
+  void prefetch_to_hide(EntryId id) const { __builtin_prefetch(&buckets_[bucket(places_[id].hash)], 1); }
   // Takes it out of the index: find() does not find it any more.
   void hide(EntryId id);
   // Gives its place away. Requires: hidden, in no list.
@@ -67,14 +95,39 @@ class EntryStore {
   static EntryId head(std::uint32_t list) { return list + 1; }
 
  private:
-  std::uint32_t hash(EntryId parent, const FeatureValue& value) const;
-  std::size_t bucket(std::uint32_t hash) const;
+  struct alignas(64) Bucket {
+    static constexpr std::uint32_t kPlaces = 7;
+    std::uint32_t hashes[kPlaces];
+    EntryId overflow;  // linked by `next`; only if all places are used
+    EntryId ids[kPlaces];
+    std::uint32_t used;
+  };
+  static_assert(sizeof(Bucket) == 64);
+  static constexpr std::size_t kEntriesABucket = 3;  // on average
+  static constexpr std::size_t kFirstBuckets = 128;
+
+  void put(Bucket& to, EntryId id);
+  bool is(EntryId id, EntryId parent, const FeatureValue& value) const {
+    const TableEntry& entry = entries_[id];
+    return ((entry.value.high ^ value.high) | (entry.value.low ^ value.low) | (entry.parent ^ parent)) == 0;
+  }
+  std::uint32_t hash(EntryId parent, const FeatureValue& value) const {
+    const std::uint64_t sum = keys_[0] + keys_[1] * static_cast<std::uint32_t>(value.low) +
+                              keys_[2] * (value.low >> 32) + keys_[3] * static_cast<std::uint32_t>(value.high) +
+                              keys_[4] * (value.high >> 32);
+    return static_cast<std::uint32_t>((sum + keys_[5] * parent) >> 32);
+  }
+  std::size_t bucket(std::uint32_t hash) const {
+    const std::size_t index = hash & mask_;
+    return index < bucket_count_ ? index : index & (mask_ >> 1);
+  }
   void split_bucket();
 
   std::size_t max_entries_;
   EntryId first_entry_;
   MappedArray<TableEntry> entries_;
-  MappedArray<EntryId> buckets_;
+  MappedArray<EntryPlace> places_;
+  MappedArray<Bucket> buckets_;
   std::size_t bucket_count_ = 0;
   std::size_t mask_ = 0;  // bucket_count_ - 1 or more, all ones
   std::size_t indexed_ = 0;
@@ -85,40 +138,42 @@ class EntryStore {
 };
 
 // Circular lists with a head, through one of the two pairs of links.
-template <EntryId TableEntry::*Previous, EntryId TableEntry::*Next>
+template <EntryId EntryPlace::*Previous, EntryId EntryPlace::*Next>
 struct EntryLinks {
-  static void make_empty(EntryStore& store, EntryId head) { store[head].*Previous = store[head].*Next = head; }
-  static bool is_empty(const EntryStore& store, EntryId head) { return store[head].*Next == head; }
+  static void make_empty(EntryStore& store, EntryId head) {
+    store.place(head).*Previous = store.place(head).*Next = head;
+  }
+  static bool is_empty(const EntryStore& store, EntryId head) { return store.place(head).*Next == head; }
 
   static void append(EntryStore& store, EntryId head, EntryId id) {
-    const EntryId last = store[head].*Previous;
-    store[id].*Previous = last;
-    store[id].*Next = head;
-    store[last].*Next = id;
-    store[head].*Previous = id;
+    const EntryId last = store.place(head).*Previous;
+    store.place(id).*Previous = last;
+    store.place(id).*Next = head;
+    store.place(last).*Next = id;
+    store.place(head).*Previous = id;
   }
   // Nothing for what is in no list.
   static void remove(EntryStore& store, EntryId id) {
-    TableEntry& entry = store[id];
+    EntryPlace& entry = store.place(id);
     if (entry.*Next == 0) return;
-    store[entry.*Previous].*Next = entry.*Next;
-    store[entry.*Next].*Previous = entry.*Previous;
+    store.place(entry.*Previous).*Next = entry.*Next;
+    store.place(entry.*Next).*Previous = entry.*Previous;
     entry.*Previous = entry.*Next = 0;
   }
   // All of `from` to the end of `to`.
   static void splice(EntryStore& store, EntryId to, EntryId from) {
     if (is_empty(store, from)) return;
-    const EntryId first = store[from].*Next;
-    const EntryId last = store[from].*Previous;
-    const EntryId end = store[to].*Previous;
-    store[end].*Next = first;
-    store[first].*Previous = end;
-    store[last].*Next = to;
-    store[to].*Previous = last;
+    const EntryId first = store.place(from).*Next;
+    const EntryId last = store.place(from).*Previous;
+    const EntryId end = store.place(to).*Previous;
+    store.place(end).*Next = first;
+    store.place(first).*Previous = end;
+    store.place(last).*Next = to;
+    store.place(to).*Previous = last;
     make_empty(store, from);
   }
 };
-using DueList = EntryLinks<&TableEntry::due_previous, &TableEntry::due_next>;
-using AgeList = EntryLinks<&TableEntry::age_previous, &TableEntry::age_next>;
+using DueList = EntryLinks<&EntryPlace::due_previous, &EntryPlace::due_next>;
+using AgeList = EntryLinks<&EntryPlace::age_previous, &EntryPlace::age_next>;
 
 }  // namespace spidd

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // Memory for a largest number of elements that costs nothing until it is touched: no growing, no copying, no pauses.
+// Large arrays get large pages from their third megabyte on, where the kernel has them.
 #pragma once
 
 #include <sys/mman.h>
@@ -24,6 +25,11 @@ class MappedArray {
         mmap(nullptr, size * sizeof(T), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED) throw std::bad_alloc();
     data_ = static_cast<T*>(memory);
+    if (size * sizeof(T) > kSmallPagesBytes) {
+      // A kernel without large pages goes on with small ones.
+      static_cast<void>(
+          madvise(static_cast<char*>(memory) + kSmallPagesBytes, size * sizeof(T) - kSmallPagesBytes, MADV_HUGEPAGE));
+    }
   }
   ~MappedArray() {
     if (data_ != nullptr) munmap(data_, size_ * sizeof(T));
@@ -41,6 +47,8 @@ class MappedArray {
   std::size_t size() const { return size_; }
 
  private:
+  static constexpr std::size_t kSmallPagesBytes = std::size_t{2} << 20;
+
   T* data_ = nullptr;
   std::size_t size_ = 0;
 };

@@ -11,6 +11,7 @@
 // random keys churns in its eighth, whatever was there before it stays, and a new key has time to be seen again.
 #include "userspace/spade/probability_table.h"
 
+#include <algorithm>
 #include <cassert>
 #include <cerrno>
 #include <cmath>
@@ -30,6 +31,7 @@ constexpr std::uint32_t kLists = kCalendarSteps + 3;
 constexpr std::size_t kOverdueASecond = 8192;
 constexpr std::size_t kOverdueAnUpdate = 4;
 constexpr int kTriesForRoom = 16;
+constexpr std::size_t kNoLookUp = ProbabilityTable::kMaxDepth + 1;
 
 // Beyond these a table does not decay in the life of a machine, or is never rid of an entry; both would be unbounded
 // work.
@@ -117,6 +119,7 @@ struct ProbabilityTable::State {
 
   EntryId find_live(EntryId parent, const FeatureValue& value);
   EntryId add_entry(EntryId parent, const FeatureValue& value, double count);
+  std::size_t look_up(std::span<const FeatureValue> values);
   Sums& sums_of(EntryId parent);
   void change_sums(EntryId parent, std::size_t parent_depth, double from, double to);
 
@@ -133,6 +136,13 @@ struct ProbabilityTable::State {
   MappedArray<Sums> sums;                 // by parent; empty if nothing is tracked
   double total = 0;                       // N
   std::uint32_t step = 0;
+  // The last look_up(), as long as nothing is added, forgotten or scaled: what is scored is recorded next.
+  struct {
+    std::array<FeatureValue, kMaxDepth> values;
+    std::array<EntryId, kMaxDepth> path;
+    std::size_t size = kNoLookUp;
+    std::size_t known = 0;
+  } last;
   std::size_t newcomers = 0;
   std::int64_t start_second = kNoSecond;
   std::int64_t last_scaled_second = kNoSecond;
@@ -151,7 +161,7 @@ bool ProbabilityTable::State::catch_up(TableEntry& entry) const {
     if (count < cutoff) return false;
   }
   entry.count = count;
-  entry.step = step;
+  entry.step = step & TableEntry::kMostSteps;
   return true;
 }
 
@@ -170,7 +180,7 @@ void ProbabilityTable::State::put_down(EntryId id) {
 void ProbabilityTable::State::look_at_overdue(std::size_t most) {
   const EntryId overdue = EntryStore::head(kOverdue);
   for (; most > 0 && !DueList::is_empty(store, overdue); --most) {
-    const EntryId id = store[overdue].due_next;
+    const EntryId id = store.place(overdue).due_next;
     if (catch_up(store[id])) {
       DueList::remove(store, id);
       put_down(id);
@@ -182,6 +192,7 @@ void ProbabilityTable::State::look_at_overdue(std::size_t most) {
 }
 
 void ProbabilityTable::State::scale(std::uint32_t steps) {
+  last.size = kNoLookUp;
   double scaled = total;
   if (steps > kExactSteps) scaled *= std::pow(factor, steps - kExactSteps);
   for (std::uint32_t i = std::min(steps, kExactSteps); i > 0; --i) scaled *= factor;
@@ -208,52 +219,53 @@ void ProbabilityTable::State::forget_all() {
 
 // A forgotten entry takes its count from the sums of its own tree, not from its parent's count (2.4.2).
 void ProbabilityTable::State::forget(EntryId id) {
+  last.size = kNoLookUp;
   TableEntry& entry = store[id];
   const double count =
       entry.step == step ? entry.count : entry.count * std::pow(factor, static_cast<double>(step - entry.step));
   if (entry.parent == 0) total = std::max(0.0, total - count);
-  change_sums(entry.parent, entry.depth - 1U, count, 0);
+  change_sums(entry.parent, store.place(id).depth - 1U, count, 0);
   store.hide(id);
   DueList::remove(store, id);
   leave_newcomers(id);
-  entry.forgotten = true;
+  store.place(id).forgotten = true;
   if (store.found() == 0) total = 0;
-  if (entry.children == 0) release(id);
+  if (store.place(id).children == 0) release(id);
 }
 
 void ProbabilityTable::State::release(EntryId id) {
   while (id != 0) {
     const EntryId parent = store[id].parent;
     store.release(id);
-    if (parent == 0 || --store[parent].children > 0 || !store[parent].forgotten) return;
+    if (parent == 0 || --store.place(parent).children > 0 || !store.place(parent).forgotten) return;
     id = parent;
   }
 }
 
 void ProbabilityTable::State::join_newcomers(EntryId id) {
   AgeList::append(store, EntryStore::head(kNewcomers), id);
-  store[id].on_probation = true;
+  store.place(id).on_probation = true;
   if (++newcomers <= max_entries / 8 || store.room() < kMaxDepth) return;
-  const EntryId oldest = store[EntryStore::head(kNewcomers)].age_next;
+  const EntryId oldest = store.place(EntryStore::head(kNewcomers)).age_next;
   leave_newcomers(oldest);
   if (!store[oldest].seen_again) AgeList::append(store, EntryStore::head(kSettled), oldest);
 }
 
 void ProbabilityTable::State::leave_newcomers(EntryId id) {
-  if (store[id].on_probation) --newcomers;
-  store[id].on_probation = false;
+  if (store.place(id).on_probation) --newcomers;
+  store.place(id).on_probation = false;
   AgeList::remove(store, id);
 }
 
 // The youngest of those that were seen once, from before the newcomers.
 bool ProbabilityTable::State::give_up_a_settled() {
   const EntryId settled = EntryStore::head(kSettled);
-  EntryId id = store[settled].age_previous;
+  EntryId id = store.place(settled).age_previous;
   for (int i = 0; i < kTriesForRoom && id != settled; ++i) {
-    const EntryId older = store[id].age_previous;
+    const EntryId older = store.place(id).age_previous;
     if (store[id].seen_again) {
       AgeList::remove(store, id);
-    } else if (store[id].children == 0) {
+    } else if (store.place(id).children == 0) {
       ++counters.evicted;
       forget(id);
       return true;
@@ -267,17 +279,18 @@ bool ProbabilityTable::State::make_room() {
   if (newcomers < max_entries / 8 && give_up_a_settled()) return true;
   const EntryId head = EntryStore::head(kNewcomers);
   for (int i = 0; i < kTriesForRoom && newcomers > 0; ++i) {
-    const EntryId id = store[head].age_next;
+    const EntryId id = store.place(head).age_next;
     TableEntry& entry = store[id];
-    if (!entry.seen_again && entry.children == 0) {
+    if (!entry.seen_again && store.place(id).children == 0) {
       ++counters.evicted;
+      store.prefetch_to_hide(store.place(store.place(id).age_next).age_next);
       forget(id);
       return true;
     }
     leave_newcomers(id);
     if (store.found() - newcomers <= max_entries / 8 * 7) continue;
     if (give_up_a_settled()) return true;
-    entry.seen_again = false;
+    entry.seen_again = 0;
     join_newcomers(id);
   }
   return give_up_a_settled();
@@ -288,14 +301,29 @@ EntryId ProbabilityTable::State::find_live(EntryId parent, const FeatureValue& v
   return id != 0 && catch_up(store[id]) ? id : 0;
 }
 
-// Requires room, and that there is none or a dead one.
+// How many of the first values are live, in last.path.
+std::size_t ProbabilityTable::State::look_up(std::span<const FeatureValue> values) {
+  if (last.size == values.size() && std::equal(values.begin(), values.end(), last.values.begin())) return last.known;
+  last.size = values.size();
+  last.known = 0;
+  std::ranges::copy(values, last.values.begin());
+  for (EntryId parent = 0; last.known < values.size(); ++last.known) {
+    parent = find_live(parent, values[last.known]);
+    if (parent == 0) break;
+    last.path[last.known] = parent;
+  }
+  return last.known;
+}
+
+// Requires room, and that there is none.
 EntryId ProbabilityTable::State::add_entry(EntryId parent, const FeatureValue& value, double count) {
+  last.size = kNoLookUp;
   const EntryId id = store.insert(parent, value);
   TableEntry& entry = store[id];
   entry.count = count;
-  entry.step = step;
-  entry.depth = static_cast<std::uint8_t>(parent == 0 ? 1 : store[parent].depth + 1);
-  if (parent != 0) ++store[parent].children;
+  entry.step = step & TableEntry::kMostSteps;
+  store.place(id).depth = static_cast<std::uint8_t>(parent == 0 ? 1 : store.place(parent).depth + 1);
+  if (parent != 0) ++store.place(parent).children;
   if (sums.size() > 0) sums[id] = Sums{0, 0, step};
   put_down(id);
   return id;
@@ -314,7 +342,7 @@ Sums& ProbabilityTable::State::sums_of(EntryId parent) {
 }
 
 void ProbabilityTable::State::change_sums(EntryId parent, std::size_t parent_depth, double from, double to) {
-  if (!tracked[parent_depth] || (parent != 0 && store[parent].forgotten)) return;
+  if (!tracked[parent_depth] || (parent != 0 && store.place(parent).forgotten)) return;
   Sums& own = sums_of(parent);
   own.counts += to - from;
   own.log_counts += c_log_c(to) - c_log_c(from);
@@ -356,12 +384,8 @@ ProbabilityTable::Counts ProbabilityTable::counts(std::span<const FeatureValue> 
   State& s = *state_;
   Counts counts;
   counts.at[0] = s.total;
-  EntryId parent = 0;
-  for (std::size_t level = 0; level < values.size(); ++level) {
-    parent = s.find_live(parent, values[level]);
-    if (parent == 0) break;
-    counts.at[level + 1] = s.store[parent].count;
-  }
+  const std::size_t known = s.look_up(values);
+  for (std::size_t level = 0; level < known; ++level) counts.at[level + 1] = s.store[s.last.path[level]].count;
   return counts;
 }
 
@@ -371,33 +395,30 @@ void ProbabilityTable::record(std::span<const FeatureValue> values, double n) {
   ++s.counters.updates;
   s.look_at_overdue(kOverdueAnUpdate);
   while (s.store.room() < values.size() && s.make_room()) continue;
-  std::array<EntryId, kMaxDepth> path{};
-  std::size_t level = 0;
-  std::size_t known = 0;
+  const std::size_t known = s.look_up(values);
+  std::array<EntryId, kMaxDepth> path = s.last.path;
   EntryId parent = 0;
+  for (std::size_t level = 0; level < known; ++level) {
+    TableEntry& entry = s.store[path[level]];
+    s.change_sums(parent, level, entry.count, entry.count + n);
+    entry.count += n;
+    entry.seen_again = 1;
+    parent = path[level];
+  }
+  std::size_t level = known;
   for (; level < values.size(); ++level) {
-    EntryId id = s.store.find(parent, values[level]);
-    if (id != 0 && !s.catch_up(s.store[id])) {
+    // look_up() overlooks what is dead.
+    if (const EntryId dead = s.store.find(parent, values[level]); dead != 0) {
       ++s.counters.forgotten;
-      s.forget(id);
-      id = 0;
+      s.forget(dead);
     }
-    if (id != 0) {
-      TableEntry& entry = s.store[id];
-      s.change_sums(parent, level, entry.count, entry.count + n);
-      entry.count += n;
-      entry.seen_again = true;
-      known = level + 1;
-    } else {
-      if (s.store.room() == 0) {
-        ++s.counters.refused;
-        break;
-      }
-      id = s.add_entry(parent, values[level], n);
-      s.change_sums(parent, level, 0, n);
+    if (s.store.room() == 0) {
+      ++s.counters.refused;
+      break;
     }
-    path[level] = id;
-    parent = id;
+    path[level] = s.add_entry(parent, values[level], n);
+    s.change_sums(parent, level, 0, n);
+    parent = path[level];
   }
   s.total += n;
   // The deepest is the oldest, so that it is given up before its parent.
@@ -437,12 +458,12 @@ void ProbabilityTable::for_each(const Visit& visit) const {
   for (std::uint8_t depth = 1; depth <= s.features.size(); ++depth) {
     for (EntryId id = s.store.first_entry(); id < s.store.last_entry(); ++id) {
       TableEntry& entry = s.store[id];
-      if (entry.depth != depth || entry.forgotten || !s.catch_up(entry)) continue;
+      if (s.store.place(id).depth != depth || s.store.place(id).forgotten || !s.catch_up(entry)) continue;
       std::array<FeatureValue, kMaxDepth> path;
       bool live = true;
       for (EntryId at = id; at != 0 && live; at = s.store[at].parent) {
-        live = !s.store[at].forgotten && s.catch_up(s.store[at]);
-        path[s.store[at].depth - 1U] = s.store[at].value;
+        live = !s.store.place(at).forgotten && s.catch_up(s.store[at]);
+        path[s.store.place(at).depth - 1U] = s.store[at].value;
       }
       if (live) visit(std::span(path.data(), depth), entry.count);
     }
@@ -479,7 +500,7 @@ Result<> ProbabilityTable::restore(std::span<const FeatureValue> path, double co
   if (s.store.find(parent, path.back()) != 0) return fail("an entry twice");
   if (s.store.room() == 0) return tl::unexpected<Error>(Error{"the table is full", ENOSPC});
   const EntryId id = s.add_entry(parent, path.back(), count);
-  s.store[id].seen_again = count > 1;
+  s.store[id].seen_again = count > 1 ? 1U : 0U;
   if (count <= 1) AgeList::append(s.store, EntryStore::head(kSettled), id);
   s.change_sums(parent, path.size() - 1, 0, count);
   return {};
@@ -491,8 +512,9 @@ std::uint32_t ProbabilityTable::copy_slice(std::uint32_t place, std::uint32_t mo
   const EntryId last = s.store.last_entry() - first > most ? first + most : s.store.last_entry();
   for (EntryId id = first; id < last; ++id) {
     TableEntry& entry = s.store[id];
-    if (entry.depth == 0 || entry.forgotten || !s.catch_up(entry)) continue;
-    out.push_back(Stored{entry.value, entry.count, id, entry.parent, entry.hash, s.store[entry.parent].hash});
+    const EntryPlace& own = s.store.place(id);
+    if (own.depth == 0 || own.forgotten || !s.catch_up(entry)) continue;
+    out.push_back(Stored{entry.value, entry.count, id, entry.parent, own.hash, s.store.place(entry.parent).hash});
   }
   return last < s.store.last_entry() ? last : 0;
 }

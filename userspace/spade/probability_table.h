@@ -39,7 +39,7 @@ class ProbabilityTable {
  public:
   static constexpr std::size_t kMaxDepth = 4;
   static constexpr std::size_t kMinEntries = 1024;
-  static constexpr std::size_t kBytesPerEntry = 96;  // at most, index and entropy included: bytes() of a full table
+  static constexpr std::size_t kBytesPerEntry = 112;  // at most, index and entropy included: bytes() of a full table
   static constexpr std::int64_t kNoSecond = std::numeric_limits<std::int64_t>::min();  // the clock does not run yet
 
   // at[0]: N, the whole table; at[k]: c(first k values). 0 for what is not known; below an unknown value all are 0.
