@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "userspace/capture/packet_observations.h"
 #include "userspace/capture/pcap_file.h"
 #include "userspace/capture/pcap_filter.h"
 #include "userspace/capture/pcap_flow_table.h"
@@ -47,6 +48,7 @@ struct PcapSource::State {
         flows(settings.max_flows),
         limits{limit_ns(settings.udp_idle), limit_ns(settings.tcp_idle)},
         domain(settings.domain),
+        observe(settings.observe),
         first_verdict(settings.all_sizes ? SPIDD_VERDICT_SIZES : SPIDD_VERDICT_UNDECIDED) {}
 
   Next next(PacketRecord& out);
@@ -65,6 +67,7 @@ struct PcapSource::State {
   PcapFlowTable flows;
   IdleLimits limits;
   std::uint16_t domain;
+  std::function<void(const Observation&)> observe;
   std::uint8_t first_verdict;  // of every flow
   PcapCounters counters;
 
@@ -150,6 +153,10 @@ void PcapSource::State::process() {
   spidd_packet packet;
   const int status = parse_frame(frame.link_type, frame.bytes, frame.wire_length, domain, packet);
   counters.seen_bytes += packet.wire_bytes;
+  if (observe) {
+    const PacketObservations observations = observations_of(packet, timestamp(frame.time_ns, kOwnClock));
+    for (std::size_t i = 0; i < observations.count; ++i) observe(observations.each[i]);
+  }
   if (status != SPIDD_PARSE_FLOW) {
     count_without_flow(status);
     return;

@@ -18,6 +18,7 @@
 #include <optional>
 #include <string>
 
+#include "userspace/capture/observation.h"
 #include "userspace/capture/packet_source.h"
 
 namespace spidd {
@@ -54,6 +55,8 @@ class PcapSource final : public PacketSource {
     Duration tcp_idle = std::chrono::minutes(10);
     std::uint16_t domain = 0;  // of the flows' keys, below 64
     bool all_sizes = false;    // as if sizes_wanted() were said of every flow: for readers that cannot answer
+    // If set: every packet that SPADE can judge, in the order of the file, before what it makes next() return.
+    std::function<void(const Observation&)> observe = {};
   };
 
   // `path` "-" is standard input. An error names what cannot be read: the path or the filter.
