@@ -105,7 +105,7 @@ void AttributeMeters::measure(std::span<const PayloadPacket> packets, Fingerprin
   packets = packets.first(std::min<std::size_t>(packets.size(), kMaxMeasuredPackets));
   const PayloadPacket* before = nullptr;
   for (std::size_t i = 0; i < packets.size(); ++i) {
-    scratch_->overlaps[i] = compare_words(before, packets[i]);
+    scratch_->overlaps[i] = compare_words(before, packets[i], scratch_->simd);
     before = &packets[i];
   }
   const std::size_t shared = std::min(packets.size(), kSharedPackets);

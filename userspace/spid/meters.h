@@ -44,7 +44,7 @@ void measure_nibble_position_frequency(const MeteredFlow& flow, MeterBins& bins)
 void measure_nibble_position_popularity(const MeteredFlow& flow, MeterBins& bins);
 
 // pair_meters.cpp
-WordOverlap compare_words(const PayloadPacket* before, const PayloadPacket& packet);
+WordOverlap compare_words(const PayloadPacket* before, const PayloadPacket& packet, Simd simd);
 void measure_recurring_pair_count(const MeteredFlow& flow, MeterBins& bins);
 void measure_recurring_pairs(const MeteredFlow& flow, MeterBins& bins);
 void measure_recurring_pair_offsets(const MeteredFlow& flow, MeterBins& bins);

@@ -16,11 +16,64 @@ void add_folded(const PayloadPacket& packet, std::size_t limit, unsigned base, M
   }
 }
 
-// One packet as #31 looks at it. Lanes are positions: the high halves of 16 bytes, or their low halves.
+constexpr std::size_t kRankedPackets = 8;
+constexpr std::size_t kRankedBytes = 16;
+
+// Lanes are positions: first the high halves of 16 bytes, then their low halves.
+using PositionLanes __attribute__((vector_size(2 * kRankedBytes))) = std::uint8_t;
+
+// One packet as #31 looks at it.
 struct RankedPacket {
-  std::array<ByteLanes, 2> values;  // half bytes
-  std::array<ByteLanes, 2> seen;    // how often the value was seen so far; 0 if a later packet has the same
+  PositionLanes values;  // half bytes
+  PositionLanes seen;    // how often the value was seen so far; 0 if a later packet has the same
 };
+
+[[gnu::always_inline]] inline void rank_half_bytes(std::span<const PayloadPacket> packets, MeterBins& bins) {
+  std::array<RankedPacket, kRankedPackets> ranked;
+  std::size_t order = 0;
+  for (const PayloadPacket& packet : packets) {
+    const std::size_t size = payload_of(packet, kRankedBytes).size();
+    std::array<std::uint8_t, 2 * kRankedBytes> halves;
+    std::array<std::uint8_t, 2 * kRankedBytes> beyond;
+    const auto bytes = load_lanes<ByteLanes>(packet.bytes.data());
+    const ByteLanes high = bytes >> 4;
+    const ByteLanes low = bytes & 15;
+    const auto none = static_cast<ByteLanes>(kByteNumbers >= static_cast<std::uint8_t>(size));
+    std::memcpy(&halves[0], &high, sizeof(high));
+    std::memcpy(&halves[kRankedBytes], &low, sizeof(low));
+    std::memcpy(&beyond[0], &none, sizeof(none));
+    std::memcpy(&beyond[kRankedBytes], &none, sizeof(none));
+    PositionLanes absent;
+    PositionLanes values;
+    std::memcpy(&absent, beyond.data(), sizeof(absent));
+    std::memcpy(&values, halves.data(), sizeof(values));
+    values |= absent;      // like no half byte where absent
+    PositionLanes seen{};  // before this packet
+    for (std::size_t i = 0; i < order; ++i) {
+      seen |= reinterpret_cast<PositionLanes>(ranked[i].values == values) & ranked[i].seen;
+    }
+    PositionLanes rank{};
+    for (std::size_t i = 0; i < order; ++i) {
+      rank -= reinterpret_cast<PositionLanes>(ranked[i].seen > seen);
+      ranked[i].seen &= reinterpret_cast<PositionLanes>(ranked[i].values != values);
+    }
+    ranked[order] = {values, (seen + 1) & ~absent};
+    if (order++ == 0) continue;
+    std::array<std::uint8_t, 2 * kRankedBytes> ranks;
+    std::memcpy(ranks.data(), &rank, sizeof(rank));
+    for (std::size_t i = 0; i < size; ++i) {
+      const auto base = static_cast<unsigned>(16 * i);
+      bins.add(base + ranks[i]);
+      bins.add(base + 8 + ranks[kRankedBytes + i]);
+    }
+  }
+}
+
+#if defined(__x86_64__)
+__attribute__((target("avx2"))) void rank_half_bytes_avx2(std::span<const PayloadPacket> packets, MeterBins& bins) {
+  rank_half_bytes(packets, bins);
+}
+#endif
 
 }  // namespace
 
@@ -72,37 +125,11 @@ void measure_nibble_position_frequency(const MeteredFlow& flow, MeterBins& bins)
 // SPID 1.8 #31: for each of the first 32 half bytes, how many other values were more usual at its position in the
 // packets before; packets 1 to 7 (packet 0 only teaches).
 void measure_nibble_position_popularity(const MeteredFlow& flow, MeterBins& bins) {
-  constexpr std::size_t kPackets = 8;
-  constexpr std::size_t kBytes = 16;
-  std::array<RankedPacket, kPackets> ranked;
-  std::size_t order = 0;
-  for (const PayloadPacket& packet : first_packets(flow, kPackets)) {
-    const std::size_t size = payload_of(packet, kBytes).size();
-    const auto bytes = load_lanes<ByteLanes>(packet.bytes.data());
-    const auto absent = static_cast<ByteLanes>(kByteNumbers >= static_cast<std::uint8_t>(size));
-    std::array<std::array<std::uint8_t, kBytes>, 2> ranks;
-    for (unsigned half = 0; half < 2; ++half) {
-      const ByteLanes values = (half == 0 ? bytes >> 4 : bytes & 15) | absent;  // like no half byte where absent
-      ByteLanes seen{};                                                         // before this packet
-      for (const RankedPacket& before : std::span(ranked).first(order)) {
-        seen |= static_cast<ByteLanes>(before.values[half] == values) & before.seen[half];
-      }
-      ByteLanes rank{};
-      for (RankedPacket& before : std::span(ranked).first(order)) {
-        rank -= static_cast<ByteLanes>(before.seen[half] > seen);
-        before.seen[half] &= static_cast<ByteLanes>(before.values[half] != values);
-      }
-      ranked[order].values[half] = values;
-      ranked[order].seen[half] = (seen + 1) & ~absent;
-      std::memcpy(ranks[half].data(), &rank, sizeof(rank));
-    }
-    for (std::size_t i = 0; order > 0 && i < size; ++i) {
-      const auto base = static_cast<unsigned>(16 * i);
-      bins.add(base + ranks[0][i]);
-      bins.add(base + 8 + ranks[1][i]);
-    }
-    ++order;
-  }
+  const auto packets = first_packets(flow, kRankedPackets);
+#if defined(__x86_64__)
+  if (flow.simd == Simd::avx512 || flow.simd == Simd::avx2) return rank_half_bytes_avx2(packets, bins);
+#endif
+  rank_half_bytes(packets, bins);
 }
 
 }  // namespace spidd

@@ -5,6 +5,7 @@
 
 #include "userspace/spid/lanes.h"
 #include "userspace/spid/meters.h"
+#include "userspace/spid/x86_intrinsics.h"
 
 namespace spidd {
 namespace {
@@ -41,31 +42,34 @@ unsigned found_among(const PayloadPacket& packet, const PayloadPacket& others, u
   return bits_of(low_found, high_found);
 }
 
-// Whether each of the words is the first of its value.
-unsigned first_of_their_value(const PayloadPacket& packet) {
-  // Words that are 1 to 15 places apart are compared; the mask leaves out those that have none so far before them.
-  constexpr Words kOnes = [] {
-    Words ones;
-    ones.fill(0xffff);
-    return ones;
-  }();
-  std::array<std::uint16_t, 2 * kWords> line{};
-  std::array<std::uint16_t, 2 * kWords> present{};
-  std::memcpy(&line[kWords], packet.bytes.data(), sizeof(Words));
-  std::copy_n(kOnes.begin(), kWords, present.begin() + kWords);
-
-  const auto low = load_lanes<WordLanes>(&line[kWords]);
-  const auto high = load_lanes<WordLanes>(&line[kWords + 8]);
-  WordLanes low_repeated{};
-  WordLanes high_repeated{};
-  for (unsigned place = 1; place < kWords; ++place) {  // of the earlier word of a pair, less the later one's, plus 16
-    const auto equal = [&](WordLanes words, unsigned at) {
-      return static_cast<WordLanes>(words == load_lanes<WordLanes>(&line[at])) & load_lanes<WordLanes>(&present[at]);
-    };
-    low_repeated |= equal(low, place);
-    high_repeated |= equal(high, place + 8);
+#if defined(__x86_64__)
+__attribute__((target("avx2"))) unsigned found_among_avx2(const PayloadPacket& packet, const PayloadPacket& others,
+                                                          unsigned count) {
+  const __m256i words = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(packet.bytes.data()));
+  __m256i found = _mm256_setzero_si256();
+  for (unsigned i = 0; i < count; ++i) {
+    std::int16_t other;
+    std::memcpy(&other, &others.bytes[2 * i], sizeof(other));
+    found = _mm256_or_si256(found, _mm256_cmpeq_epi16(words, _mm256_set1_epi16(other)));
   }
-  return ~bits_of(low_repeated, high_repeated);
+  const __m128i packed = _mm_packs_epi16(_mm256_castsi256_si128(found), _mm256_extracti128_si256(found, 1));
+  return static_cast<unsigned>(_mm_movemask_epi8(packed));
+}
+#endif
+
+// Those of `words` that are the first of their value. Requires: with a word, all later ones of its value.
+unsigned first_of_their_value(const PayloadPacket& packet, unsigned words) {
+  const auto low = load_lanes<WordLanes>(packet.bytes.data());
+  const auto high = load_lanes<WordLanes>(packet.bytes.data() + sizeof(WordLanes));
+  unsigned first = 0;
+  while (words != 0) {
+    const auto i = static_cast<unsigned>(std::countr_zero(words));
+    std::uint16_t value;
+    std::memcpy(&value, &packet.bytes[2 * i], sizeof(value));
+    first |= 1U << i;
+    words &= ~bits_of(static_cast<WordLanes>(low == value), static_cast<WordLanes>(high == value));
+  }
+  return first;
 }
 
 // The first bin of the 28 that #5 and #7 have for a packet and the direction of the packet before.
@@ -76,12 +80,17 @@ unsigned direction_pair_base(const PayloadPacket* before, const PayloadPacket& p
 
 }  // namespace
 
-WordOverlap compare_words(const PayloadPacket* before, const PayloadPacket& packet) {
+WordOverlap compare_words(const PayloadPacket* before, const PayloadPacket& packet, Simd simd) {
   if (before == nullptr) return {};
+#if defined(__x86_64__)
+  const auto found = simd == Simd::scalar ? found_among : found_among_avx2;
+#else
+  static_cast<void>(simd);
+  const auto found = found_among;
+#endif
   const unsigned present = (1U << word_count(packet)) - 1;
-  const unsigned recurring = found_among(packet, *before, word_count(*before)) & present;
-  if (recurring == 0) return {};
-  return {static_cast<std::uint16_t>(recurring), static_cast<std::uint16_t>(first_of_their_value(packet) & recurring)};
+  const unsigned recurring = found(packet, *before, word_count(*before)) & present;
+  return {static_cast<std::uint16_t>(recurring), static_cast<std::uint16_t>(first_of_their_value(packet, recurring))};
 }
 
 // SPID 1.8 #5: how many distinct words of a packet also occurred in the packet before, by both directions.
