@@ -61,6 +61,7 @@ struct Best {
     score = candidate_score;
     return true;
   }
+  bool has_family(const Column& other) const { return column != nullptr && column->family == other.family; }
   void store(std::uint16_t& model, float& value) const {
     if (column == nullptr) return;
     model = column->model;
@@ -262,6 +263,9 @@ Match Matcher::Tables::best_of(ForEach for_each_model) {
       provisional.offer(column, score);
       return;
     }
+    // Most are behind the second best of all and of their kind, and can only be the best of the labels of a family.
+    const float kind_score = column.is_tunnel ? tunnel.score : other.second.score;
+    if (score <= all.second.score && score <= kind_score && !column.is_sum && !other_sum.has_family(column)) return;
     all.offer(column, score);
     if (column.is_tunnel) {
       tunnel.offer(column, score);
@@ -270,7 +274,7 @@ Match Matcher::Tables::best_of(ForEach for_each_model) {
     other.offer(column, score);
     if (column.is_sum)
       other_sum.offer(column, score);
-    else if (other_sum.column != nullptr && other_sum.column->family == column.family)
+    else if (other_sum.has_family(column))
       other_member.offer(column, score);
   });
   Match match;

@@ -37,30 +37,40 @@ void weigh_rows(const Fingerprint& flow, std::size_t size, std::uint16_t* rows, 
 // count / 2048, relative to 1 / n, and no weight is nearer than 1 / 2n to a half.
 constexpr std::uint32_t kMostForFloat = 1024;
 
-// May write up to 15 rows and weights more.
-__attribute__((target("avx512f,avx512vl"))) void weigh_rows_avx512(const Fingerprint& flow, std::size_t size,
-                                                                   std::uint16_t* rows, std::int16_t* weights) {
+// May write up to 31 rows and weights more.
+__attribute__((target("avx512f,avx512bw,avx512vl"))) void weigh_rows_avx512(const Fingerprint& flow, std::size_t size,
+                                                                            std::uint16_t* rows,
+                                                                            std::int16_t* weights) {
   constexpr std::size_t kLanes = 16;
-  alignas(64) std::array<float, 3 * kLanes> factors{};
-  static_assert(kMeterCount <= 3 * kLanes && kBinsPerMeter == 256);
-  for (unsigned meter = 0; meter < kMeterCount; ++meter) {
-    const std::uint32_t measurements = flow.measurements[meter];
-    if (measurements > kMostForFloat) return weigh_rows(flow, size, rows, weights);
-    factors[meter] = measurements == 0 ? 0 : kWeightOne / static_cast<float>(measurements);
+  constexpr std::size_t kVectors = 3;
+  static_assert(kMeterCount > 2 * kLanes && kMeterCount <= kVectors * kLanes && kBinsPerMeter == 256);
+  __m512 factors[kVectors];  // by meter
+  for (std::size_t v = 0; v < kVectors; ++v) {
+    const auto present = static_cast<__mmask16>(v + 1 < kVectors ? 0xffff : (1U << kMeterCount % kLanes) - 1);
+    const __m512i measurements = _mm512_maskz_loadu_epi32(present, flow.measurements.data() + v * kLanes);
+    if (_mm512_cmpgt_epu32_mask(measurements, _mm512_set1_epi32(kMostForFloat)) != 0)
+      return weigh_rows(flow, size, rows, weights);
+    factors[v] = _mm512_maskz_div_ps(_mm512_test_epi32_mask(measurements, measurements), _mm512_set1_ps(kWeightOne),
+                                     _mm512_cvtepi32_ps(measurements));
   }
-  const __m512 first = _mm512_load_ps(&factors[0]);
-  const __m512 second = _mm512_load_ps(&factors[kLanes]);
-  const __m512 third = _mm512_load_ps(&factors[2 * kLanes]);
-  for (std::size_t i = 0; i < size; i += kLanes) {
-    const auto present = static_cast<__mmask16>(0xffff >> (kLanes - std::min(kLanes, size - i)));
-    const __m512i entries = _mm512_maskz_loadu_epi32(present, flow.rows.data() + i);
+  const auto weigh = [&factors](__m512i entries) __attribute__((target("avx512f,avx512bw,avx512vl"))) {
     const __m512i meters = _mm512_srli_epi32(entries, 8);  // in the lowest bits, which are all that choose a lane
     const __mmask16 in_third = _mm512_test_epi32_mask(meters, _mm512_set1_epi32(2 * kLanes));
-    const __m512 factor =
-        _mm512_mask_permutexvar_ps(_mm512_permutex2var_ps(first, meters, second), in_third, meters, third);
-    const __m512 weight = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_srli_epi32(entries, 16)), factor);
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(rows + i), _mm512_cvtepi32_epi16(entries));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(weights + i), _mm512_cvtepi32_epi16(_mm512_cvtps_epi32(weight)));
+    const __m512 factor = _mm512_mask_permutexvar_ps(_mm512_permutex2var_ps(factors[0], meters, factors[1]), in_third,
+                                                     meters, factors[2]);
+    return _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_srli_epi32(entries, 16)), factor));
+  };
+  const __m512i row_mask = _mm512_set1_epi32(0xffff);
+  const __m512i in_order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);  // packing works within quarters
+  for (std::size_t i = 0; i < size; i += 2 * kLanes) {
+    const auto present = static_cast<std::uint32_t>(~std::uint32_t{0} >> (2 * kLanes - std::min(2 * kLanes, size - i)));
+    const __m512i low = _mm512_maskz_loadu_epi32(static_cast<__mmask16>(present), flow.rows.data() + i);
+    const __m512i high =
+        _mm512_maskz_loadu_epi32(static_cast<__mmask16>(present >> kLanes), flow.rows.data() + i + kLanes);
+    const __m512i packed_rows = _mm512_packus_epi32(_mm512_and_si512(low, row_mask), _mm512_and_si512(high, row_mask));
+    const __m512i packed_weights = _mm512_packs_epi32(weigh(low), weigh(high));
+    _mm512_storeu_si512(rows + i, _mm512_permutexvar_epi64(in_order, packed_rows));
+    _mm512_storeu_si512(weights + i, _mm512_permutexvar_epi64(in_order, packed_weights));
   }
 }
 #else

@@ -65,8 +65,8 @@ class FlowWeights {
   MeterMask meters_ = 0;
   std::size_t size_ = 0;
   // Room for a vector behind the last.
-  std::array<std::uint16_t, kRowCount + 16> rows_;
-  std::array<std::int16_t, kRowCount + 16> weights_;
+  std::array<std::uint16_t, kRowCount + 32> rows_;
+  std::array<std::int16_t, kRowCount + 32> weights_;
 };
 
 MeterMask measured_meters(const ProtocolModel& model);  // of those scored
