@@ -16,6 +16,8 @@ class FanOut {
 
   // True if it certainly was not there before: always right while exact().
   bool add(std::uint64_t hash);
+  // Right while exact(), true afterwards.
+  bool contains(std::uint64_t hash) const;
   double estimate() const;
   bool exact() const { return registers_.empty(); }
   std::size_t bytes() const;

@@ -32,8 +32,6 @@ std::string_view incident_family_name(IncidentFamily family);
 enum class IncidentSide : std::uint8_t { source, target };
 std::string_view incident_side_name(IncidentSide side);
 
-enum class ScanTechnique : std::uint8_t { none, tcp_syn, tcp_other, udp, icmp };
-
 struct IncidentExample {
   Timestamp time;
   IpAddress source;
@@ -88,7 +86,7 @@ class IncidentSink {
   virtual void incident(const Incident& incident, IncidentCause cause, Timestamp now) = 0;
 };
 
-// "Spade: horizontal scan by 192.0.2.1: 37 in 12s, about 36 hosts, 1 port, 36 of 36 first contacts failed, unconfirmed"
+// "Spade: horizontal scan by 192.0.2.1: 37 in 12s, 36 hosts, 1 port, 36 of 36 first contacts failed, unconfirmed"
 std::string incident_message(const Incident& incident);
 
 }  // namespace spidd

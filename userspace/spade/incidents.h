@@ -2,11 +2,11 @@
 // Makes incidents of alerts and of the outcomes of first contacts, and says which observations should not be learned.
 // Source: spade.md 12.7.2 to 12.7.4.
 //
-// How it is used, for every observation in order (Spade does it if SpadeExtensions::incidents is on):
-//   incidents.observe(observation);                        // before the detectors
-//   ... detectors: incidents.alert(alert) for each alert, in addition to SpadeSink::alert
-//   if (!incidents.in_quarantine(observation)) record it
-// and incidents.advance(now) wherever Spade::advance is called.
+// How it is used, for every observation in order:
+//   spade.set_learning_filter([&](const Observation& o) { return !incidents.in_quarantine(o); });  // once
+//   incidents.observe(observation);  // then
+//   spade.observe(observation);      // whose sink calls incidents.alert() with every alert
+// and incidents.advance(now) before Spade::advance().
 //
 // Not thread-safe. Never asks for the time. Memory is bounded by SpadeExtensions::max_incidents: at most about 8 KiB an
 // open incident and 6 KiB for sources and attempts that stand behind each.
@@ -36,6 +36,7 @@ class Incidents {
     std::uint64_t quarantined = 0;         // observations that in_quarantine() kept from being learned
     std::uint64_t contacts_failed = 0;
     std::uint64_t contacts_answered = 0;
+    std::uint64_t outage = 0;  // failures that were not counted, because nobody outside answered anybody inside
   };
 
   // `seed` keys the hashes.
@@ -47,6 +48,8 @@ class Incidents {
   // Follows attempts and their outcomes. Every observation, answers and ICMP errors (kind unreachable) included.
   void observe(const Observation& observation);
   void alert(const SpadeAlert& alert);
+  // A source that is known to receive what is sent to it, from elsewhere: a flow with payload in both directions.
+  void confirm(const IpAddress& source, Timestamp now);
   // Time passes: attempts time out, idle incidents close. observe() does it too.
   void advance(Timestamp now);
   // Closes all, for the end of a capture or the daemon's stop.
@@ -58,7 +61,7 @@ class Incidents {
   // Open ones, in the order of their id.
   std::vector<const Incident*> open() const;
   std::size_t bytes() const;
-  const Counters& counters() const;
+  Counters counters() const;
 
  private:
   struct State;

@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// When is a source a scanner? When its walk is at the upper end; or at once, when it goes to many places and nobody has
+// answered since it began: kStreakAtOnce places, or kStreakAfterAWhile of them for kAWhile. An inside host opens many
+// connections at once when it shows a page, and peers of many protocols are gone when they are called: it is called a
+// scanner only if most of what failed has one port or one host in common, and for the web's ports by its walk alone.
+#include "userspace/spade/first_contacts.h"
+
+#include <algorithm>
+
+#include "userspace/spade/wait_queue.h"
+
+namespace spidd {
+namespace {
+
+constexpr std::uint32_t kStreakAtOnce = 16;
+constexpr std::uint32_t kStreakAfterAWhile = 8;
+constexpr Duration kAWhile = std::chrono::milliseconds(500);
+constexpr std::int32_t kCommonVotes = 3;
+constexpr std::uint32_t kSuspiciousFailures = 2;
+constexpr float kAnswerWeight = 0.2F;
+
+constexpr std::uint8_t kEchoRequest4 = 8;
+constexpr std::uint8_t kEchoReply4 = 0;
+constexpr std::uint8_t kEchoRequest6 = 128;
+constexpr std::uint8_t kEchoReply6 = 129;
+constexpr std::uint8_t kTcpAckAndFlags = 0x17;  // ACK RST SYN FIN
+constexpr std::uint8_t kTcpRst = 0x04;
+
+bool is_echo(const Observation& o, std::uint8_t type4, std::uint8_t type6) {
+  return o.icmp_type == (o.transport == Transport::icmp6 ? type6 : type4);
+}
+
+bool is_web(std::uint16_t port) { return port == 80 || port == 443; }
+
+ContactKey key_of(const Observation& o) { return {o.source, o.destination, o.destination_port, o.transport}; }
+
+// Of the contact that `o` may be an answer to.
+ContactKey answered_by(const Observation& o) { return {o.destination, o.source, o.source_port, o.transport}; }
+
+std::uint32_t short_hash(const ContactKey& key) {
+  return static_cast<std::uint32_t>(std::hash<ContactKey>{}(key)) | 1;  // never 0: no entry
+}
+
+void forget_streak(ContactSource& source) {
+  source.streak = 0;
+  source.streak_port = {};
+  source.streak_destination = {};
+}
+
+}  // namespace
+
+FirstContacts::FirstContacts(std::uint32_t most, HomeNetwork home, Listener& listener)
+    : home_(std::move(home)), listener_(&listener), contacts_(std::max(most, 64U)), sources_(std::max(most, 64U) / 4) {}
+
+void FirstContacts::observe(const Observation& o) {
+  advance(o.time);
+  if (o.kind == Observation::Kind::unreachable) return refuse(key_of(o), o);
+  if (is_group_address(o.destination)) return;
+  switch (o.transport) {
+    case Transport::tcp:
+      switch (flag_group(o.tcp_flags)) {
+        case FlagGroup::synonly:
+          return begin(o);
+        case FlagGroup::synack:
+          return answer(answered_by(o), o.time);
+        case FlagGroup::teardown:
+          if (is_normal_reset(o.tcp_flags)) return refuse(answered_by(o), o);
+          return acknowledge(o);
+        case FlagGroup::established:
+          return acknowledge(o);
+        case FlagGroup::weird:
+          return;
+      }
+      return;
+    case Transport::udp:
+      if (const ContactKey reverse = answered_by(o); contacts_.find(reverse) != Contacts::kNone)
+        return answer(reverse, o.time);
+      return begin(o);
+    case Transport::icmp:
+    case Transport::icmp6:
+      if (is_echo(o, kEchoRequest4, kEchoRequest6)) return begin(o);
+      if (is_echo(o, kEchoReply4, kEchoReply6)) return answer(answered_by(o), o.time);
+      return;
+  }
+}
+
+void FirstContacts::advance(Timestamp now) {
+  if (now <= now_) return;
+  now_ = now;
+  for (auto slot = contacts_.oldest(kWaiting); slot != Contacts::kNone; slot = contacts_.oldest(kWaiting)) {
+    Contact& contact = contacts_[slot];
+    if (contact.first.time + kLate > now) break;
+    contacts_.touch(slot, kOverdue);
+    if (contact.first.transport == Transport::udp) continue;
+    ContactSource& source = source_of(contact.first.source);
+    if (source.answer_seconds < kQuickAnswerSeconds && fail(source, contact.first)) contact.state = State::late;
+  }
+  for (auto slot = contacts_.oldest(kOverdue); slot != Contacts::kNone; slot = contacts_.oldest(kOverdue)) {
+    Contact& contact = contacts_[slot];
+    if (contact.first.time + kTimeout > now) break;
+    if (contact.first.transport != Transport::udp && contact.state == State::waiting)
+      fail(source_of(contact.first.source), contact.first);
+    settle(slot, State::failed);
+  }
+}
+
+void FirstContacts::settle(Contacts::Slot slot, State state) {
+  contacts_[slot].state = state;
+  contacts_.touch(slot, kSettled);
+}
+
+void FirstContacts::begin(const Observation& packet) {
+  const ContactKey key = key_of(packet);
+  if (const auto slot = contacts_.find(key); slot != Contacts::kNone) {
+    if (contacts_.list(slot) == kSettled) contacts_.touch(slot, kSettled);
+    return;
+  }
+  if (contacts_.full()) {
+    const bool settled = contacts_.oldest(kSettled) != Contacts::kNone;
+    counters_.contacts_forgotten += settled ? 0 : 1;
+    const auto overdue = contacts_.oldest(kOverdue);
+    contacts_.erase(settled                      ? contacts_.oldest(kSettled)
+                    : overdue != Contacts::kNone ? overdue
+                                                 : contacts_.oldest(kWaiting));
+  }
+  contacts_[contacts_.insert(key, kWaiting)] = {.first = packet};
+  if (packet.transport == Transport::udp) return;
+
+  ContactSource& source = source_of(packet.source);
+  if (source.streak++ == 0) source.streak_start = packet.time;
+  source.streak_port.add(packet.destination_port);
+  source.streak_destination.add(packet.destination);
+  listener_->contacted(packet, source);
+}
+
+void FirstContacts::answer(const ContactKey& key, Timestamp now) {
+  const auto slot = contacts_.find(key);
+  if (slot == Contacts::kNone) return;
+  Contact& contact = contacts_[slot];
+  if (contact.state == State::answered) return forgive(key);
+  if (is_inside(key.source) && !is_inside(key.destination)) {
+    unanswered_count_ = 0;
+    outside_answered_ = now;
+  }
+  ContactSource& source = source_of(key.source);
+  forget_streak(source);
+  if (contact.state != State::failed) {
+    ++counters_.answered;
+    ++source.answered;
+    if (contact.state == State::late) {
+      source.walk.answered_late();
+      --source.failed;
+      --counters_.failed;
+    } else {
+      source.walk.success();
+    }
+    const float seconds = std::chrono::duration<float>(now - contact.first.time).count();
+    source.answer_seconds += kAnswerWeight * (seconds - source.answer_seconds);
+  }
+  settle(slot, State::answered);
+}
+
+// Where a host goes every day is no first contact, and so a host that has been everywhere would only ever fail. What is
+// answered at the port where contacts fail takes failures back, but earns nothing in advance.
+void FirstContacts::forgive(const ContactKey& key) {
+  const auto slot = sources_.find({key.source});
+  if (slot == sources_.kNone) return;
+  ContactSource& source = sources_[slot];
+  if (source.walk.steps() > 0 && source.port.value == key.port) source.walk.success();
+}
+
+// The source has received the answer: only then is it not somebody else's address.
+void FirstContacts::acknowledge(const Observation& packet) {
+  const auto slot = contacts_.find(key_of(packet));
+  if (slot == Contacts::kNone) return;
+  Contact& contact = contacts_[slot];
+  if (contact.state != State::answered || contact.acknowledged) return;
+  contact.acknowledged = true;
+  confirm(packet.source);
+}
+
+void FirstContacts::confirm(const IpAddress& address) {
+  ContactSource& source = source_of(address);
+  if (source.confirmed) return;
+  source.confirmed = true;
+  listener_->confirmed(source);
+}
+
+void FirstContacts::refuse(const ContactKey& key, const Observation& packet) {
+  const auto slot = contacts_.find(key);
+  if (slot != Contacts::kNone) {
+    Contact& contact = contacts_[slot];
+    if (contact.state == State::waiting) fail(source_of(key.source), contact.first);
+    if (contact.state != State::answered) settle(slot, State::failed);
+    return;
+  }
+  // A reset without the ACK flag refuses something that was no SYN: an ACK scan. Clients that end a connection so send
+  // from the higher port.
+  if (packet.kind != Observation::Kind::packet || (packet.tcp_flags & kTcpAckAndFlags) != kTcpRst ||
+      packet.source_port >= packet.destination_port || contacts_.find(key_of(packet)) != Contacts::kNone) {
+    return;
+  }
+  Observation probe;
+  probe.time = packet.time;
+  probe.source = packet.destination;
+  probe.destination = packet.source;
+  probe.source_port = packet.destination_port;
+  probe.destination_port = packet.source_port;
+  probe.domain = packet.domain;
+  fail(probe);
+}
+
+void FirstContacts::fail(const Observation& packet) {
+  advance(packet.time);
+  const auto slot = contacts_.find(key_of(packet));
+  if (slot != Contacts::kNone && packet.transport != Transport::udp) {
+    // Odd flags at a port that a connection was made to are odd all the same; a SYN's outcome is known otherwise.
+    const bool is_syn = packet.transport == Transport::tcp && flag_group(packet.tcp_flags) == FlagGroup::synonly;
+    if (is_syn || contacts_[slot].state == State::late || contacts_[slot].state == State::failed) return;
+  }
+  fail(source_of(packet.source), packet);
+}
+
+bool FirstContacts::fail(ContactSource& source, const Observation& first) {
+  const std::uint32_t hash = short_hash(key_of(first));
+  if (std::find(source.recent_failures.begin(), source.recent_failures.end(), hash) != source.recent_failures.end())
+    return false;
+  if (is_outage(source, first)) {
+    ++counters_.outage;
+    return false;
+  }
+  source.recent_failures[source.next_failure++ % source.recent_failures.size()] = hash;
+  ++counters_.failed;
+  ++source.failed;
+  source.walk.failure();
+  source.port.add(first.destination_port);
+  source.destination.add(first.destination);
+  if (source.failed == kSuspiciousFailures) sources_.touch(sources_.find({source.address}), kSuspicious);
+  listener_->failed(first, source);
+  return true;
+}
+
+// If several inside hosts fail outside and nobody there answers anybody, the line is down, not the hosts ill.
+bool FirstContacts::is_outage(const ContactSource& source, const Observation& first) {
+  if (!is_inside(source.address) || is_inside(first.destination)) return false;
+  const auto end = unanswered_.begin() + static_cast<std::ptrdiff_t>(unanswered_count_);
+  const bool known = std::find(unanswered_.begin(), end, source.address) != end;
+  if (!known && unanswered_count_ < kOutageSources) unanswered_[unanswered_count_++] = source.address;
+  return unanswered_count_ == kOutageSources && now_ - outside_answered_ >= kOutageSilence;
+}
+
+void FirstContacts::restart(const IpAddress& address) {
+  const auto slot = sources_.find({address});
+  if (slot == sources_.kNone) return;
+  ContactSource& source = sources_[slot];
+  source.walk = {};
+  source.port = {};
+  source.destination = {};
+  forget_streak(source);
+}
+
+const ContactSource* FirstContacts::source(const IpAddress& address) const {
+  const auto slot = sources_.find({address});
+  return slot == sources_.kNone ? nullptr : &sources_[slot];
+}
+
+ContactSource& FirstContacts::source_of(const IpAddress& address) {
+  auto slot = sources_.find({address});
+  if (slot != sources_.kNone) {
+    sources_.touch(slot, sources_.list(slot));
+    return sources_[slot];
+  }
+  if (sources_.full()) {
+    const auto unsuspicious = sources_.oldest(kUnsuspicious);
+    sources_.erase(unsuspicious != sources_.kNone ? unsuspicious : sources_.oldest(kSuspicious));
+    ++counters_.sources_forgotten;
+  }
+  slot = sources_.insert({address});
+  sources_[slot].address = address;
+  return sources_[slot];
+}
+
+bool FirstContacts::is_scanner(const ContactSource& source, Timestamp now) const {
+  const bool inside = is_inside(source.address);
+  if (source.walk.scanner() &&
+      (!inside || source.port.votes >= kCommonVotes || source.destination.votes >= kCommonVotes))
+    return true;
+
+  const std::int32_t common = std::max(source.streak_port.votes, source.streak_destination.votes);
+  const bool web_page = source.streak_port.votes >= source.streak_destination.votes && is_web(source.streak_port.value);
+  if (inside && web_page) return false;
+  const bool a_while = now - source.streak_start >= kAWhile;
+  return (common >= static_cast<std::int32_t>(kStreakAfterAWhile) && a_while) ||
+         (common >= static_cast<std::int32_t>(kStreakAtOnce));
+}
+
+std::size_t FirstContacts::bytes() const {
+  return contacts_.size() * Contacts::bytes_per_entry() + sources_.size() * decltype(sources_)::bytes_per_entry();
+}
+
+}  // namespace spidd
+
+std::size_t std::hash<spidd::ContactKey>::operator()(const spidd::ContactKey& key) const noexcept {
+  return std::hash<spidd::WaitingKey>{}(
+      {key.source, key.destination, static_cast<std::uint16_t>(key.transport), key.port, 0});
+}
+
+std::size_t std::hash<spidd::HostKey>::operator()(const spidd::HostKey& key) const noexcept {
+  return std::hash<spidd::WaitingKey>{}({key.address, {}, 0, 0, key.tag});
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// Who contacts whom for the first time, and what comes of it: what threshold random walks (trw.h) are made of. Source:
+// spade.md 12.7.4.
+//
+// A contact is (source, destination, port). TCP: a SYN; SYN-ACK answers it, RST refuses it, silence fails it. ICMP: an
+// echo request alike. UDP: any packet that is no reply; it fails only if somebody says so, because much of UDP is one
+// way. Contacts seen before are no first contacts and count no more, whatever their outcome.
+//
+// Not thread-safe. Bounded: the oldest settled contacts are forgotten first, then the oldest that wait; of sources
+// those without failures.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "userspace/base/lru_table.h"
+#include "userspace/capture/observation.h"
+#include "userspace/spade/packet_class.h"
+#include "userspace/spade/trw.h"
+
+namespace spidd {
+
+// Majority vote (Boyer and Moore): the value of more than half of what was seen, if there is one.
+template <class T>
+struct Majority {
+  T value{};
+  std::int32_t votes = 0;
+
+  void add(const T& seen) {
+    if (votes == 0) value = seen;
+    votes += seen == value ? 1 : -1;
+  }
+};
+
+struct ContactKey {
+  IpAddress source;
+  IpAddress destination;
+  std::uint16_t port = 0;  // of the destination
+  Transport transport = Transport::tcp;
+
+  bool operator==(const ContactKey&) const = default;
+};
+
+// One host, and what else `tag` tells apart.
+struct HostKey {
+  IpAddress address;
+  std::uint32_t tag = 0;
+
+  bool operator==(const HostKey&) const = default;
+};
+
+struct ContactSource {
+  IpAddress address;
+  ThresholdRandomWalk walk;
+  std::uint32_t answered = 0;
+  std::uint32_t failed = 0;
+  bool confirmed = false;    // acknowledged what was sent to it
+  float answer_seconds = 0;  // moving average
+
+  // Of what failed.
+  Majority<std::uint16_t> port;
+  Majority<IpAddress> destination;
+  std::array<std::uint32_t, 8> recent_failures{};  // hashes of contacts: a contact that was forgotten fails once
+  std::uint8_t next_failure = 0;
+
+  // First contacts since the last answer.
+  std::uint32_t streak = 0;
+  Timestamp streak_start;
+  Majority<std::uint16_t> streak_port;
+  Majority<IpAddress> streak_destination;
+};
+
+}  // namespace spidd
+
+template <>
+struct std::hash<spidd::ContactKey> {
+  std::size_t operator()(const spidd::ContactKey& key) const noexcept;
+};
+
+template <>
+struct std::hash<spidd::HostKey> {
+  std::size_t operator()(const spidd::HostKey& key) const noexcept;
+};
+
+namespace spidd {
+
+class FirstContacts {
+ public:
+  // No answer for so long is a failure, which a late answer takes back, for sources that are used to quicker answers.
+  static constexpr Duration kLate = std::chrono::milliseconds(300);
+  static constexpr float kQuickAnswerSeconds = 0.1F;
+  static constexpr Duration kTimeout = std::chrono::seconds(3);
+
+  struct Counters {
+    std::uint64_t answered = 0;
+    std::uint64_t failed = 0;
+    std::uint64_t contacts_forgotten = 0;  // while they waited for an outcome
+    std::uint64_t sources_forgotten = 0;
+    std::uint64_t outage = 0;  // failures that were not counted, because nobody outside answered anybody inside
+  };
+
+  class Listener {
+   public:
+    virtual ~Listener() = default;
+    // Said once a contact; `first` is its first packet.
+    virtual void contacted(const Observation& first, const ContactSource& source) = 0;
+    virtual void failed(const Observation& first, const ContactSource& source) = 0;
+    virtual void confirmed(const ContactSource& source) = 0;
+  };
+
+  // `most`: contacts that are remembered, and of sources a quarter of that.
+  FirstContacts(std::uint32_t most, HomeNetwork home, Listener& listener);
+
+  void observe(const Observation& observation);
+  void advance(Timestamp now);
+
+  // A packet that fails without being a contact: odd flags, a destination that is not there. Counted once a contact.
+  void fail(const Observation& packet);
+  void confirm(const IpAddress& source);
+
+  // What the source did so far has been reported: its walk begins anew.
+  void restart(const IpAddress& source);
+
+  // Nothing is known of a source that made no contacts.
+  const ContactSource* source(const IpAddress& address) const;
+  // Goes to so many places without an answer, or fails so often, that it is a scanner (rules in the .cpp).
+  bool is_scanner(const ContactSource& source, Timestamp now) const;
+
+  const Counters& counters() const { return counters_; }
+  std::size_t bytes() const;
+
+ private:
+  enum class State : std::uint8_t { waiting, late, answered, failed };
+  struct Contact {
+    Observation first;
+    State state = State::waiting;
+    bool acknowledged = false;  // by the source, after an answer
+  };
+  enum List : unsigned { kWaiting, kOverdue, kSettled };
+  using Contacts = LruTable<ContactKey, Contact, 3>;
+  enum SourceList : unsigned { kUnsuspicious, kSuspicious };
+
+  void begin(const Observation& packet);
+  void answer(const ContactKey& key, Timestamp now);
+  void forgive(const ContactKey& key);
+  void acknowledge(const Observation& packet);
+  void refuse(const ContactKey& key, const Observation& packet);
+  bool fail(ContactSource& source, const Observation& first);
+  bool is_outage(const ContactSource& source, const Observation& first);
+  bool is_inside(const IpAddress& address) const { return !home_.everything() && home_.contains(address); }
+  ContactSource& source_of(const IpAddress& address);
+  void settle(Contacts::Slot slot, State state);
+
+  HomeNetwork home_;
+  Listener* listener_;
+  Contacts contacts_;
+  LruTable<HostKey, ContactSource, 2> sources_;
+  Counters counters_;
+  Timestamp now_;
+
+  // Inside sources that failed outside since anybody there answered anybody here.
+  static constexpr std::size_t kOutageSources = 3;
+  static constexpr Duration kOutageSilence = std::chrono::seconds(2);
+  Timestamp outside_answered_;
+  std::array<IpAddress, kOutageSources> unanswered_;
+  std::size_t unanswered_count_ = 0;
+};
+
+}  // namespace spidd

@@ -1,0 +1,454 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// A case is what may become an incident: it collects evidence, and is opened by one of these rules.
+//   scan, source    it is a scanner (first_contacts.cpp), or kDistinctTargets different targets were alerted and its
+//                   first contacts do not succeed more often than they fail
+//   scan, target    alerts of kDistinctSources different sources
+//   odd and icmp    kRepeats alerts of one source; its packets are not learned meanwhile, or there would be no second
+// A case that is not opened is forgotten after kCaseIdle without evidence.
+#include "userspace/spade/incidents.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "userspace/base/lru_table.h"
+#include "userspace/capture/flow_hash.h"
+#include "userspace/spade/fan_out.h"
+#include "userspace/spade/first_contacts.h"
+
+namespace spidd {
+namespace {
+
+constexpr double kDistinctTargets = 5;
+constexpr double kDistinctSources = 8;
+constexpr std::uint64_t kRepeats = 3;
+constexpr Duration kCaseIdle = std::chrono::hours(1);
+// What is not a scan may be a new habit: after this time it is learned as any other.
+constexpr Duration kLongestQuarantine = std::chrono::hours(1);
+// An incident is idle after some of its own mean gaps: one packet an hour is one scan.
+constexpr int kIdleGaps = 4;
+constexpr Duration kLongestIdle = std::chrono::hours(24);
+constexpr std::uint32_t kCasesAnIncident = 4;
+constexpr std::uint32_t kContactsAnIncident = 16;
+constexpr std::size_t kGiveUpChoice = 16;
+constexpr std::size_t kClosingsASecond = 256;
+constexpr double kPortsOfAVerticalScan = 3;  // for every host
+
+IncidentFamily family_of(DetectorType type) {
+  switch (type) {
+    case DetectorType::odd_dport:
+    case DetectorType::odd_port_dest:
+      return IncidentFamily::odd;
+    case DetectorType::odd_typecode:
+      return IncidentFamily::icmp;
+    case DetectorType::closed_dport:
+    case DetectorType::dead_dest:
+      break;
+  }
+  return IncidentFamily::scan;
+}
+
+std::uint32_t tag_of(IncidentSide side, IncidentFamily family) {
+  return 1 + static_cast<std::uint32_t>(side) * 4 + static_cast<std::uint32_t>(family);
+}
+
+// An answer that is alerted as such was asked for by nobody.
+bool is_answer(const Observation& packet) {
+  return packet.transport == Transport::tcp &&
+         (flag_group(packet.tcp_flags) == FlagGroup::synack || is_normal_reset(packet.tcp_flags));
+}
+
+struct Case {
+  Incident incident;
+  bool open = false;
+  FanOut targets;  // (host, port) or (type, code)
+  FanOut hosts;
+  FanOut ports;
+  FanOut alerted;  // targets of alerts
+  Majority<std::uint16_t> port;
+  Majority<IpAddress> destination;
+  std::uint64_t answers = 0;  // alerts of unasked answers
+  std::uint64_t dead = 0;     // alerts of destinations that are not there
+  std::uint64_t outside = 0;  // evidence whose destination is outside
+};
+
+}  // namespace
+
+struct Incidents::State : FirstContacts::Listener {
+  // Open incidents that stay open longer than others wait in a list of their own, so that they hide nothing that is
+  // due.
+  enum List : unsigned { kCases, kOpen, kPatient };
+  using Cases = LruTable<HostKey, Case, 3>;
+
+  State(const SpadeExtensions& wanted, HomeNetwork home_network, std::uint64_t hash_seed, IncidentSink& receiver)
+      : extensions(wanted),
+        home(std::move(home_network)),
+        seed(hash_seed),
+        sink(&receiver),
+        most_open(std::clamp(wanted.max_incidents, 1U, 1U << 20)),
+        contacts(most_open * kContactsAnIncident, home, *this),
+        cases(most_open * kCasesAnIncident) {}
+
+  void contacted(const Observation& first, const ContactSource& source) override;
+  void failed(const Observation& first, const ContactSource& source) override;
+  void confirmed(const ContactSource& source) override;
+
+  bool is_inside(const IpAddress& address) const { return !home.everything() && home.contains(address); }
+  std::uint64_t hash(const IpAddress& address, std::uint64_t rest) const;
+  std::uint64_t target_hash(IncidentFamily family, const Observation& packet) const;
+
+  Case* find(const IpAddress& host, IncidentSide side, IncidentFamily family);
+  Cases::Slot case_of(const IpAddress& host, IncidentSide side, IncidentFamily family, const Observation& packet);
+  bool spread(Case& c, const Observation& packet) const;
+  void evidence(Cases::Slot slot, const Observation& packet, double score);
+  void judge(Cases::Slot slot, const ContactSource* source);
+  void classify(Case& c) const;
+  void say(Case& c, IncidentCause cause);
+  void close(Cases::Slot slot);
+  void make_room();
+  void give_one_up();
+  void close_idle();
+  Duration idle_of(const Incident& incident) const;
+  void alert(const SpadeAlert& alert);
+  bool belongs(const Case& c, const Observation& packet) const;
+  void advance(Timestamp time);
+
+  SpadeExtensions extensions;
+  HomeNetwork home;
+  std::uint64_t seed;
+  IncidentSink* sink;
+  std::uint32_t most_open;
+  FirstContacts contacts;
+  Cases cases;
+  Counters counters;
+  Timestamp now;
+};
+
+// HyperLogLog needs every bit of neighbouring ports to differ as if by chance: one multiplication is not enough.
+std::uint64_t Incidents::State::hash(const IpAddress& address, std::uint64_t rest) const {
+  const std::uint8_t* bytes = address.bytes.data();
+  const std::uint64_t key = fold_multiply(seed ^ 0x9e3779b97f4a7c15, 0xd6e8feb86659fd93);
+  return fold_multiply(flow_hash(bytes, bytes, rest ^ key) ^ key, 0xa0761d6478bd642f);
+}
+
+std::uint64_t Incidents::State::target_hash(IncidentFamily family, const Observation& packet) const {
+  if (family == IncidentFamily::icmp) return hash({}, std::uint64_t{packet.icmp_type} << 8 | packet.icmp_code);
+  return hash(packet.destination,
+              std::uint64_t{1} << 32 | static_cast<std::uint64_t>(packet.transport) << 16 | packet.destination_port);
+}
+
+Case* Incidents::State::find(const IpAddress& host, IncidentSide side, IncidentFamily family) {
+  const auto slot = cases.find({host, tag_of(side, family)});
+  return slot == Cases::kNone ? nullptr : &cases[slot];
+}
+
+Incidents::State::Cases::Slot Incidents::State::case_of(const IpAddress& host, IncidentSide side, IncidentFamily family,
+                                                        const Observation& packet) {
+  const HostKey key{host, tag_of(side, family)};
+  auto slot = cases.find(key);
+  if (slot != Cases::kNone) {
+    cases.touch(slot, cases[slot].open ? kOpen : kCases);
+    if (cases[slot].open || packet.time - cases[slot].incident.last <= kCaseIdle) return slot;
+    cases.erase(slot);
+  }
+  if (cases.full()) make_room();
+  slot = cases.insert(key, kCases);
+  Incident& incident = cases[slot].incident;
+  incident.side = side;
+  incident.family = family;
+  incident.host = host;
+  incident.domain = packet.domain;
+  incident.first = incident.last = packet.time;
+  return slot;
+}
+
+void Incidents::State::make_room() {
+  if (const auto oldest = cases.oldest(kCases); oldest != Cases::kNone)
+    cases.erase(oldest);
+  else
+    give_one_up();
+}
+
+// Of the incidents that had no news for longest, the one that matters least.
+void Incidents::State::give_one_up() {
+  auto least = cases.oldest(cases.size(kPatient) > 0 ? kPatient : kOpen);
+  auto slot = least;
+  for (std::size_t i = 0; i < kGiveUpChoice && slot != Cases::kNone; ++i, slot = cases.newer(slot))
+    if (cases[slot].incident.count < cases[least].incident.count) least = slot;
+  ++counters.given_up;
+  close(least);
+}
+
+// Where it goes. True if it has not been there before.
+bool Incidents::State::spread(Case& c, const Observation& packet) const {
+  const bool of_source = c.incident.side == IncidentSide::source;
+  const bool fresh = c.targets.add(of_source ? target_hash(c.incident.family, packet)
+                                             : hash(packet.source, std::uint64_t{1} << 34 | packet.destination_port));
+  c.hosts.add(hash(of_source ? packet.destination : packet.source, 0));
+  if (c.incident.family != IncidentFamily::icmp)
+    c.ports.add(hash({}, std::uint64_t{1} << 33 | packet.destination_port));
+  return fresh;
+}
+
+void Incidents::State::evidence(Cases::Slot slot, const Observation& packet, double score) {
+  Case& c = cases[slot];
+  Incident& incident = c.incident;
+  ++incident.count;
+  incident.last = std::max(incident.last, packet.time);
+  incident.max_score = std::max(incident.max_score, score);
+  c.port.add(packet.destination_port);
+  c.destination.add(packet.destination);
+  c.outside += is_inside(packet.destination) ? 0 : 1;
+  if (incident.examples.size() < Incident::kMostExamples)
+    incident.examples.push_back({packet.time, packet.source, packet.destination, packet.source_port,
+                                 packet.destination_port, packet.transport, packet.tcp_flags, score});
+  if (c.open && std::has_single_bit(incident.count)) say(c, IncidentCause::grew);
+}
+
+void Incidents::State::classify(Case& c) const {
+  Incident& incident = c.incident;
+  incident.hosts = c.hosts.estimate();
+  incident.ports = c.ports.estimate();
+  const bool vertical = incident.ports >= kPortsOfAVerticalScan * std::max(incident.hosts, 1.0);
+  if (incident.family == IncidentFamily::odd) {
+    incident.kind = IncidentKind::odd_service;
+  } else if (incident.family == IncidentFamily::icmp) {
+    incident.kind = IncidentKind::odd_icmp;
+  } else if (incident.side == IncidentSide::target) {
+    const bool many_ports = incident.ports >= kDistinctTargets;
+    incident.kind = many_ports                    ? IncidentKind::vertical_scan
+                    : c.dead * 2 > incident.count ? IncidentKind::dead_destination
+                                                  : IncidentKind::odd_service;
+  } else if (c.answers * 2 > incident.count) {
+    incident.kind = IncidentKind::unasked_answers;
+  } else if (vertical) {
+    incident.kind = IncidentKind::vertical_scan;
+  } else {
+    const bool worm = is_inside(incident.host) && c.outside * 2 > incident.count;
+    incident.kind = worm ? IncidentKind::fan_out : IncidentKind::horizontal_scan;
+  }
+}
+
+void Incidents::State::say(Case& c, IncidentCause cause) {
+  if (c.incident.side == IncidentSide::source) {
+    if (const ContactSource* source = contacts.source(c.incident.host)) {
+      c.incident.answered = source->answered;
+      c.incident.failed = source->failed;
+    }
+  }
+  classify(c);
+  sink->incident(c.incident, cause, now);
+}
+
+Duration Incidents::State::idle_of(const Incident& incident) const {
+  if (incident.count < 2) return extensions.incident_idle;
+  const Duration gap = (incident.last - incident.first) / static_cast<Duration::rep>(incident.count - 1);
+  return std::clamp(gap * kIdleGaps, std::min(extensions.incident_idle, kLongestIdle), kLongestIdle);
+}
+
+// Opens a case if it is one, and keeps the state of an open one. `source`: nothing for the target's side.
+void Incidents::State::judge(Cases::Slot slot, const ContactSource* source) {
+  Case& c = cases[slot];
+  Incident& incident = c.incident;
+  const bool scanner = extensions.scan_promotion && incident.family == IncidentFamily::scan && source != nullptr &&
+                       contacts.is_scanner(*source, now);
+  if (c.open) {
+    if (scanner && !incident.scan) {
+      incident.scan = true;
+      say(c, IncidentCause::changed);
+    }
+    return;
+  }
+  bool opens = false;
+  if (incident.side == IncidentSide::target)
+    opens = incident.family == IncidentFamily::scan && c.hosts.estimate() >= kDistinctSources;
+  else if (incident.family == IncidentFamily::scan)
+    opens = scanner || (c.alerted.estimate() >= kDistinctTargets && (source == nullptr || source->walk.steps() >= 0));
+  else
+    opens = incident.count >= kRepeats;
+  if (!opens) return;
+
+  while (cases.size(kOpen) + cases.size(kPatient) >= most_open) give_one_up();
+  c.open = true;
+  cases.touch(slot, kOpen);
+  incident.id = ++counters.opened;
+  incident.scan = scanner;
+  incident.confirmed =
+      incident.side == IncidentSide::source && (is_inside(incident.host) || (source != nullptr && source->confirmed));
+  say(c, IncidentCause::opened);
+}
+
+void Incidents::State::close(Cases::Slot slot) {
+  ++counters.closed;
+  say(cases[slot], IncidentCause::closed);
+  const Incident& incident = cases[slot].incident;
+  if (incident.side == IncidentSide::source && incident.family == IncidentFamily::scan) contacts.restart(incident.host);
+  cases.erase(slot);
+}
+
+bool Incidents::State::belongs(const Case& c, const Observation& packet) const {
+  if (c.incident.family != IncidentFamily::scan) return c.targets.contains(target_hash(c.incident.family, packet));
+  if (!is_inside(c.incident.host)) return true;
+  // An inside host does its work meanwhile.
+  return (c.port.votes > 0 && c.port.value == packet.destination_port) ||
+         (c.destination.votes > 0 && c.destination.value == packet.destination);
+}
+
+void Incidents::State::contacted(const Observation& first, const ContactSource& source) {
+  Case* known = find(first.source, IncidentSide::source, IncidentFamily::scan);
+  if (known != nullptr && known->open) {
+    if (belongs(*known, first)) spread(*known, first);
+    return;
+  }
+  if (!extensions.scan_promotion || !contacts.is_scanner(source, now)) return;
+  const auto slot = case_of(first.source, IncidentSide::source, IncidentFamily::scan, first);
+  spread(cases[slot], first);
+  evidence(slot, first, 0);
+  judge(slot, &source);
+}
+
+void Incidents::State::failed(const Observation& first, const ContactSource& source) {
+  const auto slot = case_of(first.source, IncidentSide::source, IncidentFamily::scan, first);
+  spread(cases[slot], first);
+  evidence(slot, first, 0);
+  judge(slot, &source);
+}
+
+void Incidents::State::confirmed(const ContactSource& source) {
+  for (const IncidentFamily family : {IncidentFamily::scan, IncidentFamily::odd, IncidentFamily::icmp}) {
+    Case* c = find(source.address, IncidentSide::source, family);
+    if (c == nullptr || !c->open || c->incident.confirmed) continue;
+    c->incident.confirmed = true;
+    say(*c, IncidentCause::changed);
+  }
+}
+
+void Incidents::State::alert(const SpadeAlert& alert) {
+  const Observation& packet = alert.packet;
+  const IncidentFamily family = family_of(alert.type);
+  const bool answers = is_answer(packet);
+  if (family == IncidentFamily::scan && !answers) {
+    const bool odd_flags = packet.transport == Transport::tcp && flag_group(packet.tcp_flags) == FlagGroup::weird;
+    if (alert.type == DetectorType::dead_dest || odd_flags) contacts.fail(packet);
+  }
+  const auto slot = case_of(packet.source, IncidentSide::source, family, packet);
+  Case& c = cases[slot];
+  c.alerted.add(target_hash(family, packet));
+  c.answers += answers ? 1 : 0;
+  c.incident.max_score = std::max(c.incident.max_score, alert.score);
+  if (spread(c, packet) || family != IncidentFamily::scan) evidence(slot, packet, alert.score);
+  judge(slot, contacts.source(packet.source));
+
+  if (family != IncidentFamily::scan || answers) return;
+  const auto target = case_of(packet.destination, IncidentSide::target, family, packet);
+  if (!spread(cases[target], packet)) return;
+  cases[target].dead += alert.type == DetectorType::dead_dest ? 1 : 0;
+  evidence(target, packet, alert.score);
+  judge(target, nullptr);
+}
+
+// In the order of their last evidence; a bounded number a second.
+void Incidents::State::close_idle() {
+  for (std::size_t i = 0; i < kClosingsASecond && cases.size(kOpen) > 0; ++i) {
+    const auto slot = cases.oldest(kOpen);
+    const Incident& incident = cases[slot].incident;
+    if (incident.last + extensions.incident_idle > now) break;
+    if (incident.last + idle_of(incident) > now)
+      cases.touch(slot, kPatient);
+    else
+      close(slot);
+  }
+  for (std::size_t i = std::min<std::size_t>(kClosingsASecond, cases.size(kPatient)); i > 0; --i) {
+    const auto slot = cases.oldest(kPatient);
+    const Incident& incident = cases[slot].incident;
+    if (incident.last + idle_of(incident) > now)
+      cases.touch(slot, kPatient);
+    else
+      close(slot);
+  }
+}
+
+void Incidents::State::advance(Timestamp time) {
+  if (time <= now) return;
+  const bool new_second =
+      std::chrono::floor<std::chrono::seconds>(time) > std::chrono::floor<std::chrono::seconds>(now);
+  now = time;
+  contacts.advance(now);
+  if (new_second) close_idle();
+}
+
+Incidents::Incidents(const SpadeExtensions& extensions, HomeNetwork home, std::uint64_t seed, IncidentSink& sink)
+    : state_(std::make_unique<State>(extensions, std::move(home), seed, sink)) {}
+Incidents::~Incidents() = default;
+Incidents::Incidents(Incidents&&) noexcept = default;
+Incidents& Incidents::operator=(Incidents&&) noexcept = default;
+
+void Incidents::observe(const Observation& observation) {
+  state_->advance(observation.time);
+  state_->contacts.observe(observation);
+}
+
+void Incidents::alert(const SpadeAlert& alert) {
+  state_->advance(std::max(alert.reported, alert.packet.time));
+  state_->alert(alert);
+}
+
+void Incidents::confirm(const IpAddress& source, Timestamp now) {
+  state_->advance(now);
+  state_->contacts.confirm(source);
+}
+
+void Incidents::advance(Timestamp now) { state_->advance(now); }
+
+void Incidents::close_all() {
+  for (const unsigned list : {unsigned{State::kOpen}, unsigned{State::kPatient}})
+    while (state_->cases.size(list) > 0) state_->close(state_->cases.oldest(list));
+}
+
+bool Incidents::in_quarantine(const Observation& observation) {
+  State& s = *state_;
+  if (!s.extensions.quarantine || s.cases.size() == 0) return false;
+  const bool icmp = observation.transport == Transport::icmp || observation.transport == Transport::icmp6;
+  for (const IncidentFamily family : {IncidentFamily::scan, icmp ? IncidentFamily::icmp : IncidentFamily::odd}) {
+    const Case* c = s.find(observation.source, IncidentSide::source, family);
+    if (c == nullptr || (family == IncidentFamily::scan && !c->open)) continue;
+    if (!c->incident.scan && s.now - c->incident.first > kLongestQuarantine) continue;
+    if (!s.belongs(*c, observation)) continue;
+    s.counters.quarantined += observation.count;
+    return true;
+  }
+  return false;
+}
+
+std::vector<const Incident*> Incidents::open() const {
+  std::vector<const Incident*> incidents;
+  for (const unsigned list : {unsigned{State::kOpen}, unsigned{State::kPatient}})
+    for (auto slot = state_->cases.oldest(list); slot != State::Cases::kNone; slot = state_->cases.newer(slot))
+      incidents.push_back(&state_->cases[slot].incident);
+  std::sort(incidents.begin(), incidents.end(), [](const Incident* a, const Incident* b) { return a->id < b->id; });
+  return incidents;
+}
+
+Incidents::Counters Incidents::counters() const {
+  Counters counters = state_->counters;
+  const FirstContacts::Counters& contacts = state_->contacts.counters();
+  counters.attempts_forgotten = contacts.contacts_forgotten;
+  counters.sources_forgotten = contacts.sources_forgotten;
+  counters.contacts_failed = contacts.failed;
+  counters.contacts_answered = contacts.answered;
+  counters.outage = contacts.outage;
+  return counters;
+}
+
+std::size_t Incidents::bytes() const {
+  const State& s = *state_;
+  std::size_t bytes = s.contacts.bytes() + s.cases.size() * State::Cases::bytes_per_entry();
+  for (const unsigned list : {unsigned{State::kCases}, unsigned{State::kOpen}, unsigned{State::kPatient}})
+    for (auto slot = s.cases.oldest(list); slot != State::Cases::kNone; slot = s.cases.newer(slot)) {
+      const Case& c = s.cases[slot];
+      bytes += c.incident.examples.capacity() * sizeof(IncidentExample) - 4 * sizeof(FanOut);
+      for (const FanOut* fan_out : {&c.targets, &c.hosts, &c.ports, &c.alerted}) bytes += fan_out->bytes();
+    }
+  return bytes;
+}
+
+}  // namespace spidd
