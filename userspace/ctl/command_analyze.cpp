@@ -225,7 +225,7 @@ void print_summary(const Analysis& analysis) {
 Policy policy_for(Profile profile) {
   Policy policy = builtin_policy();
   for (Rule& rule : policy.rules) {
-    if (profile == Profile::background) continue;
+    if (!is_classic(profile)) continue;
     rule.match.min_score = -std::numeric_limits<double>::max();
     rule.match.min_margin = 0;
   }
@@ -263,10 +263,12 @@ int command_analyze(const CommandArguments& arguments) {
   line.value("policy", "FILE", "policy to judge the flows by; default: alert on every tunnel");
   line.value("models", "DIR", "directory of model files; default: the installed ones");
   line.value("site", "DIR", "use what was learned of the site, too: see 'spidctl site learn'");
-  line.value("profile", "NAME",
-             "how flows are compared with models: bg (against average traffic), or the divergence of the original over "
-             "all 34 of its meters (classic34) or the 15 it is shipped with (classic15)",
-             "bg");
+  line.value(
+      "profile", "NAME",
+      "how flows are compared with models: against average traffic with all meters that help (bg), the original's 34 "
+      "(bg34), or these and nine more (bg43); or by the divergence of the original over all its meters "
+      "(classic34) or the 15 it is shipped with (classic15)",
+      "bg");
   line.flag("strict-sessions",
             "follow sessions as SPID 0.4.6 does: those that begin with a handshake or are answered, no reassembly, one "
             "verdict after 20 frames or at the end");

@@ -31,7 +31,7 @@ CommandLine eval_command_line() {
   line.value("local-share", "SHARE", "share of captures to learn so, 0 to 1; without --local of every set");
   line.flag("ablation", "leave each meter out in turn: what is it good for?");
   line.flag("strangers", "hold each label out in turn: what is an unknown protocol taken for?");
-  line.value("profile", "NAME", "bg, classic34 or classic15", "bg");
+  line.value("profile", "NAME", profile_names(), "bg");
   line.value("flows-per-group", "N", "flows of one label taken from one environment, lab variant or capture",
              fmt::to_string(TrainingRules{}.flows_per_group));
   line.value("min-flows", "N", "flows a label needs to take part", fmt::to_string(TrainingRules{}.min_flows));
@@ -94,8 +94,7 @@ Result<EvalSettings> settings_of(const CommandLine& line) {
   settings.profile = *profile;
   settings.strangers = line.has("strangers");
   settings.ablation = line.has("ablation");
-  if (settings.ablation && settings.profile != Profile::background)
-    return fail("--ablation needs the profile {}", profile_name(Profile::background));
+  if (settings.ablation && is_classic(settings.profile)) return fail("--ablation does not go with a classic profile");
   if (line.has("models") && line.has("hold-out")) return fail("--models trains nothing: there is nothing to hold out");
   return settings;
 }

@@ -30,7 +30,7 @@ int command_explain(const CommandArguments& arguments) {
   line.value("capture", "FILE", "the flow is in this capture; otherwise the daemon is asked for it");
   line.value("filter", "EXPRESSION", "with --capture: as analyze was given, for the same flow_id");
   line.value("models", "DIR", "directory of model files; default: the installed ones");
-  line.value("profile", "NAME", "bg, classic34 or classic15", "bg");
+  line.value("profile", "NAME", profile_names(), "bg");
   line.value("against", "LABEL", "compare the best model with this one");
   line.flag("json", "print JSON");
   line.positional("flow", 1, 3);

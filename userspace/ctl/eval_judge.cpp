@@ -203,7 +203,7 @@ void CaptureJudge::take(const Step& step, Course& course) {
   if (course.ablated.empty()) return;
   matcher_.sum_by_meter(flow.transport, fingerprint_, view, sums_);
   for (unsigned meter = 0; meter < kMeterCount; ++meter) {
-    if (!is_scored(meter)) continue;
+    if ((scored_meters(matcher_.profile()) >> meter & 1) == 0) continue;
     const Match without = matcher_.match_without(meter, sums_);
     course.ablated[meter].step({without, packets, view}, step.time);
   }

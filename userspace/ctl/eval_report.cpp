@@ -82,7 +82,7 @@ std::vector<StrangerReport> strangers_of(const std::vector<JudgedFlow>& judged) 
 }
 
 // `run.ablated` has the flows of `run.judged`, in the same order.
-std::vector<AblationReport> ablation_of(const EvalInput& input, const EvalRun& run) {
+std::vector<AblationReport> ablation_of(const EvalInput& input, const EvalRun& run, Profile profile) {
   std::vector<AblationReport> reports;
   for (std::size_t part = 0; part < input.parts.size() && !run.ablated.empty(); ++part) {
     for (std::size_t moment = 0; moment < kMoments.size(); ++moment) {
@@ -100,7 +100,7 @@ std::vector<AblationReport> ablation_of(const EvalInput& input, const EvalRun& r
       const NameFigures names = evaluate_names(outcomes, NameLevel::family, 0);
       const TunnelFigures tunnels = evaluate_tunnels(outcomes, kSshTunnel, 0);
       for (unsigned meter = 0; meter < kMeterCount; ++meter) {
-        if (!is_scored(meter)) continue;
+        if ((scored_meters(profile) >> meter & 1) == 0) continue;
         for (std::size_t i = 0; i < outcomes.size(); ++i) {
           const AblatedFlow::Brief& brief = ablated[i]->briefs[meter][moment];
           outcomes[i].named = brief.named;
@@ -186,7 +186,7 @@ EvalReport make_report(const EvalInput& input, const EvalSettings& settings, con
   report.with_local = moments_of(input, run.with_local, flows_per_day);
   report.learned_locally = run.learned_locally;
   report.strangers = strangers_of(run.strangers);
-  report.ablation = ablation_of(input, run);
+  report.ablation = ablation_of(input, run, settings.profile);
   report.models = run.models;
   report.scores = scores_of(run.judged);
   report.flows_in_use = run.flows_in_use;

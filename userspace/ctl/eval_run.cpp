@@ -145,8 +145,8 @@ class Evaluation {
       more = more || (spread[i] && !spread_[i]);
     }
     ModelDatabase database = more ? train_models(input_.set, fingerprints_, spread) : pool_->without(out);
-    if (settings_.profile == Profile::background)
-      calibrate_thresholds(input_.set, fingerprints_, train, settings_.training, database);
+    if (!is_classic(settings_.profile))
+      calibrate_thresholds(input_.set, fingerprints_, train, settings_.training, database, settings_.profile);
     return database;
   }
 

@@ -29,7 +29,7 @@ Explanation::Side side_of(const Matcher& matcher, const ModelDatabase& database,
   side.model = model;
   side.score = score;
   side.divergence = static_cast<double>(matcher.divergence(model, flow.fingerprint));
-  side.parts = matcher.profile() == Profile::background
+  side.parts = !is_classic(matcher.profile())
                    ? matcher.explain(model, flow.fingerprint)
                    : classic_parts(database.models[model], flow.fingerprint, matcher.profile());
   return side;

@@ -109,8 +109,8 @@ class Analysis {
 }  // namespace
 
 Verdict strict_verdict(const Matcher& matcher, Transport transport, const Fingerprint& flow) {
-  const Match match = matcher.profile() == Profile::background ? matcher.match(transport, flow, View::both)
-                                                               : match_any_transport(matcher, flow);
+  const Match match =
+      !is_classic(matcher.profile()) ? matcher.match(transport, flow, View::both) : match_any_transport(matcher, flow);
   Verdict verdict = classify(match, matcher.models(), flow.payload_packets, Progress::ended, {},
                              classification_rules(matcher.profile()));
   if (verdict.model != kNoModel) verdict.divergence = matcher.divergence(verdict.model, flow);

@@ -143,7 +143,7 @@ void name_provisionally(Verdict& verdict, const Match& match, std::span<const Mo
 
 ClassificationRules classification_rules(Profile profile) {
   ClassificationRules rules;
-  if (profile == Profile::background) return rules;
+  if (!is_classic(profile)) return rules;
   // The original knows one threshold and nothing else; its scores are divergences, of which less is more.
   rules.label_threshold = -classic_threshold(profile);
   rules.model_thresholds = false;

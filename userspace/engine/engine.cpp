@@ -63,7 +63,7 @@ Engine::Engine(EngineSettings settings, std::shared_ptr<const Matcher> matcher, 
 
 void Engine::apply_rules() {
   rules_ = classification_rules(matcher_->profile());
-  if (matcher_->profile() == Profile::background) rules_.label_threshold = static_cast<float>(policy_->label_threshold);
+  if (!is_classic(matcher_->profile())) rules_.label_threshold = static_cast<float>(policy_->label_threshold);
   const auto blocks = [](const auto& demand) { return demand.action == Action::block; };
   policy_blocks_ = std::ranges::any_of(policy_->rules, blocks) || std::ranges::any_of(policy_->expectations, blocks);
 }

@@ -21,8 +21,8 @@ inline constexpr unsigned kBinsPerMeter = 256;
 inline constexpr unsigned kRowCount = kMeterCount * kBinsPerMeter;
 inline constexpr unsigned kMaxMeasuredPackets = 500;  // what a flow has beyond is not measured
 
-// Profile bg42 leaves out two of the original's meters, lengths modulo 256 (32) and by their divisors (33), which tell
-// builds apart rather than protocols. classic34 needs them.
+// The default profile leaves out two of the original's meters, lengths modulo 256 (32) and by their divisors (33),
+// which tell builds apart rather than protocols. The other profiles need them.
 constexpr bool is_scored(unsigned meter) { return meter != 32 && meter != 33; }
 
 // "AccumulatedDirectionBytes", ...: the names of the original, without "Meter". Requires: meter < kMeterCount.

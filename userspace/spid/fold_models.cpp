@@ -77,7 +77,9 @@ ModelDatabase FoldModels::without(const std::vector<bool>& out) const {
   return rest;
 }
 
-void FoldModels::score_own(const std::vector<bool>& tested, std::vector<std::vector<float>>& scores_of) const {
+void FoldModels::score_own(const std::vector<bool>& tested, std::vector<std::vector<float>>& scores_of,
+                           Profile profile) const {
+  const MeterMask scored = scored_meters(profile);
   const ScoreKernel kernel = score_kernel(best_simd());
   for (std::size_t view = 0; view < kViews.size(); ++view) {
     std::vector<std::pair<std::size_t, std::size_t>> tests;  // model, flow
@@ -97,14 +99,15 @@ void FoldModels::score_own(const std::vector<bool>& tested, std::vector<std::vec
         indexes.push_back(end->first);
         columns.push_back(&database_.models[end->first]);
       }
-      const ScoreBlock block(columns, background);
+      const ScoreBlock block(columns, background, scored);
       std::size_t column = 0;
       for (; test != end; ++test) {
         while (indexes[column] != test->first) ++column;
         const FlowWeights weights(fingerprints_.views[view][test->second]);
         std::array<std::int32_t, kColumnGroup> sums;
         kernel(block.table(), block.groups(), weights.rows(), sums.data());
-        const auto shared = static_cast<unsigned>(std::popcount(measured_meters(*columns[column]) & weights.meters()));
+        const auto shared =
+            static_cast<unsigned>(std::popcount(measured_meters(*columns[column]) & scored & weights.meters()));
         if (shared != 0) scores_of[test->first].push_back(to_score(sums[column], shared));
       }
     }

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <vector>
 
+#include "userspace/spid/profile.h"
 #include "userspace/spid/trainer.h"
 
 namespace spidd {
@@ -30,8 +31,9 @@ class FoldModels {
   void put_back(const std::vector<bool>& flows);
 
   // For each flow that is `tested` and each of its views, appends the score of the model of its own label to
-  // scores_of[index of the model]: to the bit what a matcher made of database() gives.
-  void score_own(const std::vector<bool>& tested, std::vector<std::vector<float>>& scores_of) const;
+  // scores_of[index of the model]: to the bit what a matcher made of database() gives. Requires: no classic profile.
+  void score_own(const std::vector<bool>& tested, std::vector<std::vector<float>>& scores_of,
+                 Profile profile = Profile::background) const;
 
   // Of database().models; kNone if there is no such model.
   std::size_t index_of(const std::string& label, Transport transport, View view) const;

@@ -167,10 +167,10 @@ struct Matcher::Tables {
   void for_each(Transport transport, View view, const Fingerprint& flow, Use use) const {
     const unsigned index = table_index(transport, view);
     if (index == kTables || flow.rows.empty()) return;
-    if (profile == Profile::background)
-      for_each_score(tables[index], flow, use);
-    else
+    if (is_classic(profile))
       for_each_divergence(tables[index], flow, use);
+    else
+      for_each_score(tables[index], flow, use);
   }
 
   // The match among what for_each_model(offer) shows by offer(column, score).
@@ -191,6 +191,7 @@ Result<Matcher> Matcher::build(const ModelDatabase& database, Profile profile, S
   tables->profile = profile;
   tables->simd = simd;
   tables->rules = database.rules;
+  const MeterMask scored = scored_meters(profile);
   std::map<std::string_view, std::uint16_t> families;
   std::array<std::vector<const ProtocolModel*>, kTables> members;
   const auto add_column = [&](const ProtocolModel& model, std::size_t number, bool is_sum) -> Result<void> {
@@ -199,12 +200,12 @@ Result<Matcher> Matcher::build(const ModelDatabase& database, Profile profile, S
     const auto family = families.try_emplace(model.family, static_cast<std::uint16_t>(families.size())).first->second;
     tables->tables[index].columns.push_back({static_cast<std::uint16_t>(number), family,
                                              model.category == Category::tunnel, model.provisional, is_sum,
-                                             measured_meters(model)});
+                                             measured_meters(model) & scored});
     members[index].push_back(&model);
     return {};
   };
   std::vector<ProtocolModel> sums;
-  if (profile == Profile::background) sums = add_up_families(database.models);
+  if (!is_classic(profile)) sums = add_up_families(database.models);
   tables->database_models = database.models.size();
   for (std::size_t i = 0; i < sums.size(); ++i)
     if (auto added = add_column(sums[i], database.models.size() + i, true); !added)
@@ -223,11 +224,11 @@ Result<Matcher> Matcher::build(const ModelDatabase& database, Profile profile, S
   const std::array<Background, kViews> backgrounds = {Background(database.models, View::both),
                                                       Background(database.models, View::to_server),
                                                       Background(database.models, View::to_client)};
-  for (std::size_t i = 0; profile == Profile::background && i < members.size(); ++i) {
+  for (std::size_t i = 0; !is_classic(profile) && i < members.size(); ++i) {
     std::span<const ProtocolModel* const> rest = members[i];
     while (!rest.empty()) {
       const std::size_t count = std::min<std::size_t>(rest.size(), kBlockColumns);
-      tables->tables[i].blocks.emplace_back(rest.first(count), backgrounds[i % kViews]);
+      tables->tables[i].blocks.emplace_back(rest.first(count), backgrounds[i % kViews], scored);
       rest = rest.subspan(count);
     }
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// Scores a fingerprint against every model of its transport (SPID with a background: profile bg42), and the divergence
-// of the original for comparison (classic34).
+// Scores a fingerprint against every model of its transport (SPID with a background: profiles bg, bg34, bg43), and
+// the divergence of the original for comparison (classic34, classic15).
 //
 //   score_m = 1/|A| * sum over meters a in A of 1/n_a * sum over bins i of c_ai * R_mai
 //   R_mai   = log2((C_mai + alpha * B_ai) / (N_ma + alpha)) - log2 B_ai,  alpha = 64
@@ -96,7 +96,7 @@ class Matcher {
   Match match(Transport transport, const Fingerprint& flow, View view = View::both) const;
 
   // What each meter adds to the score of every model of a flow: to match it with a meter left out, with nothing built
-  // anew. For measuring what meters are good for. Requires: the background profile.
+  // anew. For measuring what meters are good for. Requires: no classic profile.
   struct MeterSums {
     unsigned table = 0;
     std::uint64_t meters = 0;            // bit per meter that has measurements in the flow
@@ -112,7 +112,7 @@ class Matcher {
   // Does not allocate. Requires: model < models().size().
   float divergence(std::uint16_t model, const Fingerprint& flow) const;
 
-  // What each meter adds to the score of a model: the parts add up to the score. Requires: the background profile,
+  // What each meter adds to the score of a model: the parts add up to the score. Requires: no classic profile,
   // model < models().size(), and the flow is of its transport and view.
   std::array<float, kMeterCount> explain(std::uint16_t model, const Fingerprint& flow) const;
 

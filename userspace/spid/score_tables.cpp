@@ -95,7 +95,7 @@ Background::Background(std::span<const ProtocolModel> models, View view) : share
   }
 }
 
-ScoreBlock::ScoreBlock(std::span<const ProtocolModel* const> models, const Background& background)
+ScoreBlock::ScoreBlock(std::span<const ProtocolModel* const> models, const Background& background, MeterMask scored)
     : groups_(static_cast<unsigned>((models.size() + kColumnGroup - 1) / kColumnGroup)) {
   const std::size_t columns = groups_ * kColumnGroup;
   table_.reset(new (std::align_val_t(kTableAlignment)) std::int16_t[kRowCount * columns]());
@@ -103,7 +103,7 @@ ScoreBlock::ScoreBlock(std::span<const ProtocolModel* const> models, const Backg
     const unsigned first_row = meter * kBinsPerMeter;
     for (std::size_t column = 0; column < models.size(); ++column) {
       const ProtocolModel& model = *models[column];
-      if (model.measurements[meter] == 0 || !is_scored(meter)) continue;
+      if (model.measurements[meter] == 0 || (scored >> meter & 1) == 0) continue;
       const double total = static_cast<double>(model.measurements[meter]) + kSmoothing;
       const std::int16_t never_seen = to_table_value(std::log2(kSmoothing / total));
       for (unsigned row = first_row; row < first_row + kBinsPerMeter; ++row) {
@@ -131,7 +131,7 @@ FlowWeights::FlowWeights(const Fingerprint& flow, Simd simd)
 MeterMask measured_meters(const ProtocolModel& model) {
   MeterMask mask = 0;
   for (unsigned meter = 0; meter < kMeterCount; ++meter) {
-    if (model.measurements[meter] != 0 && is_scored(meter)) mask |= MeterMask{1} << meter;
+    if (model.measurements[meter] != 0) mask |= MeterMask{1} << meter;
   }
   return mask;
 }

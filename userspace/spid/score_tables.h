@@ -10,6 +10,7 @@
 #include <span>
 #include <vector>
 
+#include "userspace/spid/profile.h"
 #include "userspace/spid/protocol_model.h"
 #include "userspace/spid/score_kernel.h"
 
@@ -18,8 +19,6 @@ namespace spidd {
 inline constexpr int kStepsPerBit = 256;  // resolution of the table
 inline constexpr double kSmoothing = 64;  // alpha: so many measurements of the background are mixed into a model
 
-using MeterMask = std::uint64_t;  // bit per meter
-static_assert(kMeterCount <= 64);
 static_assert(std::int64_t{kMeterCount} * (kWeightOne + kBinsPerMeter / 2) * kMaxTableValue <= INT32_MAX);
 
 // Distribution that a measurement of average traffic has, per row, from the confirmed models of one view.
@@ -36,8 +35,8 @@ class Background {
 // Up to 256 models beside one another, padded with zeros to a multiple of kColumnGroup.
 class ScoreBlock {
  public:
-  // Requires: 1 to kMaxColumnGroups * kColumnGroup models.
-  ScoreBlock(std::span<const ProtocolModel* const> models, const Background& background);
+  // Rows of other meters than `scored` are zero. Requires: 1 to kMaxColumnGroups * kColumnGroup models.
+  ScoreBlock(std::span<const ProtocolModel* const> models, const Background& background, MeterMask scored);
 
   unsigned groups() const { return groups_; }
   const std::int16_t* table() const { return table_.get(); }
@@ -69,7 +68,7 @@ class FlowWeights {
   std::array<std::int16_t, kRowCount + 32> weights_;
 };
 
-MeterMask measured_meters(const ProtocolModel& model);  // of those scored
+MeterMask measured_meters(const ProtocolModel& model);
 
 // A sum of the kernel as a score: bits per measurement, mean over `meters` meters.
 inline float to_score(std::int32_t sum, unsigned meters) {

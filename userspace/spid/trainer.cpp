@@ -144,7 +144,7 @@ std::vector<unsigned> folds_of_groups(const TrainingSet& set, const std::vector<
 }
 
 void calibrate_thresholds(const TrainingSet& set, const FlowFingerprints& fingerprints, const std::vector<bool>& use,
-                          const TrainingRules& rules, ModelDatabase& database) {
+                          const TrainingRules& rules, ModelDatabase& database, Profile profile) {
   const std::vector<unsigned> folds = folds_of_groups(set, use, kCalibrationFolds);
   const std::vector<bool> spread = spread_flows(set, use, rules);
   FoldModels models(set, fingerprints, spread);
@@ -158,7 +158,7 @@ void calibrate_thresholds(const TrainingSet& set, const FlowFingerprints& finger
       tested[i] = use[i] && in_fold && set.flows[i].category != Category::tunnel;
     }
     models.take_out(out);
-    models.score_own(tested, scores_of);
+    models.score_own(tested, scores_of, profile);
     models.put_back(out);
   }
   for (ProtocolModel& model : database.models) {

@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "userspace/spid/profile.h"
 #include "userspace/spid/training_set.h"
 
 namespace spidd {
@@ -51,7 +52,8 @@ std::vector<unsigned> folds_of_groups(const TrainingSet& set, const std::vector<
 
 // Sets the threshold of every model that is not a tunnel from scores that flows of its label get from models made
 // without their group: the second percentile, but 0 to 0.6. `use` as select_flows() gives it, `fingerprints` of these.
+// Requires: no classic profile.
 void calibrate_thresholds(const TrainingSet& set, const FlowFingerprints& fingerprints, const std::vector<bool>& use,
-                          const TrainingRules& rules, ModelDatabase& database);
+                          const TrainingRules& rules, ModelDatabase& database, Profile profile = Profile::background);
 
 }  // namespace spidd

@@ -177,7 +177,8 @@ TEST_F(TrainCommand, LearnsFromAFlowOfTheDaemon) {
 TEST_F(TrainCommand, ExplanationsAddUpToTheScores) {
   train_both();
   const ModelDatabase database = models();
-  for (const Profile profile : {Profile::background, Profile::classic34, Profile::classic15}) {
+  for (const Profile profile :
+       {Profile::background, Profile::bg34, Profile::bg43, Profile::classic34, Profile::classic15}) {
     const auto matcher = std::make_shared<const Matcher>(std::move(*Matcher::build(database, profile)));
     std::string damage;
     const auto flow =

@@ -35,12 +35,14 @@ ModelDatabase make_database(unsigned models, Transport transport = Transport::tc
 }
 
 // The score of matcher.h in floating point, bin by bin.
-double exact_score(const Fingerprint& flow, const ModelDatabase& database, const ProtocolModel& model) {
+double exact_score(const Fingerprint& flow, const ModelDatabase& database, const ProtocolModel& model,
+                   Profile profile = Profile::background) {
   constexpr double kAlpha = 64;
   double score = 0;
   unsigned shared = 0;
   for (unsigned meter = 0; meter < kMeterCount; ++meter) {
-    if (flow.measurements[meter] == 0 || model.measurements[meter] == 0 || !is_scored(meter)) continue;
+    if (flow.measurements[meter] == 0 || model.measurements[meter] == 0) continue;
+    if ((scored_meters(profile) >> meter & 1) == 0) continue;
     ++shared;
     for (const RowCount& row : flow.rows) {
       if (row.row / kBinsPerMeter != meter) continue;
@@ -59,6 +61,28 @@ double exact_score(const Fingerprint& flow, const ModelDatabase& database, const
     }
   }
   return score / shared;
+}
+
+TEST(Matcher, ScoresWithTheMetersOfTheProfileAlone) {
+  const ModelDatabase database = make_database(12);
+  std::mt19937 random(5);
+  const Fingerprint flow = measure(random_flow(random, 12, 90));
+  std::vector<Matcher::Score> scores;
+  for (const Profile profile : {Profile::background, Profile::bg34, Profile::bg43}) {
+    const Matcher matcher = *Matcher::build(database, profile);
+    matcher.score_all(Transport::tcp, flow, scores);
+    ASSERT_EQ(scores.size(), matcher.models().size());
+    for (const Matcher::Score& score : scores) {
+      if (score.model >= database.models.size()) continue;
+      EXPECT_NEAR(score.score, exact_score(flow, database, database.models[score.model], profile), 0.01)
+          << profile_name(profile);
+      const auto parts = matcher.explain(score.model, flow);
+      for (unsigned meter = 0; meter < kMeterCount; ++meter) {
+        const bool scored = (scored_meters(profile) >> meter & 1) != 0;
+        EXPECT_TRUE(scored || parts[meter] == 0) << meter_name(meter);
+      }
+    }
+  }
 }
 
 TEST(Matcher, KeepsProvisionalModelsApart) {
@@ -315,7 +339,7 @@ TEST(ScoreKernels, GiveTheSameBits) {
     const ModelDatabase database = make_database(columns);
     std::vector<const ProtocolModel*> models;
     for (const ProtocolModel& model : database.models) models.push_back(&model);
-    const ScoreBlock block(models, Background(database.models, View::both));
+    const ScoreBlock block(models, Background(database.models, View::both), scored_meters(Profile::background));
     ASSERT_EQ(block.groups(), groups);
     for (unsigned round = 0; round < 50; ++round) {
       const Fingerprint flow = measure(random_flow(random, 1 + round % 20, 1 + round * 5));
