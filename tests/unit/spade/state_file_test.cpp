@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// What is kept over a restart: bytes, damage, kills, and tables as they were.
+#include "userspace/spade/state_file.h"
+
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <memory>
+#include <random>
+#include <thread>
+
+#include "userspace/base/crc32c.h"
+
+namespace spidd {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Directory {
+ public:
+  Directory() {
+    std::string name = (fs::temp_directory_path() / "spade_state_XXXXXX").string();
+    path_ = mkdtemp(name.data());
+  }
+  ~Directory() { fs::remove_all(path_); }
+  std::string file(const std::string& name) const { return path_ / name; }
+  std::vector<std::string> names() const {
+    std::vector<std::string> names;
+    for (const auto& entry : fs::directory_iterator(path_)) names.push_back(entry.path().filename());
+    std::ranges::sort(names);
+    return names;
+  }
+
+ private:
+  fs::path path_;
+};
+
+void write_bytes(const std::string& path, std::string_view bytes) {
+  std::ofstream(path, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+}
+
+using Key = std::array<FeatureValue, 2>;
+const Timestamp kNow{std::chrono::seconds(1'700'000'000)};
+constexpr Decay kDecay{240, 0.5, 0.25};
+constexpr std::int64_t kInterval = 240 * 60;
+
+ProbabilityTable make_table(const Decay& decay = kDecay, std::size_t max_entries = 1 << 15) {
+  return ProbabilityTable({Feature::destination, Feature::destination_port}, decay, max_entries, 3);
+}
+
+SpadeState head_of(const ProbabilityTable& table) {
+  SpadeState state;
+  state.second = 1'700'000'123;
+  state.tables.push_back(
+      {.conditions = "local dest, syn", .features = table.features(), .decay = table.decay(), .entries = {}});
+  state.thresholds.push_back({"closed-dport", {0.85, 7.5}});
+  state.histories.push_back({"adapt3 closed-dport", {1, 2.5, -3}});
+  state.histories.push_back({"survey", {}});
+  return state;
+}
+
+SpadeState snapshot_of(const ProbabilityTable& table) {
+  SpadeSnapshot snapshot(head_of(table), {&table});
+  snapshot.take_all();
+  return std::move(snapshot).finish();
+}
+
+void record_some(ProbabilityTable& table, int observations, std::uint64_t seed = 1) {
+  std::mt19937_64 random(seed);
+  for (int i = 0; i < observations; ++i)
+    table.record(Key{FeatureValue{0, 0xffff0a000000 + random() % 40}, FeatureValue{0, random() % 100}});
+}
+
+std::map<std::vector<FeatureValue>, double> contents(const ProbabilityTable& table) {
+  std::map<std::vector<FeatureValue>, double> contents;
+  table.for_each([&](std::span<const FeatureValue> path, double count) {
+    contents[{path.begin(), path.end()}] = count;
+  });
+  return contents;
+}
+
+TEST(Crc32c, IsThatOfTheRfc) {
+  EXPECT_EQ(crc32c("123456789"), 0xe3069283);
+  EXPECT_EQ(crc32c(std::string(32, '\0')), 0x8a9136aa);
+  EXPECT_EQ(crc32c("6789", crc32c("12345")), 0xe3069283);
+}
+
+TEST(StateFile, HasTheSameBytesOnEveryMachine) {
+  SpadeState state;
+  state.second = 0x0102030405060708;
+  state.tables.push_back({"c", {Feature::source, Feature::destination_port}, {240, 0.5, 0.25}, 1, 2, 3, {}});
+  state.tables[0].entries.push_back({value_of(*IpAddress::parse("2001:db8::1")), 2, 1, 0, 0, 0});
+  state.tables[0].entries.push_back({{0, 443}, 1, 2, 1, 0, 0});
+  state.thresholds.push_back({"d", {1, 2}});
+  state.histories.push_back({"h", {-1}});
+  // Written from the description of the format in state_file.h.
+  static constexpr unsigned char kParts[] = {
+      8, 7, 6,   5, 4,    3,    2,    1,  // start
+      1, 0, 'c', 2, 0,    3,    240,  0,    0,    0,    0,    0, 0,    0,    0, 0, 0xe0, 0x3f, 0,
+      0, 0, 0,   0, 0,    0xd0, 0x3f,  // table
+      1, 0, 0,   0, 0,    0,    0,    0,    2,    0,    0,    0, 0,    0,    0, 0, 0,    0,    0,
+      0, 0, 0,   8, 0x40,  //
+      0, 0, 0,   0, 0x20, 1,    0x0d, 0xb8, 0,    0,    0,    0, 0,    0,    0, 0, 0,    0,    0,
+      1, 0, 0,   0, 0,    0,    0,    0,    0x40,                                                     // entries
+      1, 0, 0,   0, 0xbb, 1,    0,    0,    0,    0,    0,    0, 0xf0, 0x3f,                          //
+      1, 0, 'd', 0, 0,    0,    0,    0,    0,    0xf0, 0x3f, 0, 0,    0,    0, 0, 0,    0,    0x40,  // threshold
+      1, 0, 'h', 0, 0,    0,    0,    0,    0,    0xf0, 0xbf,                                         // history
+      6, 0, 0,   0};                                                                                  // end
+  static constexpr std::uint8_t kLengths[] = {8, 50, 42, 19, 11, 4};
+  std::string expected("SPADEst\n\1\0\0\0", 12);
+  const unsigned char* payload = kParts;
+  for (std::uint8_t type = 1; type <= 6; ++type) {
+    const std::uint8_t length = kLengths[type - 1];
+    std::string part{static_cast<char>(type), 0, 0, 0, static_cast<char>(length), 0, 0, 0};
+    part.append(reinterpret_cast<const char*>(payload), length);
+    payload += length;
+    const std::uint32_t crc = crc32c(part);
+    for (int shift = 0; shift < 32; shift += 8) part += static_cast<char>(crc >> shift & 0xff);
+    expected += part;
+  }
+  ASSERT_EQ(payload, std::end(kParts));
+  EXPECT_EQ(encode_state(state), expected);
+
+  const auto read = decode_state(expected);
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(read->second, state.second);
+  ASSERT_EQ(read->tables.size(), 1U);
+  EXPECT_EQ(read->tables[0].conditions, "c");
+  EXPECT_EQ(read->tables[0].features, state.tables[0].features);
+  EXPECT_EQ(read->tables[0].decay, state.tables[0].decay);
+  EXPECT_EQ(read->tables[0].last_scaled_second, 2);
+  EXPECT_EQ(read->tables[0].total, 3);
+  ASSERT_EQ(read->tables[0].entries.size(), 2U);
+  EXPECT_EQ(read->tables[0].entries[0].value, state.tables[0].entries[0].value);
+  EXPECT_EQ(read->tables[0].entries[1].value.low, 443U);
+  EXPECT_EQ(read->tables[0].entries[1].parent, 1U);
+  EXPECT_EQ(read->thresholds[0].value.raw_bits, 2);
+  EXPECT_EQ(read->histories[0].values, std::vector<double>{-1});
+}
+
+TEST(StateFile, BringsTablesBackAsTheyWere) {
+  const Directory directory;
+  ProbabilityTable table = make_table();
+  table.advance(1'700'000'000);
+  record_some(table, 5000);
+  table.advance(1'700'000'000 + kInterval + 1);
+  record_some(table, 50'000, 2);
+  ASSERT_TRUE(write_state(directory.file("state"), snapshot_of(table)));
+
+  const auto read = read_state(directory.file("state"), kNow);
+  ASSERT_TRUE(read) << read.error().message;
+  ASSERT_TRUE(read->found && read->damage.empty());
+  EXPECT_EQ(read->state.thresholds[0].detector, "closed-dport");
+  EXPECT_EQ(read->state.histories[0].values, (std::vector<double>{1, 2.5, -3}));
+  ProbabilityTable restored = make_table();
+  const auto without_room = restore_table(read->state.tables[0], Downtime::ignored, restored);
+  ASSERT_TRUE(without_room) << without_room.error().message;
+  EXPECT_EQ(*without_room, 0U);
+  EXPECT_EQ(contents(restored), contents(table));
+  EXPECT_EQ(restored.counts({}).at[0], table.counts({}).at[0]);
+}
+
+TEST(StateFile, LeavesTheDowntimeOutOrDecaysForIt) {
+  ProbabilityTable table = make_table();
+  table.advance(1'700'000'000);
+  for (int i = 0; i < 8; ++i) table.record(Key{FeatureValue{0, 1}, FeatureValue{0, 80}});
+  const SpadeState state = snapshot_of(table);
+  const std::int64_t later = 1'700'000'000 + 2 * kInterval + 1;
+
+  ProbabilityTable as_it_was = make_table();
+  ASSERT_TRUE(restore_table(state.tables[0], Downtime::ignored, as_it_was));
+  as_it_was.advance(later);
+  EXPECT_EQ(as_it_was.counts({}).at[0], 8);
+  as_it_was.advance(later + kInterval + 1);
+  EXPECT_EQ(as_it_was.counts({}).at[0], 4);
+
+  ProbabilityTable decayed = make_table();
+  ASSERT_TRUE(restore_table(state.tables[0], Downtime::decayed, decayed));
+  decayed.advance(later);
+  EXPECT_EQ(decayed.counts({}).at[0], 2);
+
+  // The configured decay counts, not that of the file.
+  ProbabilityTable other = make_table({240, 0.25, 0.1});
+  ASSERT_TRUE(restore_table(state.tables[0], Downtime::decayed, other));
+  other.advance(later);
+  EXPECT_EQ(other.counts({}).at[0], 0.5);
+}
+
+TEST(StateFile, CountsWhatASmallerTableHasNoRoomFor) {
+  ProbabilityTable table = make_table();
+  record_some(table, 50'000);
+  const std::size_t entries = table.entries();
+  ProbabilityTable small = make_table(kDecay, ProbabilityTable::kMinEntries);
+  const auto without_room = restore_table(snapshot_of(table).tables[0], Downtime::ignored, small);
+  ASSERT_TRUE(without_room) << without_room.error().message;
+  EXPECT_EQ(*without_room, entries - ProbabilityTable::kMinEntries);
+  EXPECT_EQ(small.entries(), ProbabilityTable::kMinEntries);
+}
+
+TEST(StateFile, RefusesEveryFlippedBitAndEveryTruncation) {
+  ProbabilityTable table = make_table();
+  record_some(table, 60);
+  const std::string good = encode_state(snapshot_of(table));
+  ASSERT_TRUE(decode_state(good));
+  for (std::size_t at = 0; at < good.size(); ++at) {
+    for (int bit = 0; bit < 8; ++bit) {
+      std::string bad = good;
+      bad[at] = static_cast<char>(bad[at] ^ (1 << bit));
+      ASSERT_FALSE(decode_state(bad)) << "bit " << bit << " of byte " << at;
+    }
+    ASSERT_FALSE(decode_state(std::string_view(good).substr(0, at))) << at;
+  }
+  EXPECT_FALSE(decode_state(good + '\0'));
+}
+
+TEST(StateFile, SaysWhereItIsDamaged) {
+  ProbabilityTable table = make_table();
+  record_some(table, 60);
+  std::string bytes = encode_state(snapshot_of(table));
+  bytes[30] = static_cast<char>(bytes[30] ^ 1);
+  const auto read = decode_state(bytes);
+  ASSERT_FALSE(read);
+  EXPECT_EQ(read.error().message.substr(0, 16), "byte 12: damaged");
+  EXPECT_NE(decode_state(bytes.substr(0, 25)).error().message.find("byte 12: cut short"), std::string::npos);
+  EXPECT_NE(decode_state(std::string_view("SPADEst\n\2\0\0\0", 12)).error().message.find("byte 8: version 2"),
+            std::string::npos);
+}
+
+TEST(StateFile, PutsADamagedFileAsideAndStartsClean) {
+  const Directory directory;
+  const std::string path = directory.file("state");
+  for (int i = 0; i < 2; ++i) {
+    write_bytes(path, "SPADEst\nnonsense");
+    const auto read = read_state(path, kNow);
+    ASSERT_TRUE(read) << read.error().message;
+    EXPECT_TRUE(read->found);
+    EXPECT_TRUE(read->state.tables.empty());
+    EXPECT_NE(read->damage.find("byte 8"), std::string::npos) << read->damage;
+  }
+  EXPECT_EQ(directory.names(), (std::vector<std::string>{"state.damaged-1700000000", "state.damaged-1700000000-2"}));
+  const auto none = read_state(path, kNow);
+  ASSERT_TRUE(none);
+  EXPECT_FALSE(none->found);
+}
+
+TEST(StateFile, IsTheLastCheckpointAfterAKill) {
+  const Directory directory;
+  const std::string path = directory.file("state");
+  ProbabilityTable table = make_table();
+  record_some(table, 20'000);
+  const SpadeState state = snapshot_of(table);
+  ASSERT_TRUE(write_state(path, state));
+  for (int i = 0; i < 20; ++i) {
+    const pid_t child = fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      for (SpadeState next = state;; ++next.second) static_cast<void>(write_state(path, next));
+    }
+    std::this_thread::sleep_for(std::chrono::microseconds(3000 + 777 * i));
+    kill(child, SIGKILL);
+    waitpid(child, nullptr, 0);
+    const auto read = read_state(path, kNow);
+    ASSERT_TRUE(read) << read.error().message;
+    ASSERT_TRUE(read->found);
+    ASSERT_EQ(read->damage, "");
+    ASSERT_EQ(read->state.tables[0].entries.size(), table.entries());
+  }
+  EXPECT_EQ(directory.names(), std::vector<std::string>{"state"}) << "what a killed writer leaves is taken away";
+}
+
+TEST(SpadeSnapshot, CanBeRestoredWhateverHappensBetweenItsSlices) {
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    std::mt19937_64 random(seed);
+    ProbabilityTable table = make_table(kDecay, ProbabilityTable::kMinEntries);
+    std::int64_t now = 1'700'000'000;
+    table.advance(now);
+    const auto work = [&](int observations) {
+      for (int i = 0; i < observations; ++i)
+        table.record(Key{FeatureValue{0, random() % 2 == 0 ? random() % 5 : random()}, FeatureValue{0, random() % 9}});
+    };
+    work(3000);
+    SpadeSnapshot snapshot(head_of(table), {&table});
+    while (!snapshot.take_slice(64)) {
+      work(200);
+      if (random() % 4 == 0) table.advance(now += kInterval);
+    }
+    const SpadeState state = std::move(snapshot).finish();
+    const auto decoded = decode_state(encode_state(state));
+    ASSERT_TRUE(decoded) << decoded.error().message;
+    ASSERT_GT(decoded->tables[0].entries.size(), 50U);
+    ProbabilityTable restored = make_table();
+    const auto result = restore_table(decoded->tables[0], Downtime::decayed, restored);
+    ASSERT_TRUE(result) << result.error().message;
+    // Every path that was saved is one that the stream can have made.
+    restored.for_each([&](std::span<const FeatureValue> path, double count) {
+      ASSERT_GE(count, kDecay.cutoff);
+      ASSERT_TRUE(path.size() == 1 || path[1].low < 9);
+    });
+  }
+}
+
+}  // namespace
+}  // namespace spidd
