@@ -6,6 +6,7 @@
 // Not thread-safe. Never asks for the time: the clock is that of the observations, and advance().
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -22,6 +23,8 @@ namespace spidd {
 class ProbabilityTable;
 class ScoreSurvey;
 class ThresholdAdviser;
+struct SpadeState;
+enum class Downtime : std::uint8_t;
 
 // One detector's numbers since the start (7.9).
 struct DetectorStatistics {
@@ -77,7 +80,23 @@ class Spade {
   std::vector<const ThresholdAdviser*> advisers() const;
   std::vector<const ScoreSurvey*> surveys() const;
 
-  // For the state file (state_file.h) and `spidctl spade tables`.
+  // Of tables since the start: what checkpoints are counted by. Costs nothing.
+  std::uint64_t updates() const;
+
+  // For the state file (state_file.h): thresholds and histories of adapters, and the tables without what is in them, in
+  // the order of tables().
+  SpadeState save() const;
+  // Before the first packet. A table is found again by its packets and features and keeps the decay that is configured
+  // now; a threshold only if an adapter that is set as before goes on with it.
+  struct Restored {
+    std::size_t tables = 0;
+    std::size_t thresholds = 0;
+    std::size_t entries_without_room = 0;
+    std::vector<std::string> problems;  // what was not usable, in words; it starts empty
+  };
+  Restored restore(const SpadeState& state, Downtime downtime);
+
+  // For the state file and `spidctl spade tables`.
   struct TableView {
     std::string conditions;  // "local dest, syn": whose packets are recorded
     const ProbabilityTable* table = nullptr;

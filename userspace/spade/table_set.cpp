@@ -61,17 +61,29 @@ TableSet::TableSet(std::span<const TableNeed> needs, std::uint64_t max_bytes) {
         std::max<std::size_t>(bytes / ProbabilityTable::kBytesPerEntry, ProbabilityTable::kMinEntries);
     Kinds kind = (plan.need.recorded & condition::kRepresentative) != 0 ? kLiveSources : kMessages;
     if ((plan.need.recorded & (condition::kSyn | condition::kUdp)) != 0) kind = kAttempts;
+    std::ranges::sort(plan.entropy_depths);
+    const auto repeated = std::ranges::unique(plan.entropy_depths);
+    plan.entropy_depths.erase(repeated.begin(), repeated.end());
     tables_.push_back({plan.need.recorded,
                        kind,
                        0,
                        0,
                        {},
+                       plan.entropy_depths,
+                       entries,
                        ProbabilityTable(plan.need.features, plan.need.decay, entries, random_seed())});
-    std::ranges::sort(plan.entropy_depths);
-    const auto repeated = std::ranges::unique(plan.entropy_depths);
-    plan.entropy_depths.erase(repeated.begin(), repeated.end());
-    for (const std::size_t depth : plan.entropy_depths) tables_.back().table.track_entropy(depth);
+    track_entropies(tables_.back());
   }
+}
+
+void TableSet::track_entropies(Table& table) {
+  for (const std::size_t depth : table.entropy_depths) table.table.track_entropy(depth);
+}
+
+void TableSet::clear(Index index) {
+  Table& table = tables_[index];
+  table.table = ProbabilityTable(table.table.features(), table.table.decay(), table.max_entries, random_seed());
+  track_entropies(table);
 }
 
 void TableSet::advance(std::int64_t second) {

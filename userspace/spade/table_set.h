@@ -49,12 +49,18 @@ class TableSet {
     std::uint64_t observations = 0;
     std::uint64_t looked_up = 0;  // the packet that `counts` is of
     ProbabilityTable::Counts counts;
+    std::vector<std::size_t> entropy_depths;
+    std::size_t max_entries = 0;
     ProbabilityTable table;
   };
+  // As new.
+  void clear(Index index);
   const std::vector<Table>& tables() const { return tables_; }
   std::vector<Table>& tables() { return tables_; }
 
  private:
+  static void track_entropies(Table& table);
+
   std::uint64_t packet_ = 0;
   std::vector<Table> tables_;
   std::vector<Index> table_of_need_;

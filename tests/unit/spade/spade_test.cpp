@@ -1,0 +1,380 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// The engine as a whole: what it refuses, gates, counts, learns, and where its profiles part (spade.md 9).
+#include <cmath>
+
+#include "tests/unit/spade/spade_fixture.h"
+#include "userspace/spade/adviser.h"
+#include "userspace/spade/survey.h"
+
+namespace spidd {
+namespace {
+
+using namespace spade_test;
+
+DetectorSettings closed(double min_observations = 1, double threshold = 0.85) {
+  DetectorSettings detector = named("closed", default_detector(DetectorType::closed_dport));
+  detector.min_observations = min_observations;
+  detector.threshold = threshold;
+  return detector;
+}
+
+Observation to_server(std::uint16_t port, std::uint32_t count = 1) {
+  return tcp(0, "192.0.2.1", 1025, "10.0.0.1", port, kSyn, count);
+}
+
+std::string refusal(SpadeSettings settings) {
+  Recorder recorder;
+  const auto spade = Spade::create(std::move(settings), recorder);
+  return spade ? std::string() : spade.error().message;
+}
+
+TEST(Spade, RefusesWhatCannotBe) {
+  EXPECT_EQ(refusal(settings_of({closed(), closed()})), "spade: there are two detectors with the id closed");
+  SpadeSettings settings = settings_of({closed()});
+  settings.adapters.push_back(MeanAdapter{.id = "other"});
+  EXPECT_EQ(refusal(settings), "spade: an adapter is of a detector \"other\" that does not exist");
+  settings.adapters.clear();
+  settings.surveys.emplace_back();
+  EXPECT_EQ(refusal(settings), "spade: a survey does not say of which detector");
+  EXPECT_EQ(refusal(distributed_settings()), "");
+}
+
+TEST(Spade, In030125AnAdapterOfAnUnknownIdMakesItsDetector) {
+  SpadeSettings settings = settings_of({closed()}, kOriginal);
+  settings.adapters.push_back(MeanAdapter{.id = "other"});
+  settings.adapters.push_back(MeanAdapter{.id = ""});
+  const Engine engine(settings);
+  ASSERT_EQ(engine.spade->settings().detectors.size(), 2U);
+  EXPECT_EQ(engine.spade->settings().detectors[1].id, "other");
+  EXPECT_EQ(engine.spade->settings().detectors[1].threshold, 0.85);
+}
+
+TEST(Spade, WithoutDetectorsSaysNothing) {
+  Engine engine(settings_of({}));
+  EXPECT_TRUE(engine.see(to_server(80)).empty());
+  EXPECT_EQ(engine.spade->statistics().observations, 1U);
+  EXPECT_TRUE(engine.spade->tables().empty());
+}
+
+TEST(Spade, ScoresBeforeItRecords) {
+  Engine engine(settings_of({closed()}));
+  engine.see(to_server(80));
+  EXPECT_EQ(engine.see(to_server(81)).size(), 1U);
+}
+
+TEST(Spade, LearnsOfSynsOnlyButScoresWhatItIsSetTo) {
+  DetectorSettings weird = default_detector(DetectorType::closed_dport, Transport::tcp, TcpScope::weird);
+  weird = named("weird", weird);
+  weird.min_observations = 1;
+  Engine engine(settings_of({closed(), weird}));
+  for (int i = 0; i < 10; i++) engine.see(to_server(80));
+  Observation null = to_server(80);
+  null.tcp_flags = 0;
+  EXPECT_TRUE(engine.see(null).empty());
+  null.destination_port = 7;
+  for (int i = 0; i < 3; i++) EXPECT_EQ(engine.see(null).size(), 1U);  // never learned
+  EXPECT_EQ(engine.spade->tables().size(), 1U);
+  EXPECT_EQ(engine.spade->tables()[0].conditions, "local dest, syn");
+  EXPECT_EQ(engine.statistics(1).recorded, 10U);
+  EXPECT_EQ(engine.statistics(1).evaluated, 4U);
+  EXPECT_EQ(engine.spade->statistics().updates, 10U);
+}
+
+TEST(Spade, SidesAreThoseOfTheHomeNetwork) {
+  DetectorSettings foreign = named("foreign", closed());
+  foreign.side = NetworkSide::nothome;
+  Engine engine(settings_of({closed(), foreign}));
+  engine.see(to_server(80));
+  engine.see(tcp(0, "10.0.0.1", 1025, "192.0.2.1", 80));
+  engine.see(tcp(0, "10.0.0.1", 1025, "10.0.0.2", 80));
+  EXPECT_EQ(engine.statistics(0).recorded, 2U);
+  EXPECT_EQ(engine.statistics(1).recorded, 1U);
+  SpadeSettings everywhere = settings_of({closed(), foreign});
+  everywhere.home.clear();
+  Engine all(everywhere);
+  all.see(to_server(80));
+  EXPECT_EQ(all.statistics(0).recorded, 1U);
+  EXPECT_EQ(all.statistics(1).recorded, 0U);
+}
+
+TEST(Spade, AThresholdBelowZeroIsNeverReached) {
+  Engine engine(settings_of({closed(1, -1)}));
+  for (int i = 0; i < 10; i++) engine.see(to_server(80));
+  EXPECT_TRUE(engine.see(to_server(81)).empty());
+  EXPECT_EQ(engine.statistics().evaluated, 11U);
+}
+
+TEST(Spade, MinimumOfTheDestinationIsOursAndNotIn030125) {
+  for (const SpadeProfile profile : {kDocumented, kOriginal}) {
+    DetectorSettings detector = closed();
+    detector.min_observations_destination = 5;
+    Engine engine(settings_of({detector}, profile));
+    for (int i = 0; i < 10; i++) engine.see(to_server(80));
+    engine.see(tcp(0, "192.0.2.1", 1025, "10.0.0.2", 80));
+    const bool documented = profile == kDocumented;
+    EXPECT_EQ(engine.see(tcp(0, "192.0.2.1", 1025, "10.0.0.2", 81)).size(), documented ? 0U : 1U);
+    EXPECT_EQ(engine.see(to_server(81)).size(), 1U);
+  }
+}
+
+DetectorSettings odd_port_dest(double max_entropy) {
+  DetectorSettings detector = named("odd", default_detector(DetectorType::odd_port_dest));
+  detector.min_observations = 1;
+  detector.max_entropy = max_entropy;
+  return detector;
+}
+
+Observation from_client(const std::string& to, std::uint16_t port) { return tcp(0, "10.0.0.5", 1025, to, port); }
+
+TEST(Spade, EntropyLetsOnlyPortsWithFewDestinationsThrough) {
+  Engine engine(settings_of({odd_port_dest(2.5)}));
+  for (int i = 0; i < 200; i++) {
+    engine.see(from_client("192.0.2." + std::to_string(i), 80));          // the web: 7.6 bits
+    engine.see(from_client("192.0.2." + std::to_string(1 + i % 2), 53));  // two resolvers: 1 bit
+  }
+  engine.recorder.alerts.clear();
+  EXPECT_TRUE(engine.see(from_client("198.51.100.9", 80)).empty());
+  const auto alerts = engine.see(from_client("198.51.100.9", 53));
+  ASSERT_EQ(alerts.size(), 1U);
+  EXPECT_EQ(alerts[0].message(), "Spade: Source used odd dest for port: local source, syn: 1.0000");
+  // Packets that the gate keeps out are not counted as evaluated.
+  EXPECT_LT(engine.statistics().evaluated, 220U);
+}
+
+TEST(Spade, EntropyZeroMeansOneDestinationAsDocumentedAndNoGateIn030125) {
+  for (const SpadeProfile profile : {kDocumented, kOriginal}) {
+    Engine engine(settings_of({odd_port_dest(0)}, profile));
+    for (int i = 0; i < 100; i++) engine.see(from_client("192.0.2.1", 25));
+    EXPECT_EQ(engine.see(from_client("192.0.2.2", 25)).size(), 1U);  // until now there was one
+    EXPECT_EQ(engine.see(from_client("192.0.2.3", 25)).size(), profile == kDocumented ? 0U : 1U);
+  }
+}
+
+TEST(Spade, OddDportWithoutMinimumStartsUndefined) {
+  for (const SpadeProfile profile : {kDocumented, kOriginal}) {
+    DetectorSettings detector = named("odd", default_detector(DetectorType::odd_dport));
+    detector.min_observations = 0;
+    Engine engine(settings_of({detector}, profile));
+    EXPECT_TRUE(engine.see(from_client("192.0.2.1", 80)).empty());
+    EXPECT_EQ(engine.see(from_client("192.0.2.1", 81)).size(), 1U);
+  }
+}
+
+TEST(Spade, ProbabilityModesCountMoreOfThePacket) {
+  // 20 equal SYNs, then one that differs in one field: only the modes with that field find it new.
+  const auto score = [](unsigned mode, const Observation& packet) {
+    DetectorSettings detector = closed(1, 0);
+    detector.probability_mode = mode;
+    Engine engine(settings_of({detector}));
+    for (int i = 0; i < 20; i++) engine.see(to_server(80));
+    const auto alerts = engine.see(packet);
+    return alerts.empty() ? std::nan("") : alerts[0].score;
+  };
+  Observation other_source = to_server(80);
+  other_source.source = ip("192.0.2.2");
+  Observation other_source_port = to_server(80);
+  other_source_port.source_port = 1026;
+  EXPECT_NEAR(score(3, other_source), 0, 1e-12);
+  EXPECT_NEAR(score(2, other_source), 1, 1e-12);
+  EXPECT_NEAR(score(2, other_source_port), 0, 1e-12);
+  EXPECT_NEAR(score(1, other_source_port), 1, 1e-12);
+  EXPECT_NEAR(score(1, to_server(80)), 0, 1e-12);
+}
+
+TEST(Spade, BayesScoresTheIntendedChainRawAndIn030125NothingIfRelative) {
+  DetectorSettings detector = closed(0, 0.1);
+  detector.probability_mode = 0;
+  const auto score = [&](SpadeProfile profile) {
+    Engine engine(settings_of({detector}, profile));
+    for (int i = 0; i < 6; i++) engine.see(to_server(80));
+    engine.see(tcp(0, "192.0.2.2", 1026, "10.0.0.1", 80));
+    const auto alerts = engine.see(tcp(0, "192.0.2.2", 1025, "10.0.0.2", 80));
+    return alerts.empty() ? std::nan("") : alerts[0].score;
+  };
+  // P(dport) = 8/8, P(sport | dport) = 7/8, P(sip | dport, sport) = 1/7, P(dip | sport, sip) = 1/1.
+  EXPECT_NEAR(score(kDocumented), 3, 1e-12);
+  EXPECT_TRUE(std::isnan(score(kOriginal)));
+  detector.relative_score = false;
+  EXPECT_NEAR(score(kOriginal), 3, 1e-12);
+}
+
+TEST(Spade, UdpRepliesAreNoAttemptsButIn030125) {
+  for (const SpadeProfile profile : {kDocumented, kOriginal}) {
+    DetectorSettings detector = named("udp", default_detector(DetectorType::closed_dport, Transport::udp));
+    detector.min_observations = 1;
+    DetectorSettings dead = named("dead", default_detector(DetectorType::dead_dest, Transport::udp));
+    Engine engine(settings_of({detector, dead}, profile));
+    Observation reply = udp(0, "192.0.2.1", 53, "10.0.0.1", 40000);
+    reply.reply = true;
+    engine.see(udp(0, "192.0.2.1", 53, "10.0.0.1", 40000));
+    engine.see(reply);
+    EXPECT_EQ(engine.statistics(0).evaluated, profile == kDocumented ? 1U : 2U);
+    EXPECT_EQ(engine.statistics(0).recorded, profile == kDocumented ? 1U : 2U);
+    EXPECT_EQ(engine.statistics(1).evaluated, 2U);  // a reply to a dead host is one to a dead host
+  }
+}
+
+TEST(Spade, AnUnreachableIsNeverScoredOrRecorded) {
+  Engine engine(settings_of({closed()}));
+  engine.see(to_server(80));
+  EXPECT_TRUE(engine.see(unreachable(0, to_server(81), "10.0.0.1", 3)).empty());
+  EXPECT_EQ(engine.statistics().evaluated, 1U);
+  EXPECT_EQ(engine.statistics().recorded, 1U);
+  EXPECT_EQ(engine.spade->statistics().observations, 2U);
+}
+
+// 12.2: what stands for many is scored as the many.
+TEST(Batches, AlertAsOftenAsTheirPacketsOneByOne) {
+  for (const SpadeProfile profile : {kDocumented, kOriginal}) {
+    for (const std::uint32_t before : {0U, 1U, 30U, 399U, 1000U}) {
+      for (const std::uint32_t count : {1U, 2U, 7U, 500U}) {
+        DetectorSettings detector = closed(400, 0.5);
+        Engine single(settings_of({detector}, profile));
+        Engine batch(settings_of({detector}, profile));
+        for (Engine* engine : {&single, &batch}) {
+          if (before > 0) engine->see(tcp(0, "192.0.2.1", 1025, "10.0.0.2", 80, kSyn, before));
+          engine->recorder.alerts.clear();
+        }
+        for (std::uint32_t i = 0; i < count; i++) single.see(to_server(80));
+        batch.see(to_server(80, count));
+        std::uint64_t packets = 0;
+        for (const SpadeAlert& alert : batch.recorder.alerts) packets += alert.packet.count;
+        EXPECT_EQ(packets, single.recorder.alerts.size()) << before << " " << count;
+        if (packets > 0) {
+          EXPECT_EQ(batch.recorder.alerts.size(), 1U);
+          EXPECT_EQ(batch.recorder.alerts[0].score, single.recorder.alerts[0].score);
+        }
+        EXPECT_EQ(batch.statistics().insufficient, single.statistics().insufficient) << before << " " << count;
+        EXPECT_EQ(batch.statistics().evaluated, single.statistics().evaluated);
+        EXPECT_EQ(batch.statistics().anomalous, single.statistics().anomalous);
+        EXPECT_EQ(batch.statistics().remembered, single.statistics().remembered);
+      }
+    }
+  }
+}
+
+TEST(Batches, ThatAreNotLearnedScoreAllAlike) {
+  DetectorSettings dead = named("dead", default_detector(DetectorType::dead_dest));
+  dead.wait_seconds = 0;
+  dead.min_observations = 1;
+  Engine engine(settings_of({dead}));
+  engine.see(tcp(0, "10.0.0.1", 1, "192.0.2.1", 80));
+  const auto alerts = engine.see(tcp(0, "192.0.2.1", 1, "10.0.0.9", 80, kSyn, 50));
+  ASSERT_EQ(alerts.size(), 1U);
+  EXPECT_EQ(alerts[0].packet.count, 50U);
+  EXPECT_EQ(engine.statistics().reported, 50U);
+}
+
+TEST(Batches, OfNothingAreNothing) {
+  Engine engine(settings_of({closed()}));
+  engine.see(to_server(80, 0));
+  EXPECT_EQ(engine.spade->statistics().observations, 0U);
+}
+
+TEST(Learning, OfAnsweredAttemptsOnlyLetsAClosedPortStayRare) {
+  SpadeSettings settings = settings_of({closed()});
+  settings.extensions.learn_answered_only = true;
+  Engine engine(settings);
+  for (int i = 0; i < 20; i++) {
+    engine.see(to_server(80));
+    engine.see(answer(0, to_server(80), kSyn | kAck));
+  }
+  for (int i = 0; i < 10; i++) EXPECT_EQ(engine.see(to_server(81)).size(), 1U) << i;
+  EXPECT_EQ(engine.statistics().recorded, 20U);
+  engine.see(answer(0, to_server(81), kRst | kAck));
+  EXPECT_EQ(engine.statistics().recorded, 20U);
+  engine.see(answer(0, to_server(81), kSyn | kAck));
+  EXPECT_EQ(engine.statistics().recorded, 21U);
+  engine.see(answer(0, to_server(81), kSyn | kAck));  // once
+  EXPECT_EQ(engine.statistics().recorded, 21U);
+  EXPECT_EQ(engine.see(to_server(80)).size(), 0U);
+}
+
+TEST(Learning, OfAnsweredUdpTakesTheReplyForNoAttempt) {
+  DetectorSettings detector = named("udp", default_detector(DetectorType::closed_dport, Transport::udp));
+  detector.side = NetworkSide::any;
+  SpadeSettings settings = settings_of({detector});
+  settings.extensions.learn_answered_only = true;
+  Engine engine(settings);
+  const Observation query = udp(0, "10.0.0.1", 40000, "192.0.2.1", 53);
+  engine.see(query);
+  EXPECT_EQ(engine.statistics().recorded, 0U);
+  engine.see(answer(1, query));
+  EXPECT_EQ(engine.statistics().recorded, 1U);
+  engine.see(answer(2, query));  // nothing is open: as far as is known an attempt
+  EXPECT_EQ(engine.statistics().recorded, 1U);
+  engine.see(udp(3, "10.0.0.1", 40000, "192.0.2.1", 54));
+  engine.see(answer(100, udp(3, "10.0.0.1", 40000, "192.0.2.1", 54)));  // too late
+  EXPECT_EQ(engine.statistics().recorded, 1U);
+}
+
+TEST(Learning, AsksTheFilterForAttemptsButNotForLife) {
+  DetectorSettings dead = named("dead", default_detector(DetectorType::dead_dest));
+  DetectorSettings odd = named("odd", default_detector(DetectorType::odd_dport));
+  Engine engine(settings_of({dead, odd}));
+  int asked = 0;
+  engine.spade->set_learning_filter([&](const Observation& packet) {
+    asked++;
+    return packet.source != ip("10.0.0.66");
+  });
+  engine.see(tcp(0, "10.0.0.66", 1, "192.0.2.1", 445));
+  engine.see(tcp(0, "10.0.0.1", 1, "192.0.2.1", 80));
+  engine.see(tcp(0, "10.0.0.1", 1, "192.0.2.1", 80, kAck));
+  EXPECT_EQ(asked, 2);
+  EXPECT_EQ(engine.statistics(0).recorded, 2U);
+  EXPECT_EQ(engine.statistics(1).recorded, 1U);
+}
+
+TEST(Adapters, MoveTheThresholdAndSayIt) {
+  // Three of the twenty packets of an hour: the ideal lies between the third and the fourth highest score.
+  SpadeSettings settings = settings_of({closed(1, -1)});
+  settings.adapters.push_back(MeanAdapter{.id = "closed", .target = 3, .period_minutes = 60, .windows = 4});
+  Engine engine(settings);
+  for (int hour = 0; hour < 3; hour++) {
+    for (int i = 0; i < 100; i++) {
+      Observation packet = to_server(static_cast<std::uint16_t>(i < 95 ? 80 : 1000 + 100 * hour + i));
+      packet.time = at(hour * 3600 + i * 30);
+      engine.see(packet);
+    }
+  }
+  ASSERT_FALSE(engine.recorder.adjustments.empty());
+  const ThresholdAdjusted& first = engine.recorder.adjustments.front();
+  EXPECT_EQ(first.detector, "closed");
+  EXPECT_EQ(first.reported, 0U);
+  EXPECT_GT(first.scored, 50U);
+  EXPECT_GT(engine.statistics().threshold, 0.8);
+  EXPECT_GT(engine.statistics().reported, 0U);
+}
+
+TEST(Observers, SeeExcludedScoresAndTheirTimeIsTold) {
+  struct Listener : Recorder {
+    void advised(const ThresholdAdviser& adviser) override { advice.push_back(adviser.advice()); }
+    void surveyed(const ScoreSurvey& survey, std::size_t new_rows) override {
+      rows += new_rows;
+      last = survey.rows().back();
+    }
+    std::vector<ThresholdAdviser::Advice> advice;
+    std::size_t rows = 0;
+    ScoreSurvey::Row last;
+  } listener;
+  SpadeSettings settings = settings_of({closed()});
+  settings.exclusions.destination_ports = {81};
+  settings.advisers.push_back({.id = "closed", .target = 2, .hours = 1});
+  settings.surveys.push_back({.id = "closed", .file = "", .interval_minutes = 30});
+  auto spade = Spade::create(settings, listener);
+  ASSERT_TRUE(spade);
+  for (int i = 0; i < 10; i++) spade->observe(to_server(80));
+  spade->observe(to_server(81));
+  spade->advance(at(1801));
+  EXPECT_EQ(listener.rows, 1U);
+  EXPECT_EQ(listener.last.count, 10U);  // the first has no score
+  spade->advance(at(3700));
+  ASSERT_EQ(listener.advice.size(), 1U);
+  EXPECT_EQ(listener.advice[0].scores, 10U);
+  EXPECT_TRUE(listener.alerts.empty());
+  EXPECT_EQ(spade->advisers().size(), 1U);
+  EXPECT_EQ(spade->surveys().size(), 1U);
+}
+
+}  // namespace
+}  // namespace spidd
