@@ -18,60 +18,59 @@ void add_folded(const PayloadPacket& packet, std::size_t limit, unsigned base, M
 
 constexpr std::size_t kRankedPackets = 8;
 constexpr std::size_t kRankedBytes = 16;
+constexpr std::size_t kPositions = 2 * kRankedBytes;  // first the high halves, then the low ones
 
-// Lanes are positions: first the high halves of 16 bytes, then their low halves.
-using PositionLanes __attribute__((vector_size(2 * kRankedBytes))) = std::uint8_t;
-
-// One packet as #31 looks at it.
-struct RankedPacket {
-  PositionLanes values;  // half bytes
-  PositionLanes seen;    // how often the value was seen so far; 0 if a later packet has the same
-};
-
+// #31 with positions as lanes, as many at once as `Lanes` has.
+template <class Lanes>
 [[gnu::always_inline]] inline void rank_half_bytes(std::span<const PayloadPacket> packets, MeterBins& bins) {
+  constexpr std::size_t kParts = kPositions / sizeof(Lanes);
+  struct RankedPacket {
+    Lanes values[kParts];  // half bytes
+    Lanes seen[kParts];    // how often the value was seen so far; 0 if a later packet has the same
+  };
   std::array<RankedPacket, kRankedPackets> ranked;
   std::size_t order = 0;
   for (const PayloadPacket& packet : packets) {
     const std::size_t size = payload_of(packet, kRankedBytes).size();
-    std::array<std::uint8_t, 2 * kRankedBytes> halves;
-    std::array<std::uint8_t, 2 * kRankedBytes> beyond;
     const auto bytes = load_lanes<ByteLanes>(packet.bytes.data());
-    const ByteLanes high = bytes >> 4;
-    const ByteLanes low = bytes & 15;
-    const auto none = static_cast<ByteLanes>(kByteNumbers >= static_cast<std::uint8_t>(size));
-    std::memcpy(&halves[0], &high, sizeof(high));
-    std::memcpy(&halves[kRankedBytes], &low, sizeof(low));
-    std::memcpy(&beyond[0], &none, sizeof(none));
-    std::memcpy(&beyond[kRankedBytes], &none, sizeof(none));
-    PositionLanes absent;
-    PositionLanes values;
-    std::memcpy(&absent, beyond.data(), sizeof(absent));
-    std::memcpy(&values, halves.data(), sizeof(values));
-    values |= absent;      // like no half byte where absent
-    PositionLanes seen{};  // before this packet
-    for (std::size_t i = 0; i < order; ++i) {
-      seen |= reinterpret_cast<PositionLanes>(ranked[i].values == values) & ranked[i].seen;
+    const auto beyond = static_cast<ByteLanes>(kByteNumbers >= static_cast<std::uint8_t>(size));
+    const std::array<ByteLanes, 2> halves = {bytes >> 4, bytes & 15};
+    const std::array<ByteLanes, 2> without = {beyond, beyond};
+    std::array<std::uint8_t, kPositions> ranks;
+    for (std::size_t part = 0; part < kParts; ++part) {
+      const std::size_t first = part * sizeof(Lanes);
+      Lanes absent;
+      Lanes present;
+      std::memcpy(&absent, reinterpret_cast<const std::uint8_t*>(without.data()) + first, sizeof(absent));
+      std::memcpy(&present, reinterpret_cast<const std::uint8_t*>(halves.data()) + first, sizeof(present));
+      const Lanes values = present | absent;  // like no half byte where absent
+      Lanes seen{};                           // before this packet
+      for (const RankedPacket& before : std::span(ranked).first(order)) {
+        seen |= reinterpret_cast<Lanes>(before.values[part] == values) & before.seen[part];
+      }
+      Lanes rank{};
+      for (RankedPacket& before : std::span(ranked).first(order)) {
+        rank -= reinterpret_cast<Lanes>(before.seen[part] > seen);
+        before.seen[part] &= reinterpret_cast<Lanes>(before.values[part] != values);
+      }
+      ranked[order].values[part] = values;
+      ranked[order].seen[part] = (seen + 1) & ~absent;
+      std::memcpy(ranks.data() + first, &rank, sizeof(rank));
     }
-    PositionLanes rank{};
-    for (std::size_t i = 0; i < order; ++i) {
-      rank -= reinterpret_cast<PositionLanes>(ranked[i].seen > seen);
-      ranked[i].seen &= reinterpret_cast<PositionLanes>(ranked[i].values != values);
-    }
-    ranked[order] = {values, (seen + 1) & ~absent};
-    if (order++ == 0) continue;
-    std::array<std::uint8_t, 2 * kRankedBytes> ranks;
-    std::memcpy(ranks.data(), &rank, sizeof(rank));
-    for (std::size_t i = 0; i < size; ++i) {
+    for (std::size_t i = 0; order > 0 && i < size; ++i) {
       const auto base = static_cast<unsigned>(16 * i);
       bins.add(base + ranks[i]);
       bins.add(base + 8 + ranks[kRankedBytes + i]);
     }
+    ++order;
   }
 }
 
 #if defined(__x86_64__)
+using PositionLanes __attribute__((vector_size(kPositions))) = std::uint8_t;
+
 __attribute__((target("avx2"))) void rank_half_bytes_avx2(std::span<const PayloadPacket> packets, MeterBins& bins) {
-  rank_half_bytes(packets, bins);
+  rank_half_bytes<PositionLanes>(packets, bins);
 }
 #endif
 
@@ -129,7 +128,7 @@ void measure_nibble_position_popularity(const MeteredFlow& flow, MeterBins& bins
 #if defined(__x86_64__)
   if (flow.simd == Simd::avx512 || flow.simd == Simd::avx2) return rank_half_bytes_avx2(packets, bins);
 #endif
-  rank_half_bytes(packets, bins);
+  rank_half_bytes<ByteLanes>(packets, bins);
 }
 
 }  // namespace spidd
