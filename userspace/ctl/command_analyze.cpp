@@ -98,11 +98,14 @@ void add_counters(PcapCounters& sum, const PcapCounters& part) {
 }
 
 Result<> analyze_file(const std::string& path, Analysis& analysis) {
-  auto source = PcapSource::open(path, analysis.source);
+  PcapSource::Settings how = analysis.source;
+  how.all_sizes = analysis.policy->looks_twice();
+  auto source = PcapSource::open(path, how);
   if (!source) return tl::unexpected(source.error());
   Replay::Settings settings;
   settings.workers = analysis.workers;
   settings.engine.flows.flows = analysis.source.max_flows;
+  settings.engine.second_looks = analysis.source.max_flows;  // never full, or the number of workers would matter
   // The source ends idle flows, with their totals; the engine must not be quicker.
   settings.engine.tcp_idle = settings.engine.udp_idle = Duration::max();
   bool broken_pipe = false;
@@ -186,6 +189,9 @@ void print_stats(const Analysis& analysis) {
                       {"records_late", sums.engine.records_late},
                       {"records_out_of_order", sums.engine.records_out_of_order},
                       {"proofs_forgotten", sums.engine.proofs_forgotten},
+                      {"second_looks", sums.engine.second_looks},
+                      {"second_looks_found", sums.engine.second_looks_found},
+                      {"second_looks_forgotten", sums.engine.second_looks_forgotten},
                       {"packets_not_stored", sums.engine.packets_not_stored},
                       {"matches", sums.engine.matches},
                       {"alerts", total.alerts},

@@ -76,6 +76,7 @@ void read_engine(ConfigTable table, EngineSettings& engine) {
     engine.endpoint_labels = static_cast<EndpointLabels>(*word);
   read(table, "link_ftp_data", engine.link_ftp_data);
   read(table, "awaiting_proof", engine.awaiting_proof, 0, kMostFlows);
+  read(table, "second_looks", engine.second_looks, 0, 1U << 20U);
   read(table, "servers", engine.endpoint_limits.servers, 16, kMostFlows);
   read(table, "ftp_pairs", engine.endpoint_limits.ftp_pairs, 16, kMostFlows);
   read(table, "server_memory", engine.endpoint_limits.lifetime, seconds(1), hours(24 * 7));

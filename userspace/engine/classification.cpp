@@ -66,6 +66,7 @@ Verdict conclude(const Match& match, std::span<const ModelSummary> models, unsig
   Verdict verdict;
   verdict.action = previous.action;
   verdict.rule = previous.rule;
+  verdict.second_look = previous.second_look;
   verdict.payload_packets = static_cast<std::uint8_t>(payload_packets);
   verdict.final = progress == Progress::ended || payload_packets >= rules.last_packets;
   verdict.tunnel_model = match.best_tunnel;

@@ -41,6 +41,9 @@ EngineCounters& EngineCounters::operator+=(const EngineCounters& other) {
   records_out_of_order += other.records_out_of_order;
   matches += other.matches;
   proofs_forgotten += other.proofs_forgotten;
+  second_looks += other.second_looks;
+  second_looks_found += other.second_looks_found;
+  second_looks_forgotten += other.second_looks_forgotten;
   alerts += other.alerts;
   blocks += other.blocks;
   return *this;
@@ -55,6 +58,7 @@ Engine::Engine(EngineSettings settings, std::shared_ptr<const Matcher> matcher, 
       sink_(sink),
       flows_(settings.flows),
       packets_(settings.packet_blocks),
+      size_traces_(settings.second_looks),
       meters_(matcher_->rules()),
       endpoints_(settings.endpoints ? settings.endpoints
                                     : std::make_shared<SharedEndpointMemory>(settings.endpoint_limits)) {
@@ -65,6 +69,7 @@ void Engine::apply_rules() {
   rules_ = classification_rules(matcher_->profile());
   if (!is_classic(matcher_->profile())) rules_.label_threshold = static_cast<float>(policy_->label_threshold);
   const auto blocks = [](const auto& demand) { return demand.action == Action::block; };
+  policy_looks_twice_ = policy_->looks_twice();
   policy_blocks_ = std::ranges::any_of(policy_->rules, blocks) || std::ranges::any_of(policy_->expectations, blocks);
 }
 
@@ -89,9 +94,13 @@ void Engine::on_record(const PacketRecord& record) {
     end_flow(slot, totals_of(flows_[slot]), EndReason::reused);
     slot = FlowTable::kNone;
   }
+  const bool sizes_only = record.order >= kRecordLimit;  // that may have been asked for or not
+  if (slot == FlowTable::kNone && sizes_only) return;
   if (slot == FlowTable::kNone) slot = open_flow(record);
   Flow& flow = flows_[slot];
   flow.last = record.time;
+  if (flow.verdict.second_look == SecondLook::under_way) collect_size(flow, record.packet);
+  if (sizes_only) return;
   if (flow.verdict.final) {
     ++counters_.records_late;
     return;
@@ -151,6 +160,7 @@ void Engine::judge(FlowTable::Slot slot, Progress progress) {
   // Also on a score that is there already: an alert may have waited for more packets, which did not come.
   if (flow.verdict.state != IdentificationState::undecided) apply_policy(flow, progress, flow.last - flow.start);
   if (scored && progress == Progress::ended) flow.verdict.final = true;
+  if (progress != Progress::ended) consider_second_look(flow);
   if (flow.verdict.final) {
     add_divergence(flow);
     if (progress != Progress::ended) {
@@ -170,7 +180,9 @@ void Engine::close_books(FlowTable::Slot slot) {
   if (settings_.report_settled && flow.stored_packets > 0) report_settled(flow);
   packets_.release(flow.packet_store);
   flows_.touch(slot, FlowTable::decided);
-  source_.decided(flow.key, flow.start);
+  if (flow.verdict.second_look == SecondLook::under_way && worth_a_second_look(flow) == SecondLook::none)
+    forget_second_look(flow);
+  if (flow.verdict.second_look != SecondLook::under_way) source_.decided(flow.key, flow.start);
 }
 
 void Engine::score(Flow& flow, Progress progress) {
@@ -236,6 +248,7 @@ void Engine::end_flow(FlowTable::Slot slot, const FlowTotals& totals, EndReason 
   const bool may_go_on = flow.key.transport == Transport::tcp && !flow.verdict.final;
   if (!flow.verdict.final) judge(slot, Progress::ended);
   if (flow.awaits_proof) apply_policy(flow, Progress::ended, totals.last - flow.start);
+  if (flow.verdict.second_look == SecondLook::under_way) finish_second_look(flow);
   packets_.release(flow.packet_store);
   ++counters_.flows_ended;
   sink_.flow_ended(view_of(flow), totals, reason);

@@ -13,6 +13,7 @@
 #include "userspace/capture/packet_source.h"
 #include "userspace/engine/classification.h"
 #include "userspace/engine/endpoint_memory.h"
+#include "userspace/engine/size_traces.h"
 #include "userspace/flow/flow_table.h"
 #include "userspace/flow/packet_store.h"
 #include "userspace/learning/settled_flow.h"
@@ -39,6 +40,7 @@ struct EngineSettings {
   EndpointLabels endpoint_labels = EndpointLabels::name;
   bool link_ftp_data = true;            // random flows between two hosts that speak FTP are its data
   std::uint32_t awaiting_proof = 4096;  // flows that are looked at again until there is a proof for their block
+  std::uint32_t second_looks = 1024;    // flows that get a second look at a time, of about half a KiB; 0: none
   EndpointLimits endpoint_limits;
   std::shared_ptr<EndpointMemory> endpoints;  // shared with other engines; null: this engine has its own
 };
@@ -57,7 +59,7 @@ std::string_view end_reason_name(EndReason reason);
 class EngineSink {
  public:
   virtual ~EngineSink() = default;
-  // A rule of the policy matched for the first time, or more severely than before.
+  // A rule of the policy matched for the first time, or more severely than before, or after a second look.
   virtual void decision(const FlowView& view, const Decision& decision) = 0;
   virtual void flow_ended(const FlowView& view, const FlowTotals& totals, EndReason reason) = 0;
   // Once a flow that had payload: its verdict is final. Only if the settings ask for it. Valid during the call only.
@@ -74,6 +76,9 @@ struct EngineCounters {
   std::uint64_t records_out_of_order = 0;
   std::uint64_t matches = 0;           // fingerprints scored
   std::uint64_t proofs_forgotten = 0;  // flows that awaited proof and were given up because too many did
+  std::uint64_t second_looks = 0;      // begun: sizes were asked for
+  std::uint64_t second_looks_found = 0;
+  std::uint64_t second_looks_forgotten = 0;  // given up because others needed their place
   std::uint64_t alerts = 0;
   std::uint64_t blocks = 0;
 
@@ -124,6 +129,11 @@ class Engine {
   void close_books(FlowTable::Slot slot);
   void apply_policy(Flow& flow, Progress progress, Duration lasted);
   Decision decide_on(const Flow& flow, Duration lasted);
+  SecondLook worth_a_second_look(const Flow& flow) const;
+  void consider_second_look(Flow& flow);
+  void collect_size(Flow& flow, const PayloadPacket& packet);
+  void finish_second_look(Flow& flow);
+  void forget_second_look(Flow& flow);
   void await_proof(Flow& flow);
   void look_for_proof(Timestamp now);
   FlowTotals totals_of(const Flow& flow) const;
@@ -139,6 +149,7 @@ class Engine {
   EngineSink& sink_;
   FlowTable flows_;
   PacketStore packets_;
+  SizeTraces size_traces_;
   AttributeMeters meters_;
   std::array<PayloadPacket, kRecordLimit> packet_buffer_;
   std::span<const PayloadPacket> measured_packets_;  // in packet_buffer_
@@ -148,6 +159,7 @@ class Engine {
   Timestamp now_{};
   bool site_learned_ = false;
   bool policy_blocks_ = false;  // some rule or expectation does
+  bool policy_looks_twice_ = false;
   std::shared_ptr<EndpointMemory> endpoints_;
   struct Awaiting {
     FlowKey key;

@@ -30,6 +30,7 @@ EventSpid event_spid(const Verdict& verdict, const ModelSummary* label, bool wit
   spid.divergence = static_cast<double>(verdict.divergence);
   spid.one_way = verdict.one_way;
   spid.fully_encrypted = verdict.fully_encrypted;
+  spid.second_look = verdict.second_look;
   spid.basis = verdict.basis;
   spid.payload_packets = verdict.payload_packets;
   return spid;

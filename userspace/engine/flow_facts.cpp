@@ -35,6 +35,7 @@ FlowFacts facts_of(const Flow& flow, std::span<const ModelSummary> models) {
   facts.verdict_class = verdict.verdict_class;
   facts.fully_encrypted = verdict.fully_encrypted;
   facts.one_way = verdict.one_way;
+  facts.second_look = verdict.second_look;
   facts.duration = std::max(Duration{}, flow.last - flow.start);
   facts.payload_packets = verdict.payload_packets;
   facts.score = static_cast<double>(verdict.score);

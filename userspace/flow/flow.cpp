@@ -44,6 +44,20 @@ std::string_view label_basis_name(LabelBasis basis) {
   return "scores";
 }
 
+std::string_view second_look_name(SecondLook look) {
+  switch (look) {
+    case SecondLook::ssh_tunnel:
+      return "ssh-tunnel";
+    case SecondLook::encrypted_tunnel:
+      return "encrypted-tunnel";
+    case SecondLook::none:
+    case SecondLook::under_way:
+    case SecondLook::nothing:
+      return "";
+  }
+  return "";
+}
+
 std::string_view action_name(Action action) {
   switch (action) {
     case Action::pass:

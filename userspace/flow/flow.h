@@ -38,6 +38,16 @@ enum class LabelBasis : std::uint8_t {
 };
 std::string_view label_basis_name(LabelBasis basis);  // "scores", "ftp_control", "endpoint"
 
+// What the lengths of up to 100 packets say of a flow that is SSH or random (spid/tunnel_sizes.h).
+enum class SecondLook : std::uint8_t {
+  none,
+  under_way,
+  nothing,
+  ssh_tunnel,        // other connections within SSH
+  encrypted_tunnel,  // requests and answers in what is random from its first byte
+};
+std::string_view second_look_name(SecondLook look);  // "ssh-tunnel", "encrypted-tunnel"; "" for the others
+
 // Conclusion about a flow; small, because it is all that stays of a decided flow beside its key.
 struct Verdict {
   std::uint16_t model = 0xffff;         // index into Matcher::models(): the label; 0xffff = none
@@ -51,6 +61,7 @@ struct Verdict {
   bool one_way = false;              // only one direction had payload: scored with one-way models
   bool fully_encrypted = false;      // random from its first byte, and starts like nothing known
   LabelBasis basis = LabelBasis::scores;
+  SecondLook second_look = SecondLook::none;
   bool has_divergence = false;  // it is worked out for reports only
   float score = 0;              // of the label, bits per measurement
   float margin = 0;             // of the label over the best model of another family

@@ -67,11 +67,15 @@ bool place_holds(const RuleMatch& match, const FlowFacts& flow) {
          (match.clients.empty() || within(match.clients, flow.client.address));
 }
 
-bool matches(const Rule& rule, const FlowFacts& flow, const ProofRules& proof) {
+bool fits(const Rule& rule, const FlowFacts& flow, const ProofRules& proof) {
   const RuleMatch& match = rule.match;
   return place_holds(match, flow) && holds(match.classes, flow.verdict_class) &&
          (!match.fully_encrypted || *match.fully_encrypted == flow.fully_encrypted) &&
          identity_holds(match, flow, rule.action == Action::block ? &proof : nullptr);
+}
+
+bool matches(const Rule& rule, const FlowFacts& flow, const ProofRules& proof) {
+  return rule.match.second_looks.empty() && fits(rule, flow, proof);
 }
 
 bool is_exception(const Expectation& expectation, const FlowFacts& flow, const ProofRules& proof) {
@@ -140,6 +144,21 @@ Decision decide(const FlowFacts& flow, const Policy& policy) {
     if (!is_exception(expectation, flow, policy.proof)) continue;
     const Decision other = outcome(expectation, policy.rules.size() + i, true, flow, policy);
     if (is_severer(other, decision)) decision = other;
+  }
+  return decision;
+}
+
+Decision decide_second_look(const FlowFacts& flow, const Policy& policy) {
+  Decision decision;
+  for (std::size_t i = 0; i < policy.rules.size(); ++i) {
+    const Rule& rule = policy.rules[i];
+    const bool allows = rule.action == Action::pass;
+    if (!(allows || !rule.match.second_looks.empty()) || !holds(rule.match.second_looks, flow.second_look) ||
+        !fits(rule, flow, policy.proof))
+      continue;
+    decision.rule = static_cast<std::uint16_t>(i);
+    decision.action = allows ? Action::pass : Action::alert;
+    break;
   }
   return decision;
 }

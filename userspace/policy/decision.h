@@ -26,6 +26,7 @@ struct FlowFacts {
   double tunnel_margin = 0;  // best tunnel over best other model
   VerdictClass verdict_class = VerdictClass::undecided;
   bool fully_encrypted = false;
+  SecondLook second_look = SecondLook::none;
   bool one_way = false;           // payload of one direction only
   bool model_may_block = false;   // the label's model has the evidence for it (ModelSummary::may_block)
   bool site_learned = false;      // the models know what is normal here
@@ -57,8 +58,12 @@ struct Decision {
   Duration block_for{};
 };
 
-// The first rule that matches, if it allows; else the severer of that rule and of the expectations that the flow is an
-// exception to, the rule and then the earlier expectation before others as severe.
+// The first rule that matches, if it allows (rules on second looks never do); else the severer of that rule and of the
+// expectations that the flow is an exception to, the rule and then the earlier expectation before others as severe.
 Decision decide(const FlowFacts& flow, const Policy& policy);
+
+// After a second look: alert or pass, never a block. Only rules on second looks and those that allow are looked at; the
+// first of them that matches decides.
+Decision decide_second_look(const FlowFacts& flow, const Policy& policy);
 
 }  // namespace spidd

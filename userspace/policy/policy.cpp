@@ -3,6 +3,7 @@
 #include "userspace/policy/policy.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "userspace/policy/word_hint.h"
 
@@ -27,7 +28,8 @@ std::string_view proof_name(Proof proof) { return proof == Proof::verdict ? "ver
 bool RuleMatch::names_verdict() const {
   const bool sorts_out_the_identified =
       !states.empty() && std::ranges::find(states, IdentificationState::identified) == states.end();
-  return !labels.empty() || !categories.empty() || !classes.empty() || fully_encrypted || sorts_out_the_identified;
+  return !labels.empty() || !categories.empty() || !classes.empty() || fully_encrypted || !second_looks.empty() ||
+         sorts_out_the_identified;
 }
 
 std::string Expectation::words() const {
@@ -48,8 +50,14 @@ std::uint16_t Policy::number_of(std::string_view name) const {
   return kNoRule;
 }
 
+bool Policy::looks_twice() const {
+  return second_look.enabled &&
+         std::ranges::any_of(rules, [](const Rule& rule) { return !rule.match.second_looks.empty(); });
+}
+
 const Expectation* Policy::expectation(std::uint16_t number) const {
-  return number >= rules.size() && number < numbered() ? &expectations[number - rules.size()] : nullptr;
+  const std::size_t index = std::size_t{number} - rules.size();
+  return number >= rules.size() && index < expectations.size() ? &expectations[index] : nullptr;
 }
 
 Policy builtin_policy() {
@@ -59,6 +67,15 @@ Policy builtin_policy() {
   tunnels.match.categories = {Category::tunnel};
   tunnels.action = Action::alert;
   policy.rules.push_back(std::move(tunnels));
+  Rule sizes;
+  sizes.name = "tunnels-by-size";
+  sizes.match.second_looks = {SecondLook::ssh_tunnel, SecondLook::encrypted_tunnel};
+  sizes.match.states.clear();
+  sizes.match.min_score = -std::numeric_limits<double>::infinity();
+  sizes.match.min_margin = 0;
+  sizes.match.min_payload_packets = 0;
+  sizes.action = Action::alert;
+  policy.rules.push_back(std::move(sizes));
   return policy;
 }
 

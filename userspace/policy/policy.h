@@ -61,7 +61,8 @@ struct RuleMatch {
   std::vector<std::string> labels;  // label or family
   std::vector<Category> categories;
   std::vector<VerdictClass> classes;
-  std::optional<bool> fully_encrypted;  // whatever the label
+  std::optional<bool> fully_encrypted;   // whatever the label
+  std::vector<SecondLook> second_looks;  // what the second look found; such a rule sees no other flows
   std::vector<IdentificationState> states = {IdentificationState::identified};
   std::vector<Transport> transports;
   std::vector<IpPrefix> clients;
@@ -83,6 +84,12 @@ struct Rule {
   Duration block_for = std::chrono::hours(1);
   Proof proof = Proof::second;
   unsigned line = 0;  // in the policy file
+};
+
+// Whether flows that are SSH or random get a second look, on how many payload packets.
+struct SecondLookRules {
+  bool enabled = true;
+  unsigned packets = kSizesLimit;
 };
 
 // Which protocols belong on a port, at a server or with a client. A flow that `where` matches is an exception if it is
@@ -111,6 +118,7 @@ struct Policy {
   std::uint32_t max_blocks = 10000;
   double label_threshold = 0.0;  // score below which no label is given, bits per measurement
   ProofRules proof;
+  SecondLookRules second_look;
   std::vector<Rule> rules;  // first match decides
   std::vector<Expectation> expectations;
   SpadeSettings spade = distributed_settings();
@@ -118,7 +126,9 @@ struct Policy {
   // Decisions, verdicts and events name rules and expectations by one number: rules first. "" = none.
   std::size_t numbered() const { return rules.size() + expectations.size(); }
   std::string_view name_of(std::uint16_t number) const;
-  std::uint16_t number_of(std::string_view name) const;        // kNoRule if there is none
+  std::uint16_t number_of(std::string_view name) const;  // kNoRule if there is none
+  // Whether flows are to get a second look: it is enabled, and some rule wants to know.
+  bool looks_twice() const;
   const Expectation* expectation(std::uint16_t number) const;  // nullptr if the number is a rule's or nobody's
 };
 

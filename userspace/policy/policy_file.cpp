@@ -8,6 +8,7 @@
 #include "userspace/policy/config_table.h"
 #include "userspace/policy/policy.h"
 #include "userspace/policy/spade_part.h"
+#include "userspace/spid/tunnel_sizes.h"
 
 namespace spidd {
 namespace {
@@ -34,6 +35,7 @@ constexpr std::array<std::string_view, 2> kExceptionActions = {"alert", "block"}
 constexpr std::array<std::string_view, 2> kUnknownActions = {"allow", "alert"};
 constexpr std::array kClasses = {VerdictClass::label, VerdictClass::tunnel, VerdictClass::fully_encrypted,
                                  VerdictClass::unknown};
+constexpr std::array kSecondLooks = {SecondLook::ssh_tunnel, SecondLook::encrypted_tunnel};
 
 bool is_lower_or_digit(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
 bool is_name_start(char c) { return is_lower_or_digit(c) || (c >= 'A' && c <= 'Z'); }
@@ -84,6 +86,14 @@ Result<VerdictClass> parse_class(std::string_view text) {
   return fail("'{}' is none of {}", text, fmt::join(words, ", "));
 }
 
+Result<SecondLook> parse_second_look(std::string_view text) {
+  const auto found = std::ranges::find(kSecondLooks, text, second_look_name);
+  if (found != kSecondLooks.end()) return *found;
+  std::vector<std::string_view> words;
+  for (const SecondLook known : kSecondLooks) words.push_back(second_look_name(known));
+  return fail("'{}' is none of {}", text, fmt::join(words, ", "));
+}
+
 Action action_at(std::size_t index) {
   constexpr std::array<Action, 3> kValues = {Action::pass, Action::alert, Action::block};
   return kValues[index];
@@ -120,8 +130,10 @@ void read_match(ConfigTable& table, Action action, RuleMatch& match) {
   match.categories = table.list<Category>("categories", kMostEntries, false, parse_category);
   match.classes = table.list<VerdictClass>("classes", kMostEntries, false, parse_class);
   match.fully_encrypted = table.boolean("fully_encrypted");
+  match.second_looks = table.list<SecondLook>("second_look", kMostEntries, false, parse_second_look);
   read_place(table, match);
-  const bool allow = action == Action::pass;
+  // What a second look found is certain enough or would not be said.
+  const bool allow = action == Action::pass || table.has("second_look");
   if (table.has("states"))
     match.states = table.list<IdentificationState>("states", kMostEntries, false, parse_state);
   else if (allow)
@@ -172,7 +184,11 @@ void check_rule(ConfigTable& table, const Rule& rule) {
                     "of class fully-encrypted or unknown",
                     rule.name));
   }
-  if (rule.action != Action::block) return;
+  if (rule.action == Action::block && !match.second_looks.empty()) {
+    table.complain(table.line_of("second_look"),
+                   fmt::format("rule '{}': a second look can only alert: use action = \"alert\"", rule.name));
+  }
+  if (rule.action != Action::block || !match.second_looks.empty()) return;
   if (match.labels.empty() && match.categories.empty() && match.classes.empty() && !match.fully_encrypted &&
       match.clients.empty() && match.servers.empty() && match.server_ports.empty() && match.transports.empty() &&
       !table.has("states")) {
@@ -278,6 +294,12 @@ Result<Policy> read_policy(ConfigTable& file) {
       proof.number("agreeing_margin", 0.0, kHighestScore).value_or(policy.proof.agreeing_margin);
   policy.proof.duration = proof.duration("duration", seconds(1), kLongestProof).value_or(policy.proof.duration);
   proof.refuse_unknown_keys();
+
+  ConfigTable second_look = file.table("second_look");
+  policy.second_look.enabled = second_look.boolean("enabled").value_or(policy.second_look.enabled);
+  policy.second_look.packets = static_cast<unsigned>(
+      second_look.integer("packets", kFewestSizes, kSizesLimit).value_or(policy.second_look.packets));
+  second_look.refuse_unknown_keys();
 
   for (ConfigTable& table : file.tables("rule", kMostRules)) policy.rules.push_back(read_rule(table, policy));
   for (ConfigTable& table : file.tables("expect", kMostRules))

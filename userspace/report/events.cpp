@@ -50,6 +50,7 @@ void write_spid(JsonWriter& json, const EventSpid& spid) {
   if (spid.one_way) json.boolean("one_way", true);
   if (spid.basis != LabelBasis::scores) json.text("basis", label_basis_name(spid.basis));
   if (spid.fully_encrypted) json.boolean("fully_encrypted", true);
+  if (!second_look_name(spid.second_look).empty()) json.text("second_look", second_look_name(spid.second_look));
   json.integer("payload_packets", spid.payload_packets);
   json.close();
 }

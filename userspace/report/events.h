@@ -45,10 +45,11 @@ struct EventSpid {
   double margin = 0;
   std::optional<double> tunnel_score;  // written with alerts and drops
   std::optional<double> tunnel_margin;
-  double divergence = 0;                  // of the original, from the label's model
-  bool one_way = false;                   // written only if it is so
-  LabelBasis basis = LabelBasis::scores;  // written if the label does not rest on the flow's own scores
-  bool fully_encrypted = false;           // the same
+  double divergence = 0;                      // of the original, from the label's model
+  bool one_way = false;                       // written only if it is so
+  LabelBasis basis = LabelBasis::scores;      // written if the label does not rest on the flow's own scores
+  bool fully_encrypted = false;               // the same
+  SecondLook second_look = SecondLook::none;  // written if it found something
   unsigned payload_packets = 0;
 };
 

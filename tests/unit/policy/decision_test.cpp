@@ -91,6 +91,43 @@ void expect_all(const FlowFacts& base, const std::vector<Case>& cases) {
 
 void unchanged(FlowFacts&) {}
 
+TEST(DecideSecondLook, AlertsByItsOwnRulesAlone) {
+  const auto policy = parse_policy(R"(version = 1
+mode = "enforce"
+[[rule]]
+name = "jump-hosts"
+servers = ["203.0.113.0/24"]
+action = "allow"
+[[rule]]
+name = "ssh"
+labels = ["ssh"]
+action = "block"
+[[rule]]
+name = "inside"
+second_look = ["ssh-tunnel"]
+action = "alert"
+)",
+                                   "p.toml");
+  ASSERT_TRUE(policy) << policy.error().message;
+  FlowFacts flow = https_flow();
+  flow.label = flow.family = "ssh";
+  flow.score = flow.margin = 0.01;
+  EXPECT_EQ(decide_second_look(flow, *policy).action, Action::pass) << "there was none";
+  flow.second_look = SecondLook::encrypted_tunnel;
+  EXPECT_EQ(decide_second_look(flow, *policy).action, Action::pass);
+  flow.second_look = SecondLook::ssh_tunnel;
+  const Decision decision = decide_second_look(flow, *policy);
+  EXPECT_EQ(decision.action, Action::alert);
+  EXPECT_EQ(decision.rule, 2);
+  EXPECT_FALSE(decision.would_block);
+  flow.server.address = *IpAddress::parse("203.0.113.9");
+  EXPECT_EQ(decide_second_look(flow, *policy).action, Action::pass);
+  // The other decision does not heed what a second look found.
+  flow = unknown_flow();
+  flow.second_look = SecondLook::ssh_tunnel;
+  EXPECT_EQ(decide(flow, *policy).action, Action::pass);
+}
+
 TEST(Decide, PassesWhatNoRuleMatches) {
   const Decision decision = decide(tunnel_flow(), Policy{});
   EXPECT_EQ(decision.action, Action::pass);

@@ -209,6 +209,11 @@ TEST(PolicyFile, NamesTheLineOfEveryMistake) {
        "p.toml:2: mode = 'enforced' is none of observe, enforce; did you mean 'enforce'?"},
       {"version = 1\nmode = true", "p.toml:2: mode must be a string, not true or false"},
       {"version = 1\nMode = 'observe'", "p.toml:2: unknown key 'Mode'; did you mean 'mode'?"},
+      {"version = 1\n[second_look]\npackets = 20", "p.toml:3: [second_look]: packets = 20 is not within 40 to 100"},
+      {"version = 1\n[[rule]]\nname = 'a'\naction = 'alert'\nsecond_look = ['ssh']",
+       "p.toml:5: rule 'a': second_look: 'ssh' is none of ssh-tunnel, encrypted-tunnel"},
+      {"version = 1\n[[rule]]\nname = 'a'\naction = 'block'\nsecond_look = ['ssh-tunnel']",
+       "p.toml:5: rule 'a': a second look can only alert: use action = \"alert\""},
       {"version = 1\non_daemon_death = 'open'", "p.toml:2: on_daemon_death = 'open' is none of keep-blocks, pass"},
       {"version = 1\nnever_block = '192.0.2.1'",
        "p.toml:2: never_block must be an array of strings in [ ], not a string"},
@@ -372,8 +377,31 @@ TEST(PolicyFile, TheShippedDefaultIsTheBuiltInPolicy) {
     EXPECT_EQ(a.match.min_score, b.match.min_score);
     EXPECT_EQ(a.match.min_margin, b.match.min_margin);
     EXPECT_EQ(a.match.min_payload_packets, b.match.min_payload_packets);
+    EXPECT_EQ(a.match.second_looks, b.match.second_looks);
     EXPECT_TRUE(a.match.labels.empty());
   }
+}
+
+TEST(PolicyFile, SaysWhatASecondLookIsFor) {
+  const auto policy = parse_policy(
+      "version = 1\n[second_look]\nenabled = true\npackets = 60\n[[rule]]\nname = 'a'\n"
+      "second_look = ['ssh-tunnel']\naction = 'alert'\n",
+      "p.toml");
+  ASSERT_TRUE(policy) << policy.error().message;
+  EXPECT_EQ(policy->second_look.packets, 60U);
+  EXPECT_EQ(policy->rules[0].match.second_looks, std::vector{SecondLook::ssh_tunnel});
+  EXPECT_TRUE(policy->looks_twice());
+  EXPECT_TRUE(builtin_policy().looks_twice());
+  const auto disabled = parse_policy(
+      "version = 1\n[second_look]\nenabled = false\n[[rule]]\nname = 'a'\n"
+      "second_look = ['ssh-tunnel']\naction = 'alert'\n",
+      "p.toml");
+  ASSERT_TRUE(disabled) << disabled.error().message;
+  EXPECT_FALSE(disabled->looks_twice());
+  const auto unused =
+      parse_policy("version = 1\n[[rule]]\nname = 'a'\ncategories = ['tunnel']\naction = 'alert'\n", "p.toml");
+  ASSERT_TRUE(unused) << unused.error().message;
+  EXPECT_FALSE(unused->looks_twice());
 }
 
 std::string contents(const std::string& path) {

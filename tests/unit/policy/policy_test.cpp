@@ -12,12 +12,14 @@ namespace {
 TEST(Policy, TheBuiltInOneObservesAndAlertsOnTunnels) {
   const Policy policy = builtin_policy();
   EXPECT_EQ(policy.mode, Mode::observe);
-  ASSERT_EQ(policy.rules.size(), 1U);
+  ASSERT_EQ(policy.rules.size(), 2U);
   EXPECT_EQ(policy.rules[0].action, Action::alert);
   EXPECT_EQ(policy.rules[0].match.categories, (std::vector{Category::tunnel}));
   EXPECT_EQ(policy.rules[0].match.min_score, 0.0);
   EXPECT_EQ(policy.rules[0].match.min_margin, 0.1);
   EXPECT_EQ(policy.rules[0].match.min_payload_packets, 3U);
+  EXPECT_EQ(policy.rules[1].action, Action::alert);
+  EXPECT_EQ(policy.rules[1].match.second_looks, (std::vector{SecondLook::ssh_tunnel, SecondLook::encrypted_tunnel}));
 }
 
 TEST(Policy, NamesAreThoseOfTheFile) {
