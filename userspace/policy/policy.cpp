@@ -40,8 +40,9 @@ std::string Expectation::words() const {
 
 std::string_view Policy::name_of(std::uint16_t number) const {
   if (number < rules.size()) return rules[number].name;
-  const Expectation* const found = expectation(number);
-  return found == nullptr ? std::string_view() : std::string_view(found->name);
+  if (const Expectation* const found = expectation(number)) return found->name;
+  return number < numbered() ? std::string_view(incidents[number - rules.size() - expectations.size()].name)
+                             : std::string_view();
 }
 
 std::uint16_t Policy::number_of(std::string_view name) const {

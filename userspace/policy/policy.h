@@ -14,6 +14,7 @@
 #include "userspace/base/result.h"
 #include "userspace/base/time.h"
 #include "userspace/flow/flow.h"
+#include "userspace/policy/incident_rule.h"
 #include "userspace/spade/settings.h"
 #include "userspace/spid/protocol_model.h"
 
@@ -121,10 +122,11 @@ struct Policy {
   SecondLookRules second_look;
   std::vector<Rule> rules;  // first match decides
   std::vector<Expectation> expectations;
+  std::vector<IncidentRule> incidents;  // first match decides
   SpadeSettings spade = distributed_settings();
 
-  // Decisions, verdicts and events name rules and expectations by one number: rules first. "" = none.
-  std::size_t numbered() const { return rules.size() + expectations.size(); }
+  // Decisions, verdicts and events name rules, expectations and incident rules by one number, in this order. "" = none.
+  std::size_t numbered() const { return rules.size() + expectations.size() + incidents.size(); }
   std::string_view name_of(std::uint16_t number) const;
   std::uint16_t number_of(std::string_view name) const;  // kNoRule if there is none
   // Whether flows are to get a second look: it is enabled, and some rule wants to know.

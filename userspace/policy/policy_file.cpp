@@ -17,11 +17,12 @@ using std::chrono::hours;
 using std::chrono::seconds;
 
 constexpr std::int64_t kVersion = 1;
-constexpr std::size_t kMostRules = 1000;    // and as many expectations
+constexpr std::size_t kMostRules = 1000;    // and as many expectations and incident rules
 constexpr std::size_t kMostEntries = 1024;  // of a list
 constexpr std::size_t kLongestName = 64;
 constexpr double kHighestScore = 20.0;  // bits per measurement; 256 bins cannot give more than 14
 constexpr std::int64_t kMostBlocks = 65535;
+constexpr std::int64_t kMostEvidence = 1'000'000'000;
 constexpr Duration kLongestBlock = hours(24 * 366);
 constexpr Duration kLongestProof = hours(24 * 7);
 
@@ -227,6 +228,7 @@ std::string read_name(ConfigTable& table, std::string_view kind, const Policy& p
   };
   complain_of(policy.rules, "rule");
   complain_of(policy.expectations, "expectation");
+  complain_of(policy.incidents, "incident rule");
   return *name;
 }
 
@@ -264,6 +266,24 @@ Expectation read_expectation(ConfigTable& table, const Policy& policy) {
   read_block(table, "expect", policy, expectation);
   table.refuse_unknown_keys();
   return expectation;
+}
+
+IncidentRule read_incident_rule(ConfigTable& table, const Policy& policy) {
+  IncidentRule rule;
+  rule.line = table.line();
+  rule.name = read_name(table, "incident", policy);
+  rule.kinds = table.list<IncidentKind>("kinds", kMostEntries, false, parse_incident_kind);
+  rule.hosts = table.list<IpPrefix>("hosts", kMostEntries, false, IpPrefix::parse);
+  rule.scans_only = table.boolean("scans_only").value_or(rule.scans_only);
+  rule.min_count = static_cast<std::uint64_t>(table.integer("min_count", 1, kMostEvidence).value_or(1));
+  if (const auto action = table.choice("action", kActions))
+    rule.action = action_at(*action);
+  else if (!table.has("action"))
+    table.complain(rule.line, fmt::format("incident '{}' needs an action: {}", rule.name, fmt::join(kActions, ", ")));
+  rule.block_for = table.duration("for", seconds(1), policy.max_block)
+                       .value_or(std::min<Duration>(rule.block_for, policy.max_block));
+  table.refuse_unknown_keys();
+  return rule;
 }
 
 Result<Policy> read_policy(ConfigTable& file) {
@@ -304,6 +324,8 @@ Result<Policy> read_policy(ConfigTable& file) {
   for (ConfigTable& table : file.tables("rule", kMostRules)) policy.rules.push_back(read_rule(table, policy));
   for (ConfigTable& table : file.tables("expect", kMostRules))
     policy.expectations.push_back(read_expectation(table, policy));
+  for (ConfigTable& table : file.tables("incident", kMostRules))
+    policy.incidents.push_back(read_incident_rule(table, policy));
   policy.spade = read_spade_part(file);
   file.refuse_unknown_keys();
   if (Result<void> read = file.outcome(); !read) return tl::unexpected<Error>(std::move(read.error()));

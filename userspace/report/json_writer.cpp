@@ -90,6 +90,18 @@ void JsonWriter::close() {
   out_ += '}';
 }
 
+void JsonWriter::array(std::string_view name) {
+  key(name);
+  ++depth_;
+  filled_ &= ~(1U << depth_);
+  out_ += '[';
+}
+
+void JsonWriter::close_array() {
+  --depth_;
+  out_ += ']';
+}
+
 void JsonWriter::key(std::string_view name) {
   if ((filled_ >> depth_ & 1U) != 0) out_ += ',';
   filled_ |= 1U << depth_;

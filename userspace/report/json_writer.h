@@ -13,8 +13,8 @@
 
 namespace spidd {
 
-// Appends to `out`, which must outlive the writer. Requires: as many close() as object(), at most 32 deep, and keys
-// that need no escaping.
+// Appends to `out`, which must outlive the writer. Requires: as many closes as objects and arrays, at most 32 deep, and
+// keys that need no escaping.
 class JsonWriter {
  public:
   explicit JsonWriter(std::string& out) : out_(out) {}
@@ -22,6 +22,8 @@ class JsonWriter {
   void object();                      // {
   void object(std::string_view key);  // "key":{
   void close();                       // }
+  void array(std::string_view key);   // "key":[  of objects
+  void close_array();                 // ]
 
   void text(std::string_view key, std::string_view value);
   void integer(std::string_view key, std::uint64_t value);

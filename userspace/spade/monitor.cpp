@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "userspace/spade/monitor.h"
+
+#include <utility>
+
+namespace spidd {
+
+Result<std::unique_ptr<AnomalyMonitor>> AnomalyMonitor::create(SpadeSettings settings, std::uint64_t seed,
+                                                               AnomalySink& sink) {
+  std::unique_ptr<AnomalyMonitor> monitor(new AnomalyMonitor(sink));
+  const SpadeExtensions extensions = settings.extensions;
+  if (extensions.incidents) monitor->incidents_.emplace(extensions, HomeNetwork(settings.home), seed, sink);
+  auto spade = Spade::create(std::move(settings), *monitor);
+  if (!spade) return tl::unexpected(std::move(spade.error()));
+  monitor->spade_.emplace(*std::move(spade));
+  if (extensions.incidents && extensions.quarantine) {
+    monitor->spade_->set_learning_filter(
+        [incidents = &*monitor->incidents_](const Observation& one) { return !incidents->in_quarantine(one); });
+  }
+  return monitor;
+}
+
+void AnomalyMonitor::observe(const Observation& observation) {
+  if (incidents_) incidents_->observe(observation);
+  spade_->observe(observation);
+}
+
+void AnomalyMonitor::advance(Timestamp now) {
+  if (incidents_) incidents_->advance(now);
+  spade_->advance(now);
+}
+
+void AnomalyMonitor::finish() {
+  if (incidents_) incidents_->close_all();
+}
+
+void AnomalyMonitor::alert(const SpadeAlert& alert) {
+  sink_.alert(alert);
+  if (incidents_) incidents_->alert(alert);
+}
+
+void AnomalyMonitor::adjusted(const ThresholdAdjusted& adjustment) { sink_.adjusted(adjustment); }
+
+}  // namespace spidd
