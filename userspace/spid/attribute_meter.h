@@ -48,7 +48,7 @@ enum class MeterRules {
   strict,     // the original bit for bit (32-bit .NET hash constants; meter 12 excepted, which is not portable)
 };
 
-// Measures flows. Holds the scratch memory (about 52 KiB) that makes measuring free of allocation; one per worker, not
+// Measures flows. Holds the scratch memory (about 96 KiB) that makes measuring free of allocation; one per worker, not
 // thread-safe.
 class AttributeMeters {
  public:

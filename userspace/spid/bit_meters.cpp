@@ -70,8 +70,8 @@ __attribute__((target("avx512f,avx512bw"))) void add_bits_avx512(std::span<const
 #endif
 
 template <std::size_t kBytes>
-void add_bits(const MeteredFlow& flow, std::span<const PayloadPacket> packets, unsigned first_set, unsigned first_clear,
-              MeterBins& bins) {
+void add_bits([[maybe_unused]] const MeteredFlow& flow, std::span<const PayloadPacket> packets, unsigned first_set,
+              unsigned first_clear, MeterBins& bins) {
 #if defined(__x86_64__)
   if (flow.simd == Simd::avx512) return add_bits_avx512<kBytes>(packets, first_set, first_clear, bins);
 #endif

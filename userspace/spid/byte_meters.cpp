@@ -86,7 +86,7 @@ void count_whole_records(const Packets& packets, std::span<ByteCounts> counts) {
 }
 
 // Values of all bytes of these packets.
-void add_byte_counts(const MeteredFlow& flow, std::span<const ByteCounts> packets, MeterBins& bins) {
+void add_byte_counts([[maybe_unused]] const MeteredFlow& flow, std::span<const ByteCounts> packets, MeterBins& bins) {
 #if defined(__x86_64__)
   if (flow.simd == Simd::avx512 && add_byte_counts_avx512(packets, bins)) return;
 #endif
