@@ -35,6 +35,7 @@ int command_models(const CommandArguments& arguments);
 int command_policy(const CommandArguments& arguments);
 int command_ports(const CommandArguments& arguments);
 int command_site(const CommandArguments& arguments);
+int command_spade(const CommandArguments& arguments);
 int command_status(const CommandArguments& arguments);
 int command_train(const CommandArguments& arguments);
 int command_unblock(const CommandArguments& arguments);

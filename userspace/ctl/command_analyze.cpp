@@ -9,6 +9,8 @@
 #include "userspace/capture/pcap_source.h"
 #include "userspace/ctl/analysis_writer.h"
 #include "userspace/ctl/command.h"
+#include "userspace/ctl/spade_config.h"
+#include "userspace/ctl/spade_run.h"
 #include "userspace/ctl/strict_analysis.h"
 #include "userspace/daemon/config.h"
 #include "userspace/learning/site_learning.h"
@@ -89,6 +91,7 @@ struct Analysis {
   unsigned workers = 1;
   PcapSource::Settings source;
   AnalysisSummary summary;
+  std::unique_ptr<SpadeRun> spade;  // may be nullptr
   FileSums sums;
   bool damaged = false;
 };
@@ -199,6 +202,7 @@ void print_stats(const Analysis& analysis) {
   StatsSection labels{"labels", {}};
   for (const auto& [label, sum] : analysis.summary.by_label) labels.values.emplace_back(label, sum.flows);
   stats.sections.push_back(std::move(labels));
+  if (analysis.spade) stats.sections.push_back(analysis.spade->counters());
   std::string line;
   append_json(line, stats);
   fmt::print("{}\n", line);
@@ -224,6 +228,7 @@ void print_summary(const Analysis& analysis) {
   fmt::print("\n{}{} packets, of which {} not IP, {} cut or malformed, {} fragments, {} of other IP protocols\n",
              table.text(), counters.seen_packets, counters.not_ip, counters.truncated + counters.too_deep,
              counters.fragment, counters.other_protocol);
+  if (analysis.spade) fmt::print("\n{}", analysis.spade->summary());
 }
 
 // Alert on every tunnel, whatever its scores: those of a classic profile are below zero, and the original has no
@@ -260,6 +265,38 @@ Result<> prepare(const CommandLine& line, Profile profile, Analysis& analysis) {
   return {};
 }
 
+bool wants_spade(const CommandLine& line) {
+  return line.has("spade") || line.has("spade-config") || line.has("spade-profile") || line.has("alert-format");
+}
+
+// Requires: prepare() was done.
+Result<> prepare_spade(const CommandLine& line, Analysis& analysis) {
+  SnortConfig config{analysis.policy->spade, {}};
+  if (line.has("spade-config")) {
+    auto loaded = load_spade_config(line.text("spade-config"));
+    if (!loaded) return tl::unexpected(loaded.error());
+    config = std::move(*loaded);
+    print_notes(config);
+  }
+  if (line.has("spade-profile")) {
+    const auto profile = parse_spade_profile(line.text("spade-profile"));
+    if (!profile) return tl::unexpected(profile.error());
+    config.settings.profile = *profile;
+  }
+  auto format = Result<AlertFormat>(analysis.form == AnalysisForm::json ? AlertFormat::eve : AlertFormat::fast);
+  if (line.has("alert-format")) format = parse_alert_format(line.text("alert-format"));
+  if (!format) return tl::unexpected(format.error());
+  auto run = SpadeRun::create(std::move(config.settings), *format, [](std::string_view lines) {
+    std::fwrite(lines.data(), 1, lines.size(), stdout);  // a failure shows when the program ends
+  });
+  if (!run) return tl::unexpected(run.error());
+  analysis.spade = std::move(*run);
+  analysis.source.observe = [spade = analysis.spade.get()](const Observation& observation) {
+    spade->observe(observation);
+  };
+  return {};
+}
+
 }  // namespace
 
 int command_analyze(const CommandArguments& arguments) {
@@ -278,6 +315,13 @@ int command_analyze(const CommandArguments& arguments) {
   line.flag("strict-sessions",
             "follow sessions as SPID 0.4.6 does: those that begin with a handshake or are answered, no reassembly, one "
             "verdict after 20 frames or at the end");
+  line.flag("spade", "look for packets that are rare here, too: SPADE as the policy's [spade] says");
+  line.value("spade-config", "FILE", "SPADE as FILE says: 'preprocessor spade' lines of a snort.conf, or TOML");
+  line.value("spade-profile", "NAME", "SPADE as 'documented', or with the faults of its version '030125'");
+  line.value(
+      "alert-format", "NAME",
+      "how SPADE's alerts are printed: eve, or as Snort does: fast, full, csv, syslog; default: eve with --json, "
+      "else fast");
   line.value("filter", "EXPRESSION", "only packets that match this pcap-filter(7) expression");
   line.value("threads", "N", "threads of the engine; default: what the machine has, at most 3");
   line.value("max-flows", "N", "flows followed at the same time", "131072");
@@ -299,6 +343,11 @@ int command_analyze(const CommandArguments& arguments) {
   analysis.source.filter = line.text("filter");
   analysis.source.max_flows = static_cast<std::uint32_t>(*max_flows);
   if (const auto ready = prepare(line, *profile, analysis); !ready) return report_failure("analyze", ready.error());
+
+  if (wants_spade(line)) {
+    if (line.has("strict-sessions")) return line.usage_error("SPADE does not go with --strict-sessions");
+    if (const auto ready = prepare_spade(line, analysis); !ready) return report_failure("analyze", ready.error());
+  }
 
   if (analysis.form == AnalysisForm::rows) fmt::print("{}", analysis_header());
   bool failed = false;

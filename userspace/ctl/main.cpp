@@ -17,7 +17,7 @@ struct Command {
   std::string_view summary;
 };
 
-constexpr std::array<Command, 17> kCommands = {{
+constexpr std::array<Command, 18> kCommands = {{
     {"status", command_status, "what spidd watches, sees and blocks (the default)"},
     {"flows", command_flows, "the flows it follows, newest first"},
     {"alerts", command_alerts, "what the policy had something to say about"},
@@ -34,6 +34,7 @@ constexpr std::array<Command, 17> kCommands = {{
     {"eval", command_eval, "how right names and alerts are, from captures and labels"},
     {"learn", command_learn, "protocols that no model knew: list, show, name, merge, forget, export"},
     {"site", command_site, "learn the site's own benign traffic: record, review, accept"},
+    {"spade", command_spade, "SPADE: take over the configuration it had under Snort"},
     {"version", command_version, "what this is"},
 }};
 

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "userspace/ctl/spade_config.h"
+
+#include <cstdio>
+
+#include "userspace/base/whole_file.h"
+#include "userspace/policy/spade_part.h"
+
+namespace spidd {
+
+Result<SnortConfig> load_spade_config(const std::string& path) {
+  constexpr std::size_t kMostText = 1 << 20;
+  std::string text;
+  if (const auto read = read_whole_file(path, kMostText, text); !read) return tl::unexpected(read.error());
+  if (is_snort_config(text)) return load_snort_config(path);
+  auto settings = parse_spade_part(text, path);
+  if (!settings) return tl::unexpected(settings.error());
+  return SnortConfig{std::move(*settings), {}};
+}
+
+void print_notes(const SnortConfig& config) {
+  for (const std::string& note : config.notes) fmt::print(stderr, "{}\n", note);
+}
+
+}  // namespace spidd
