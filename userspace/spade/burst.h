@@ -12,13 +12,13 @@
 
 namespace spidd {
 
-// (a - s/t)^2 t^2 / (s (t - 1)): chi-square of `current` in tick `tick` against the mean of `total` over all ticks; 0
-// before the second tick or if total is 0.
+// (a - s/t)^2 t^2 / (s (t - 1)): chi-square of `current` in tick `tick` against the mean of `total`, which includes it,
+// over all ticks; 0 before the second tick, if total is 0, and for what is less than usual.
 double midas_score(double current, double total, double tick);
 
 struct BurstSettings {
   Duration tick = std::chrono::seconds(5);
-  std::uint32_t columns = 16384;     // a power of two; 4 rows of 4 bytes, twice, for each of the three keys: 1.5 MiB
+  std::uint32_t columns = 16384;     // a power of two; 48 bytes a column for each of the three keys: 2.25 MiB
   double current_decay = 0.5;        // what is left of the current counts after a tick
   double learning_threshold = 1000;  // what scores higher is not added to the total: attacks do not become normal
 };
@@ -29,7 +29,7 @@ class BurstScore {
   BurstScore(const BurstSettings& settings, std::uint64_t seed);
 
   // Adds the observation and gives the highest score of its (source, destination, port), its source, and its
-  // (destination, port).
+  // (destination, port). Observations of an earlier tick count in the current one.
   double add(const Observation& observation);
 
  private:

@@ -19,7 +19,7 @@ bool FanOut::add(std::uint64_t hash) {
   if (seen_.size() > kExact) {
     registers_.assign(kRegisters, 0);
     for (const std::uint64_t seen : seen_) add_to_registers(seen);
-    seen_ = {};
+    std::vector<std::uint64_t>().swap(seen_);
   }
   return true;
 }

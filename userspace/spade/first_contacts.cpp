@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "userspace/capture/flow_hash.h"
 #include "userspace/spade/wait_queue.h"
 
 namespace spidd {
@@ -18,6 +19,9 @@ constexpr Duration kAWhile = std::chrono::milliseconds(500);
 constexpr std::int32_t kCommonVotes = 3;
 constexpr std::uint32_t kSuspiciousFailures = 2;
 constexpr float kAnswerWeight = 0.2F;
+
+constexpr std::size_t kAcknowledgeCells = 16384;
+constexpr std::size_t kMostVisited = 4096;
 
 constexpr std::uint8_t kEchoRequest4 = 8;
 constexpr std::uint8_t kEchoReply4 = 0;
@@ -33,6 +37,13 @@ bool is_echo(const Observation& o, std::uint8_t type4, std::uint8_t type6) {
 bool is_web(std::uint16_t port) { return port == 80 || port == 443; }
 
 ContactKey key_of(const Observation& o) { return {o.source, o.destination, o.destination_port, o.transport}; }
+
+// Spreads well enough to save work; who makes it collide has the work done that is saved otherwise.
+std::size_t cell_of(const ContactKey& key) {
+  const std::uint64_t low = load64(key.source.bytes.data() + 8);
+  const std::uint64_t high = load64(key.destination.bytes.data() + 8);
+  return fold_multiply(low ^ key.port, high ^ 0x9e3779b97f4a7c15) % kAcknowledgeCells;
+}
 
 // Of the contact that `o` may be an answer to.
 ContactKey answered_by(const Observation& o) { return {o.destination, o.source, o.source_port, o.transport}; }
@@ -50,7 +61,11 @@ void forget_streak(ContactSource& source) {
 }  // namespace
 
 FirstContacts::FirstContacts(std::uint32_t most, HomeNetwork home, Listener& listener)
-    : home_(std::move(home)), listener_(&listener), contacts_(std::max(most, 64U)), sources_(std::max(most, 64U) / 4) {}
+    : home_(std::move(home)),
+      listener_(&listener),
+      contacts_(std::max(most, 64U)),
+      sources_(std::max(most, 64U) / 4),
+      unacknowledged_(kAcknowledgeCells) {}
 
 void FirstContacts::observe(const Observation& o) {
   advance(o.time);
@@ -115,14 +130,7 @@ void FirstContacts::begin(const Observation& packet) {
     if (contacts_.list(slot) == kSettled) contacts_.touch(slot, kSettled);
     return;
   }
-  if (contacts_.full()) {
-    const bool settled = contacts_.oldest(kSettled) != Contacts::kNone;
-    counters_.contacts_forgotten += settled ? 0 : 1;
-    const auto overdue = contacts_.oldest(kOverdue);
-    contacts_.erase(settled                      ? contacts_.oldest(kSettled)
-                    : overdue != Contacts::kNone ? overdue
-                                                 : contacts_.oldest(kWaiting));
-  }
+  if (contacts_.full()) forget_oldest();
   contacts_[contacts_.insert(key, kWaiting)] = {.first = packet};
   if (packet.transport == Transport::udp) return;
 
@@ -131,6 +139,18 @@ void FirstContacts::begin(const Observation& packet) {
   source.streak_port.add(packet.destination_port);
   source.streak_destination.add(packet.destination);
   listener_->contacted(packet, source);
+}
+
+void FirstContacts::forget_oldest() {
+  auto slot = contacts_.oldest(kSettled);
+  if (slot == Contacts::kNone) {
+    ++counters_.contacts_forgotten;
+    slot = contacts_.oldest(contacts_.size(kOverdue) > 0 ? kOverdue : kWaiting);
+  }
+  const Contact& contact = contacts_[slot];
+  if (contact.state == State::answered && !contact.acknowledged && contact.first.transport == Transport::tcp)
+    --unacknowledged_[cell_of(contacts_.key(slot))];
+  contacts_.erase(slot);
 }
 
 void FirstContacts::answer(const ContactKey& key, Timestamp now) {
@@ -158,6 +178,7 @@ void FirstContacts::answer(const ContactKey& key, Timestamp now) {
     source.answer_seconds += kAnswerWeight * (seconds - source.answer_seconds);
   }
   settle(slot, State::answered);
+  if (key.transport == Transport::tcp) ++unacknowledged_[cell_of(key)];
 }
 
 // Where a host goes every day is no first contact, and so a host that has been everywhere would only ever fail. What is
@@ -171,11 +192,15 @@ void FirstContacts::forgive(const ContactKey& key) {
 
 // The source has received the answer: only then is it not somebody else's address.
 void FirstContacts::acknowledge(const Observation& packet) {
-  const auto slot = contacts_.find(key_of(packet));
+  const ContactKey key = key_of(packet);
+  std::uint32_t& cell = unacknowledged_[cell_of(key)];
+  if (cell == 0) return;
+  const auto slot = contacts_.find(key);
   if (slot == Contacts::kNone) return;
   Contact& contact = contacts_[slot];
   if (contact.state != State::answered || contact.acknowledged) return;
   contact.acknowledged = true;
+  --cell;
   confirm(packet.source);
 }
 
@@ -262,6 +287,17 @@ void FirstContacts::restart(const IpAddress& address) {
 const ContactSource* FirstContacts::source(const IpAddress& address) const {
   const auto slot = sources_.find({address});
   return slot == sources_.kNone ? nullptr : &sources_[slot];
+}
+
+void FirstContacts::for_each_waiting(const IpAddress& source,
+                                     const std::function<void(const Observation&)>& visit) const {
+  for (const List list : {kOverdue, kWaiting}) {
+    auto slot = contacts_.oldest(list);
+    for (std::size_t i = 0; i < kMostVisited && slot != Contacts::kNone; ++i, slot = contacts_.newer(slot)) {
+      const Observation& first = contacts_[slot].first;
+      if (first.source == source && first.transport != Transport::udp) visit(first);
+    }
+  }
 }
 
 ContactSource& FirstContacts::source_of(const IpAddress& address) {

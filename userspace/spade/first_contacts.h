@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <vector>
 
 #include "userspace/base/lru_table.h"
 #include "userspace/capture/observation.h"
@@ -128,6 +129,9 @@ class FirstContacts {
   // Goes to so many places without an answer, or fails so often, that it is a scanner (rules in the .cpp).
   bool is_scanner(const ContactSource& source, Timestamp now) const;
 
+  // The first packets of its contacts that wait for an answer; of very many that wait, only the oldest are looked at.
+  void for_each_waiting(const IpAddress& source, const std::function<void(const Observation&)>& visit) const;
+
   const Counters& counters() const { return counters_; }
   std::size_t bytes() const;
 
@@ -143,6 +147,7 @@ class FirstContacts {
   enum SourceList : unsigned { kUnsuspicious, kSuspicious };
 
   void begin(const Observation& packet);
+  void forget_oldest();
   void answer(const ContactKey& key, Timestamp now);
   void forgive(const ContactKey& key);
   void acknowledge(const Observation& packet);
@@ -157,6 +162,8 @@ class FirstContacts {
   Listener* listener_;
   Contacts contacts_;
   LruTable<HostKey, ContactSource, 2> sources_;
+  // How many contacts of a hash are answered and not acknowledged: most packets are of none, and looked up nowhere.
+  std::vector<std::uint32_t> unacknowledged_;
   Counters counters_;
   Timestamp now_;
 

@@ -3,8 +3,9 @@
 //   scan, source    it is a scanner (first_contacts.cpp), or kDistinctTargets different targets were alerted and its
 //                   first contacts do not succeed more often than they fail
 //   scan, target    alerts of kDistinctSources different sources
-//   odd and icmp    kRepeats alerts of one source; its packets are not learned meanwhile, or there would be no second
-// A case that is not opened is forgotten after kCaseIdle without evidence.
+//   odd and icmp    kRepeats alerts of one source about one target within the idle time; its packets are not learned
+//                   meanwhile, or there would be no second
+// A case that is not opened is forgotten after that time, of the family scan after kCaseIdle without evidence.
 #include "userspace/spade/incidents.h"
 
 #include <algorithm>
@@ -20,7 +21,7 @@ namespace {
 
 constexpr double kDistinctTargets = 5;
 constexpr double kDistinctSources = 8;
-constexpr std::uint64_t kRepeats = 3;
+constexpr std::int32_t kRepeats = 3;
 constexpr Duration kCaseIdle = std::chrono::hours(1);
 // What is not a scan may be a new habit: after this time it is learned as any other.
 constexpr Duration kLongestQuarantine = std::chrono::hours(1);
@@ -64,6 +65,9 @@ struct Case {
   FanOut hosts;
   FanOut ports;
   FanOut alerted;  // targets of alerts
+  Majority<std::uint64_t> target;
+  std::uint64_t last_target = 0;
+  std::uint16_t last_port = 0;  // of the source
   Majority<std::uint16_t> port;
   Majority<IpAddress> destination;
   std::uint64_t answers = 0;  // alerts of unasked answers
@@ -107,6 +111,7 @@ struct Incidents::State : FirstContacts::Listener {
   void make_room();
   void give_one_up();
   void close_idle();
+  bool is_stale(const Incident& incident, Timestamp time) const;
   Duration idle_of(const Incident& incident) const;
   void alert(const SpadeAlert& alert);
   bool belongs(const Case& c, const Observation& packet) const;
@@ -147,7 +152,7 @@ Incidents::State::Cases::Slot Incidents::State::case_of(const IpAddress& host, I
   auto slot = cases.find(key);
   if (slot != Cases::kNone) {
     cases.touch(slot, cases[slot].open ? kOpen : kCases);
-    if (cases[slot].open || packet.time - cases[slot].incident.last <= kCaseIdle) return slot;
+    if (cases[slot].open || !is_stale(cases[slot].incident, packet.time)) return slot;
     cases.erase(slot);
   }
   if (cases.full()) make_room();
@@ -195,6 +200,13 @@ void Incidents::State::evidence(Cases::Slot slot, const Observation& packet, dou
   ++incident.count;
   incident.last = std::max(incident.last, packet.time);
   incident.max_score = std::max(incident.max_score, score);
+  // A repeated attempt is the same one.
+  const std::uint64_t target = target_hash(incident.family, packet);
+  const bool repeated =
+      packet.transport == Transport::tcp && c.last_target == target && c.last_port == packet.source_port;
+  if (!repeated) c.target.add(target);
+  c.last_target = target;
+  c.last_port = packet.source_port;
   c.port.add(packet.destination_port);
   c.destination.add(packet.destination);
   c.outside += is_inside(packet.destination) ? 0 : 1;
@@ -239,6 +251,12 @@ void Incidents::State::say(Case& c, IncidentCause cause) {
   sink->incident(c.incident, cause, now);
 }
 
+// Odd things now and then are a habit that is being learned; a few in a row are not.
+bool Incidents::State::is_stale(const Incident& incident, Timestamp time) const {
+  if (incident.family == IncidentFamily::scan) return time - incident.last > kCaseIdle;
+  return time - incident.first > extensions.incident_idle;
+}
+
 Duration Incidents::State::idle_of(const Incident& incident) const {
   if (incident.count < 2) return extensions.incident_idle;
   const Duration gap = (incident.last - incident.first) / static_cast<Duration::rep>(incident.count - 1);
@@ -264,7 +282,7 @@ void Incidents::State::judge(Cases::Slot slot, const ContactSource* source) {
   else if (incident.family == IncidentFamily::scan)
     opens = scanner || (c.alerted.estimate() >= kDistinctTargets && (source == nullptr || source->walk.steps() >= 0));
   else
-    opens = incident.count >= kRepeats;
+    opens = c.target.votes >= kRepeats;
   if (!opens) return;
 
   while (cases.size(kOpen) + cases.size(kPatient) >= most_open) give_one_up();
@@ -301,7 +319,7 @@ void Incidents::State::contacted(const Observation& first, const ContactSource& 
   }
   if (!extensions.scan_promotion || !contacts.is_scanner(source, now)) return;
   const auto slot = case_of(first.source, IncidentSide::source, IncidentFamily::scan, first);
-  spread(cases[slot], first);
+  contacts.for_each_waiting(first.source, [this, slot](const Observation& waiting) { spread(cases[slot], waiting); });
   evidence(slot, first, 0);
   judge(slot, &source);
 }
@@ -410,7 +428,8 @@ bool Incidents::in_quarantine(const Observation& observation) {
   const bool icmp = observation.transport == Transport::icmp || observation.transport == Transport::icmp6;
   for (const IncidentFamily family : {IncidentFamily::scan, icmp ? IncidentFamily::icmp : IncidentFamily::odd}) {
     const Case* c = s.find(observation.source, IncidentSide::source, family);
-    if (c == nullptr || (family == IncidentFamily::scan && !c->open)) continue;
+    if (c == nullptr) continue;
+    if (!c->open && (family == IncidentFamily::scan || s.is_stale(c->incident, s.now))) continue;
     if (!c->incident.scan && s.now - c->incident.first > kLongestQuarantine) continue;
     if (!s.belongs(*c, observation)) continue;
     s.counters.quarantined += observation.count;

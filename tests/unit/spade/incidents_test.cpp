@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// Incidents from first contacts and alerts: when they open, what they say, what they do not do. The rates are those of
+// spade.md 13.2; whole captures with a background are judged by tests/bench/spade_scenarios.
+#include "userspace/spade/incidents.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+namespace spidd {
+namespace {
+
+constexpr std::uint8_t kSyn = 0x02;
+constexpr std::uint8_t kSynAck = 0x12;
+constexpr std::uint8_t kAck = 0x10;
+constexpr std::uint8_t kRst = 0x04;
+constexpr std::uint8_t kRstAck = 0x14;
+
+IpAddress ip(std::string_view text) { return *IpAddress::parse(text); }
+IpAddress numbered(std::uint32_t base, std::uint32_t number) { return IpAddress::from_ipv4(base + number); }
+
+constexpr std::uint32_t kInside = 0x0a010000;   // 10.1.0.0
+constexpr std::uint32_t kOutside = 0xc6120000;  // 198.18.0.0
+
+struct Said {
+  IncidentCause cause;
+  Incident incident;
+  double second;
+};
+
+class Network : public IncidentSink {
+ public:
+  explicit Network(SpadeExtensions extensions = {}, bool home = true)
+      : incidents(extensions, home ? HomeNetwork({*IpPrefix::parse("10.1.0.0/16")}) : HomeNetwork(), 7, *this) {}
+
+  void incident(const Incident& incident, IncidentCause cause, Timestamp now) override {
+    said.push_back({cause, incident, std::chrono::duration<double>(now - kStart).count()});
+  }
+
+  Observation tcp(double second, const IpAddress& from, std::uint16_t from_port, const IpAddress& to,
+                  std::uint16_t to_port, std::uint8_t flags) {
+    Observation o;
+    o.time = kStart + std::chrono::duration_cast<Duration>(std::chrono::duration<double>(second));
+    o.source = from;
+    o.source_port = from_port;
+    o.destination = to;
+    o.destination_port = to_port;
+    o.tcp_flags = flags;
+    incidents.observe(o);
+    return o;
+  }
+
+  Observation probe(double second, const IpAddress& from, const IpAddress& to, std::uint16_t port) {
+    return tcp(second, from, 40000, to, port, kSyn);
+  }
+  void refused(double second, const IpAddress& from, const IpAddress& to, std::uint16_t port) {
+    probe(second, from, to, port);
+    tcp(second + 0.01, to, port, from, 40000, kRstAck);
+  }
+  void connect(double second, const IpAddress& from, const IpAddress& to, std::uint16_t port, double after = 0.02) {
+    probe(second, from, to, port);
+    tcp(second + after, to, port, from, 40000, kSynAck);
+    tcp(second + after + 0.001, from, 40000, to, port, kAck);
+  }
+  void wait(double second) {
+    incidents.advance(kStart + std::chrono::duration_cast<Duration>(std::chrono::duration<double>(second)));
+  }
+
+  SpadeAlert alert_of(const Observation& packet, DetectorType type, double score = 1) {
+    SpadeAlert alert;
+    alert.packet = packet;
+    alert.reported = packet.time;
+    alert.type = type;
+    alert.score = score;
+    return alert;
+  }
+
+  std::size_t opened() const {
+    return static_cast<std::size_t>(
+        std::count_if(said.begin(), said.end(), [](const Said& s) { return s.cause == IncidentCause::opened; }));
+  }
+
+  static constexpr Timestamp kStart{std::chrono::seconds(1'700'000'000)};
+  std::vector<Said> said;
+  Incidents incidents;
+};
+
+TEST(Incidents, OpenForAVerticalScanThatIsRefused) {
+  Network network;
+  std::uint16_t sent = 0;
+  while (network.opened() == 0 && sent < 100) {
+    ++sent;
+    network.refused(sent, ip("192.0.2.1"), ip("10.1.0.9"), sent);
+  }
+  EXPECT_LE(sent, 5);
+  const Incident& incident = network.said.at(0).incident;
+  EXPECT_EQ(incident.kind, IncidentKind::vertical_scan);
+  EXPECT_EQ(incident.side, IncidentSide::source);
+  EXPECT_EQ(incident.host, ip("192.0.2.1"));
+  EXPECT_TRUE(incident.scan);
+  EXPECT_FALSE(incident.confirmed);
+}
+
+TEST(Incidents, OpenWithinTwentyPacketsAtAnyRateOfAScanThatIsDropped) {
+  for (const double gap : {0.0001, 0.01, 0.1, 1.0, 60.0, 3600.0}) {
+    for (const bool vertical : {true, false}) {
+      Network network;
+      unsigned sent = 0;
+      while (network.opened() == 0 && sent < 100) {
+        ++sent;
+        network.probe(sent * gap, ip("192.0.2.1"), vertical ? ip("10.1.0.9") : numbered(kInside, sent),
+                      static_cast<std::uint16_t>(vertical ? sent : 445));
+      }
+      EXPECT_LE(sent, 20U) << gap;
+      EXPECT_EQ(network.said.at(0).incident.kind,
+                vertical ? IncidentKind::vertical_scan : IncidentKind::horizontal_scan);
+    }
+  }
+}
+
+TEST(Incidents, CallAWormWithinTenPacketsAndCountItsTargets) {
+  Network network;
+  const IpAddress worm = ip("10.1.1.7");
+  // A host that has done its work before.
+  for (unsigned i = 0; i < 200; ++i) network.connect(i * 0.1, worm, numbered(kOutside, i), 443);
+  std::mt19937 random(4);
+  unsigned first = 0;
+  for (unsigned i = 1; i <= 600; ++i) {
+    network.probe(100 + i * 0.1, worm, numbered(0x0b000000, random() % 0x01000000), 445);
+    if (first == 0 && network.opened() > 0) first = i;
+  }
+  EXPECT_LE(first, 10U);
+  EXPECT_EQ(network.opened(), 1U);
+  network.incidents.close_all();
+  const Incident& incident = network.said.back().incident;
+  EXPECT_EQ(incident.kind, IncidentKind::fan_out);
+  EXPECT_TRUE(incident.confirmed);
+  EXPECT_NEAR(incident.hosts, 600, 60);
+  EXPECT_EQ(incident.ports, 1);
+}
+
+TEST(Incidents, FollowASlowScanAsOne) {
+  Network network;
+  for (std::uint16_t hour = 0; hour < 40; ++hour) network.probe(hour * 3600.0, ip("192.0.2.1"), ip("10.1.0.9"), hour);
+  EXPECT_EQ(network.opened(), 1U);
+  EXPECT_EQ(network.incidents.open().size(), 1U);
+  network.wait(60 * 3600.0);
+  EXPECT_TRUE(network.incidents.open().empty());
+  EXPECT_EQ(network.said.back().cause, IncidentCause::closed);
+}
+
+TEST(Incidents, SpeakAtPowersOfTwoAndAtTheEnd) {
+  Network network;
+  for (std::uint16_t i = 1; i <= 800; ++i) network.refused(i * 0.05, ip("192.0.2.1"), ip("10.1.0.9"), i);
+  network.wait(40 + 601);
+  // At most: opened, 8, 16, ... 512, closed; a change of state would be one more.
+  EXPECT_LE(network.said.size(), 11U);
+  EXPECT_EQ(network.said.back().cause, IncidentCause::closed);
+  EXPECT_EQ(network.said.back().incident.count, 800U);
+  EXPECT_EQ(network.said.back().incident.examples.size(), Incident::kMostExamples);
+  EXPECT_NEAR(network.said.back().incident.ports, 800, 80);
+}
+
+TEST(Incidents, DoNotOpenForOneRarePacketNorForOneTarget) {
+  Network network;
+  for (int i = 0; i < 200; ++i) {
+    const Observation packet = network.probe(i * 30, ip("10.1.1.7"), ip("10.1.0.250"), 9100);
+    network.wait(i * 30 + 4);
+    network.incidents.alert(network.alert_of(packet, DetectorType::closed_dport));
+    network.incidents.alert(network.alert_of(packet, DetectorType::dead_dest));
+  }
+  EXPECT_EQ(network.opened(), 0U);
+}
+
+TEST(Incidents, DoNotOpenForHostsThatAreAnswered) {
+  Network network;
+  // A page with forty hosts; answers come late; a tenth of the links is dead.
+  for (unsigned page = 0; page < 50; ++page) {
+    for (unsigned i = 0; i < 40; ++i) {
+      network.probe(page * 60 + i * 0.001, ip("10.1.1.7"), numbered(kOutside, page * 50 + i), 443);
+    }
+    for (unsigned i = 0; i < 36; ++i) {
+      network.tcp(page * 60 + 0.2 + i * 0.001, numbered(kOutside, page * 50 + i), 443, ip("10.1.1.7"), 40000, kSynAck);
+    }
+  }
+  EXPECT_EQ(network.opened(), 0U);
+}
+
+TEST(Incidents, DoNotOpenForPassiveFtpWhoseRarePortsAreAlertedAtOnce) {
+  Network network;
+  for (std::uint16_t i = 0; i < 40; ++i) {
+    const auto port = static_cast<std::uint16_t>(20000 + 7 * i);
+    network.connect(i, ip("203.0.113.5"), ip("10.1.0.40"), port);
+    Observation packet;
+    packet.time = Network::kStart + std::chrono::seconds(i);
+    packet.source = ip("203.0.113.5");
+    packet.destination = ip("10.1.0.40");
+    packet.destination_port = port;
+    packet.tcp_flags = kSyn;
+    network.incidents.alert(network.alert_of(packet, DetectorType::closed_dport));
+  }
+  EXPECT_EQ(network.opened(), 0U);
+}
+
+TEST(Incidents, DoNotCallEverybodyAScannerWhenTheLineIsDown) {
+  Network network;
+  for (unsigned host = 0; host < 40; ++host)
+    network.connect(host * 0.1, numbered(kInside, host), numbered(kOutside, host), 443);
+  for (unsigned i = 0; i < 4000; ++i)
+    network.probe(10 + i * 0.05, numbered(kInside, i % 40), numbered(kOutside, 1000 + i), 443);
+  EXPECT_EQ(network.opened(), 0U);
+  EXPECT_GT(network.incidents.counters().outage, 1000U);
+}
+
+TEST(Incidents, ConfirmASourceOnlyWhenItAcknowledges) {
+  Network network;
+  for (std::uint16_t i = 1; i < 30; ++i) network.refused(i, ip("192.0.2.1"), ip("10.1.0.9"), i);
+  ASSERT_EQ(network.opened(), 1U);
+  EXPECT_FALSE(network.said.back().incident.confirmed);
+  // An open port answers; a host whose address was used would send a reset.
+  network.probe(31, ip("192.0.2.1"), ip("10.1.0.9"), 80);
+  network.tcp(31.1, ip("10.1.0.9"), 80, ip("192.0.2.1"), 40000, kSynAck);
+  network.tcp(31.2, ip("192.0.2.1"), 40000, ip("10.1.0.9"), 80, kRst);
+  EXPECT_FALSE(network.incidents.open().at(0)->confirmed);
+  network.tcp(31.3, ip("192.0.2.1"), 40000, ip("10.1.0.9"), 80, kAck);
+  EXPECT_TRUE(network.incidents.open().at(0)->confirmed);
+  EXPECT_EQ(network.said.back().cause, IncidentCause::changed);
+}
+
+TEST(Incidents, ConfirmNobodyByItsAddressWhenHomeIsUnknown) {
+  Network network({}, false);
+  for (std::uint16_t i = 1; i < 30; ++i) network.refused(i, ip("10.1.1.7"), ip("10.1.0.9"), i);
+  ASSERT_EQ(network.opened(), 1U);
+  EXPECT_FALSE(network.said.back().incident.confirmed);
+}
+
+TEST(Incidents, OpenForOddServicesThatAreUsedAgain) {
+  Network network;
+  for (std::uint16_t i = 0; i < 3; ++i) {
+    const Observation packet =
+        network.tcp(i * 20, ip("10.1.1.7"), static_cast<std::uint16_t>(50000 + i), ip("198.51.100.66"), 6667, kSyn);
+    network.incidents.alert(network.alert_of(packet, DetectorType::odd_dport));
+    EXPECT_TRUE(network.incidents.in_quarantine(packet));
+    EXPECT_EQ(network.opened(), i == 2 ? 1U : 0U);
+  }
+  EXPECT_EQ(network.said.at(0).incident.kind, IncidentKind::odd_service);
+  EXPECT_EQ(network.said.at(0).incident.family, IncidentFamily::odd);
+  EXPECT_TRUE(network.said.at(0).incident.confirmed);
+}
+
+TEST(Incidents, DoNotTakeRetransmissionsForRepeats) {
+  Network network;
+  for (int i = 0; i < 5; ++i) {
+    const Observation packet = network.tcp(i, ip("10.1.1.7"), 50000, ip("198.51.100.66"), 6667, kSyn);
+    network.incidents.alert(network.alert_of(packet, DetectorType::odd_dport));
+  }
+  EXPECT_EQ(network.opened(), 0U);
+}
+
+TEST(Incidents, CallBackscatterWhatItIs) {
+  Network network;
+  for (unsigned i = 0; i < 50; ++i) {
+    const Observation packet = network.tcp(i, ip("192.0.2.9"), 80, numbered(kInside, 1000 + 17 * i),
+                                           static_cast<std::uint16_t>(40000 + i), kSynAck);
+    network.incidents.alert(network.alert_of(packet, DetectorType::dead_dest));
+  }
+  ASSERT_EQ(network.opened(), 1U);
+  EXPECT_EQ(network.said.back().incident.kind, IncidentKind::unasked_answers);
+  EXPECT_FALSE(network.said.back().incident.scan);
+}
+
+TEST(Incidents, OpenForATargetThatManySeek) {
+  Network network;
+  for (unsigned i = 0; i < 8; ++i) {
+    const Observation packet = network.probe(i, numbered(kOutside, i), ip("10.1.0.99"), 80);
+    network.incidents.alert(network.alert_of(packet, DetectorType::dead_dest));
+  }
+  ASSERT_EQ(network.opened(), 1U);
+  const Incident& incident = network.said.back().incident;
+  EXPECT_EQ(incident.side, IncidentSide::target);
+  EXPECT_EQ(incident.kind, IncidentKind::dead_destination);
+  EXPECT_EQ(incident.host, ip("10.1.0.99"));
+  EXPECT_EQ(incident.hosts, 8);
+}
+
+TEST(Incidents, KeepWhatBelongsToThemFromBeingLearnedUntilTheyClose) {
+  Network network;
+  const IpAddress worm = ip("10.1.1.7");
+  for (unsigned i = 1; i <= 40; ++i) network.probe(i * 0.1, worm, numbered(0x0b000000, 77 * i), 445);
+  ASSERT_EQ(network.opened(), 1U);
+  EXPECT_TRUE(network.incidents.in_quarantine(network.probe(5, worm, ip("11.1.1.1"), 445)));
+  EXPECT_FALSE(network.incidents.in_quarantine(network.probe(5, worm, ip("198.18.0.1"), 443)));
+  EXPECT_FALSE(network.incidents.in_quarantine(network.probe(5, ip("10.1.1.8"), ip("11.1.1.1"), 445)));
+  network.wait(5 + 24 * 3600);
+  EXPECT_FALSE(network.incidents.in_quarantine(network.probe(90000, worm, ip("11.1.1.1"), 445)));
+  EXPECT_EQ(network.incidents.counters().quarantined, 1U);
+}
+
+TEST(Incidents, StayWithinTheirMemoryWhenEverySourceIsNew) {
+  SpadeExtensions extensions;
+  extensions.max_incidents = 64;
+  Network network(extensions);
+  const auto attack = [&network](unsigned number) {
+    const IpAddress source = numbered(0x20000000, number);
+    for (std::uint16_t port = 1; port <= 6; ++port) {
+      const Observation packet = network.probe(number * 0.01, source, ip("10.1.0.9"), port);
+      network.tcp(number * 0.01, ip("10.1.0.9"), port, source, 40000, kRstAck);
+      network.incidents.alert(network.alert_of(packet, DetectorType::closed_dport));
+    }
+  };
+  for (unsigned i = 0; i < 2000; ++i) attack(i);
+  const std::size_t bytes = network.incidents.bytes();
+  for (unsigned i = 2000; i < 20000; ++i) attack(i);
+  EXPECT_LE(network.incidents.open().size(), 64U);
+  EXPECT_GT(network.incidents.counters().given_up, 0U);
+  EXPECT_LE(network.incidents.bytes(), bytes * 11 / 10);
+  EXPECT_LE(network.incidents.bytes(), 64U * 14 * 1024);
+}
+
+TEST(Incidents, GiveUpWhatMattersLeast) {
+  SpadeExtensions extensions;
+  extensions.max_incidents = 4;
+  Network network(extensions);
+  for (std::uint16_t port = 1; port <= 500; ++port) network.refused(port * 0.01, ip("192.0.2.1"), ip("10.1.0.9"), port);
+  for (unsigned source = 0; source < 6; ++source)
+    for (std::uint16_t port = 1; port <= 5; ++port)
+      network.refused(10 + source, numbered(kOutside, source), ip("10.1.0.9"), port);
+  bool large_is_open = false;
+  for (const Incident* incident : network.incidents.open()) large_is_open |= incident->host == ip("192.0.2.1");
+  EXPECT_TRUE(large_is_open);
+}
+
+TEST(Incidents, AreWordedForTheAdministrator) {
+  Network network;
+  for (std::uint16_t i = 1; i <= 40; ++i) network.refused(i, ip("192.0.2.1"), ip("10.1.0.9"), i);
+  network.incidents.close_all();
+  EXPECT_EQ(incident_message(network.said.back().incident),
+            "Spade: vertical scan by 192.0.2.1: 40 in 39s, 1 host, 40 ports, 40 of 40 first contacts failed, "
+            "unconfirmed");
+}
+
+}  // namespace
+}  // namespace spidd
