@@ -52,7 +52,7 @@ void EntryStore::put(Bucket& to, EntryId id) {
   }
 }
 
-EntryId EntryStore::insert(EntryId parent, const FeatureValue& value) {
+EntryId EntryStore::insert(std::uint32_t hash, EntryId parent, const FeatureValue& value) {
   EntryId id = free_;
   if (id != 0) {
     free_ = places_[id].next;
@@ -66,8 +66,8 @@ EntryId EntryStore::insert(EntryId parent, const FeatureValue& value) {
   entry.parent = parent;
   EntryPlace& place = places_[id];
   place = EntryPlace{};
-  place.hash = hash(parent, value);
-  put(buckets_[bucket(place.hash)], id);
+  place.hash = hash;
+  put(buckets_[bucket(hash)], id);
   if (++indexed_ > kEntriesABucket * bucket_count_ && bucket_count_ < buckets_.size()) split_bucket();
   return id;
 }
@@ -95,8 +95,8 @@ void EntryStore::split_bucket() {
 void EntryStore::hide(EntryId id) {
   Bucket& in = buckets_[bucket(places_[id].hash)];
   --indexed_;
-  for (std::uint32_t i = 0; i < in.used; ++i) {
-    if (in.ids[i] != id) continue;
+  if (const std::uint32_t place = in.place_of(id); place != 0) {
+    const int i = std::countr_zero(place);
     if (in.overflow == 0) {
       --in.used;
       in.hashes[i] = in.hashes[in.used];

@@ -12,6 +12,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "userspace/spade/mapped_array.h"
 #include "userspace/spade/probability_table.h"
@@ -57,15 +58,20 @@ class EntryStore {
   EntryPlace& place(EntryId id) { return places_[id]; }
   const EntryPlace& place(EntryId id) const { return places_[id]; }
 
-  EntryId find(EntryId parent, const FeatureValue& value) const {
-    const std::uint32_t wanted = hash(parent, value);
-    const Bucket& in = buckets_[bucket(wanted)];
-    // Without branches: where in the bucket it is cannot be predicted.
-    std::uint32_t matches = 0;
-    for (std::uint32_t i = 0; i < Bucket::kPlaces; ++i)
-      matches |= static_cast<std::uint32_t>(in.hashes[i] == wanted) << i;
-    for (matches &= (1U << in.used) - 1; matches != 0; matches &= matches - 1) {
-      const EntryId id = in.ids[std::countr_zero(matches)];
+  // Of a path: of its last value, and of what comes before, 0 for nothing. So the hashes of all levels are known before
+  // the first of them is found, and memory is waited for once.
+  std::uint32_t hash(std::uint32_t before, const FeatureValue& value) const {
+    const std::uint64_t sum = keys_[0] + keys_[1] * static_cast<std::uint32_t>(value.low) +
+                              keys_[2] * (value.low >> 32) + keys_[3] * static_cast<std::uint32_t>(value.high) +
+                              keys_[4] * (value.high >> 32);
+    return static_cast<std::uint32_t>((sum + keys_[5] * before) >> 32);
+  }
+  void prefetch(std::uint32_t hash) const { __builtin_prefetch(&buckets_[bucket(hash)]); }
+
+  EntryId find(std::uint32_t hash, EntryId parent, const FeatureValue& value) const {
+    const Bucket& in = buckets_[bucket(hash)];
+    for (std::uint32_t places = in.places_of(hash); places != 0; places &= places - 1) {
+      const EntryId id = in.ids[std::countr_zero(places)];
       if (is(id, parent, value)) return id;
     }
     for (EntryId id = in.overflow; id != 0; id = places_[id].next) {
@@ -74,7 +80,7 @@ class EntryStore {
     return 0;
   }
   // Requires: room() > 0, and that find() finds nothing. Sets value, parent and hash; in no list yet.
-  EntryId insert(EntryId parent, const FeatureValue& value);
+  EntryId insert(std::uint32_t hash, EntryId parent, const FeatureValue& value);
   // Brings in what hide() will need.
   void prefetch_to_hide(EntryId id) const { __builtin_prefetch(&buckets_[bucket(places_[id].hash)], 1); }
   // Takes it out of the index: find() does not find it any more.
@@ -101,6 +107,24 @@ class EntryStore {
     EntryId overflow;  // linked by `next`; only if all places are used
     EntryId ids[kPlaces];
     std::uint32_t used;
+
+    // A bit for each place that has the hash, or the entry.
+    std::uint32_t places_of(std::uint32_t hash) const { return places(hashes, hash); }
+    std::uint32_t place_of(EntryId id) const { return places(ids, id); }
+
+   private:
+    // Of an array and the word behind it. Without branches, as nobody can predict where in the bucket it is.
+    std::uint32_t places(const std::uint32_t* words, std::uint32_t wanted) const {
+      using Four [[gnu::vector_size(16)]] = std::uint32_t;
+      using Two [[gnu::vector_size(16)]] = std::uint64_t;
+      Four low, high;
+      std::memcpy(&low, words, sizeof(low));
+      std::memcpy(&high, words + 4, sizeof(high));
+      const Four bits = (Four(low == wanted) & Four{1, 2, 4, 8}) | (Four(high == wanted) & Four{16, 32, 64, 128});
+      const Two halves = Two(bits);
+      const std::uint64_t both = halves[0] | halves[1];
+      return static_cast<std::uint32_t>(both | both >> 32) & ((1U << used) - 1);
+    }
   };
   static_assert(sizeof(Bucket) == 64);
   static constexpr std::size_t kEntriesABucket = 3;  // on average
@@ -110,12 +134,6 @@ class EntryStore {
   bool is(EntryId id, EntryId parent, const FeatureValue& value) const {
     const TableEntry& entry = entries_[id];
     return ((entry.value.high ^ value.high) | (entry.value.low ^ value.low) | (entry.parent ^ parent)) == 0;
-  }
-  std::uint32_t hash(EntryId parent, const FeatureValue& value) const {
-    const std::uint64_t sum = keys_[0] + keys_[1] * static_cast<std::uint32_t>(value.low) +
-                              keys_[2] * (value.low >> 32) + keys_[3] * static_cast<std::uint32_t>(value.high) +
-                              keys_[4] * (value.high >> 32);
-    return static_cast<std::uint32_t>((sum + keys_[5] * parent) >> 32);
   }
   std::size_t bucket(std::uint32_t hash) const {
     const std::size_t index = hash & mask_;

@@ -101,11 +101,16 @@ struct ProbabilityTable::State {
         cutoff(decay.cutoff > kSmallestCutoff ? decay.cutoff : kSmallestCutoff),
         decays(decay.interval_minutes != 0 && factor < kLargestFactor),
         log_factor(std::log(factor)),
+        steps_of_one(steps_of(1)),
         store(max_entries, kLists, seed) {}
 
-  bool catch_up(TableEntry& entry) const;
+  // False if it has fallen below the cutoff; it is then left as it is.
+  bool catch_up(TableEntry& entry) const { return entry.step == step || scale_entry(entry); }
+  bool scale_entry(TableEntry& entry) const;
   std::uint32_t steps_to_cutoff(double count) const;
+  std::uint32_t steps_of(double count) const;
   void put_down(EntryId id);
+  bool is_overdue() const { return !DueList::is_empty(store, EntryStore::head(kOverdue)); }
   void look_at_overdue(std::size_t most);
   void scale(std::uint32_t steps);
 
@@ -117,8 +122,10 @@ struct ProbabilityTable::State {
   void leave_newcomers(EntryId id);
   void join_newcomers(EntryId id);
 
-  EntryId find_live(EntryId parent, const FeatureValue& value);
-  EntryId add_entry(EntryId parent, const FeatureValue& value, double count);
+  EntryId find(EntryId parent, const FeatureValue& value) const {
+    return store.find(store.hash(store.place(parent).hash, value), parent, value);
+  }
+  EntryId add_entry(std::uint32_t hash, EntryId parent, const FeatureValue& value, double count);
   std::size_t look_up(std::span<const FeatureValue> values);
   Sums& sums_of(EntryId parent);
   void change_sums(EntryId parent, std::size_t parent_depth, double from, double to);
@@ -130,6 +137,7 @@ struct ProbabilityTable::State {
   double cutoff;
   bool decays;
   double log_factor;
+  std::uint32_t steps_of_one;  // most are seen once
 
   EntryStore store;
   std::array<bool, kMaxDepth> tracked{};  // by depth of the parent
@@ -139,9 +147,11 @@ struct ProbabilityTable::State {
   // The last look_up(), as long as nothing is added, forgotten or scaled: what is scored is recorded next.
   struct {
     std::array<FeatureValue, kMaxDepth> values;
+    std::array<std::uint32_t, kMaxDepth> hashes;
     std::array<EntryId, kMaxDepth> path;
     std::size_t size = kNoLookUp;
     std::size_t known = 0;
+    EntryId dead = 0;  // what follows the known, if it is below the cutoff but not yet forgotten
   } last;
   std::size_t newcomers = 0;
   std::int64_t start_second = kNoSecond;
@@ -150,9 +160,7 @@ struct ProbabilityTable::State {
   Counters counters;
 };
 
-// False if it has fallen below the cutoff; it is then left as it is.
-bool ProbabilityTable::State::catch_up(TableEntry& entry) const {
-  if (entry.step == step) return true;
+bool ProbabilityTable::State::scale_entry(TableEntry& entry) const {
   const std::uint32_t missed = step - entry.step;
   double count = entry.count;
   if (missed > kExactSteps) count *= std::pow(factor, missed - kExactSteps);
@@ -168,6 +176,11 @@ bool ProbabilityTable::State::catch_up(TableEntry& entry) const {
 // At least 1, and not more than it takes.
 std::uint32_t ProbabilityTable::State::steps_to_cutoff(double count) const {
   if (!(count > cutoff)) return 1;
+  if (count == 1) return steps_of_one;
+  return steps_of(count);
+}
+
+std::uint32_t ProbabilityTable::State::steps_of(double count) const {
   const double steps = std::log(cutoff / count) / log_factor;
   return steps >= kCalendarSteps - 1 ? kCalendarSteps - 1 : std::max(1U, static_cast<std::uint32_t>(steps));
 }
@@ -179,7 +192,7 @@ void ProbabilityTable::State::put_down(EntryId id) {
 
 void ProbabilityTable::State::look_at_overdue(std::size_t most) {
   const EntryId overdue = EntryStore::head(kOverdue);
-  for (; most > 0 && !DueList::is_empty(store, overdue); --most) {
+  for (; most > 0 && is_overdue(); --most) {
     const EntryId id = store.place(overdue).due_next;
     if (catch_up(store[id])) {
       DueList::remove(store, id);
@@ -296,29 +309,37 @@ bool ProbabilityTable::State::make_room() {
   return give_up_a_settled();
 }
 
-EntryId ProbabilityTable::State::find_live(EntryId parent, const FeatureValue& value) {
-  const EntryId id = store.find(parent, value);
-  return id != 0 && catch_up(store[id]) ? id : 0;
-}
-
-// How many of the first values are live, in last.path.
+// How many of the first values are live, in last.path; of what was looked up last, or begins it, for nothing.
 std::size_t ProbabilityTable::State::look_up(std::span<const FeatureValue> values) {
-  if (last.size == values.size() && std::equal(values.begin(), values.end(), last.values.begin())) return last.known;
+  if (last.size != kNoLookUp && last.size >= values.size() &&
+      std::equal(values.begin(), values.end(), last.values.begin()))
+    return std::min(last.known, values.size());
   last.size = values.size();
+  std::uint32_t before = 0;
+  for (std::size_t level = 0; level < values.size(); ++level) {
+    last.values[level] = values[level];
+    before = last.hashes[level] = store.hash(before, values[level]);
+    store.prefetch(before);
+  }
   last.known = 0;
-  std::ranges::copy(values, last.values.begin());
+  last.dead = 0;
   for (EntryId parent = 0; last.known < values.size(); ++last.known) {
-    parent = find_live(parent, values[last.known]);
-    if (parent == 0) break;
-    last.path[last.known] = parent;
+    const EntryId id = store.find(last.hashes[last.known], parent, values[last.known]);
+    if (id == 0) break;
+    if (!catch_up(store[id])) {
+      last.dead = id;
+      break;
+    }
+    last.path[last.known] = parent = id;
   }
   return last.known;
 }
 
 // Requires room, and that there is none.
-EntryId ProbabilityTable::State::add_entry(EntryId parent, const FeatureValue& value, double count) {
+EntryId ProbabilityTable::State::add_entry(std::uint32_t hash, EntryId parent, const FeatureValue& value,
+                                           double count) {
   last.size = kNoLookUp;
-  const EntryId id = store.insert(parent, value);
+  const EntryId id = store.insert(hash, parent, value);
   TableEntry& entry = store[id];
   entry.count = count;
   entry.step = step & TableEntry::kMostSteps;
@@ -393,10 +414,11 @@ void ProbabilityTable::record(std::span<const FeatureValue> values, double n) {
   State& s = *state_;
   assert(values.size() == s.features.size() && n > 0);
   ++s.counters.updates;
-  s.look_at_overdue(kOverdueAnUpdate);
+  if (s.is_overdue()) s.look_at_overdue(kOverdueAnUpdate);
   while (s.store.room() < values.size() && s.make_room()) continue;
   const std::size_t known = s.look_up(values);
   std::array<EntryId, kMaxDepth> path = s.last.path;
+  const std::array<std::uint32_t, kMaxDepth> hashes = s.last.hashes;
   EntryId parent = 0;
   for (std::size_t level = 0; level < known; ++level) {
     TableEntry& entry = s.store[path[level]];
@@ -405,18 +427,17 @@ void ProbabilityTable::record(std::span<const FeatureValue> values, double n) {
     entry.seen_again = 1;
     parent = path[level];
   }
+  if (s.last.dead != 0) {
+    ++s.counters.forgotten;
+    s.forget(s.last.dead);
+  }
   std::size_t level = known;
   for (; level < values.size(); ++level) {
-    // look_up() overlooks what is dead.
-    if (const EntryId dead = s.store.find(parent, values[level]); dead != 0) {
-      ++s.counters.forgotten;
-      s.forget(dead);
-    }
     if (s.store.room() == 0) {
       ++s.counters.refused;
       break;
     }
-    path[level] = s.add_entry(parent, values[level], n);
+    path[level] = s.add_entry(hashes[level], parent, values[level], n);
     s.change_sums(parent, level, 0, n);
     parent = path[level];
   }
@@ -428,11 +449,8 @@ void ProbabilityTable::record(std::span<const FeatureValue> values, double n) {
 double ProbabilityTable::entropy(std::span<const FeatureValue> prefix) const {
   State& s = *state_;
   assert(s.tracked[prefix.size()]);
-  EntryId parent = 0;
-  for (const FeatureValue& value : prefix) {
-    parent = s.find_live(parent, value);
-    if (parent == 0) return 0;
-  }
+  if (s.look_up(prefix) < prefix.size()) return 0;
+  const EntryId parent = prefix.empty() ? 0 : s.last.path[prefix.size() - 1];
   const Sums& own = s.sums_of(parent);
   return own.counts > 0 ? std::max(0.0, std::log2(own.counts) - own.log_counts / own.counts) : 0;
 }
@@ -492,14 +510,14 @@ Result<> ProbabilityTable::restore(std::span<const FeatureValue> path, double co
   if (path.empty() || path.size() > s.features.size()) return fail("a path of {} values", path.size());
   EntryId parent = 0;
   for (const FeatureValue& value : path.first(path.size() - 1)) {
-    parent = s.store.find(parent, value);
+    parent = s.find(parent, value);
     if (parent == 0) return fail("an entry without the one above it");
   }
   const double most = parent == 0 ? s.total : s.store[parent].count;
   if (!(count > 0 && count <= most * (1 + 1e-9))) return fail("a count of {} below one of {}", count, most);
-  if (s.store.find(parent, path.back()) != 0) return fail("an entry twice");
+  if (s.find(parent, path.back()) != 0) return fail("an entry twice");
   if (s.store.room() == 0) return tl::unexpected<Error>(Error{"the table is full", ENOSPC});
-  const EntryId id = s.add_entry(parent, path.back(), count);
+  const EntryId id = s.add_entry(s.store.hash(s.store.place(parent).hash, path.back()), parent, path.back(), count);
   s.store[id].seen_again = count > 1 ? 1U : 0U;
   if (count <= 1) AgeList::append(s.store, EntryStore::head(kSettled), id);
   s.change_sums(parent, path.size() - 1, 0, count);
