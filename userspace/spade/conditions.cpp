@@ -4,8 +4,6 @@
 
 #include <algorithm>
 
-#include "userspace/capture/flow_hash.h"
-
 namespace spidd {
 
 using namespace condition;
@@ -81,30 +79,30 @@ Classifier::Classifier(const std::vector<IpPrefix>& home, const Compatibility& c
       mask.bytes[i] = static_cast<std::uint8_t>(0xff00U >> kept);
       last.bytes[i] = static_cast<std::uint8_t>(last.bytes[i] | (0xffU >> kept));
     }
-    home_.push_back({load64(prefix.address.bytes.data()), load64(prefix.address.bytes.data() + 8),
-                     load64(mask.bytes.data()), load64(mask.bytes.data() + 8)});
+    home_.push_back({value_of(prefix.address), value_of(mask)});
     // Networks of one or two addresses have no broadcast address (RFC 3021).
-    if (prefix.address.is_ipv4() && prefix.length > 128 - kIpv4Bits && prefix.length < 127) broadcasts_.push_back(last);
+    if (prefix.address.is_ipv4() && prefix.length > 128 - kIpv4Bits && prefix.length < 127)
+      broadcasts_.emplace_back(last);
   }
 }
 
-bool Classifier::at_home(std::uint64_t high, std::uint64_t low) const {
-  if (home_.empty()) return true;
-  return std::any_of(home_.begin(), home_.end(), [&](const Prefix& prefix) {
-    return (((high & prefix.high_mask) ^ prefix.high) | ((low & prefix.low_mask) ^ prefix.low)) == 0;
-  });
+bool Classifier::at_home(const FeatureValue& address) const {
+  for (const Prefix& prefix : home_) {
+    const std::uint64_t difference = ((address.high & prefix.mask.high) ^ prefix.address.high) |
+                                     ((address.low & prefix.mask.low) ^ prefix.address.low);
+    if (difference == 0) return true;
+  }
+  return home_.empty();
 }
 
 bool Classifier::can_be_host(const IpAddress& address) const {
-  if (compatibility_.broadcast_is_last_octet && address.is_ipv4()) return address.bytes[15] != 255;
+  if (compatibility_.broadcast_is_last_octet && address.is_ipv4()) return address.bytes[15] != 0xff;
   return !is_group_address(address) && std::find(broadcasts_.begin(), broadcasts_.end(), address) == broadcasts_.end();
 }
 
 Conditions Classifier::conditions(const Observation& observation) const {
-  const std::uint8_t* source = observation.source.bytes.data();
-  const std::uint8_t* destination = observation.destination.bytes.data();
-  const bool from_home = at_home(load64(source), load64(source + 8));
-  const bool to_home = at_home(load64(destination), load64(destination + 8));
+  const bool from_home = at_home(value_of(observation.source));
+  const bool to_home = at_home(value_of(observation.destination));
   if (observation.kind == Observation::Kind::unreachable) {
     const Conditions ends = (to_home ? kFromHome : kFromForeign) | (from_home ? kToHome : kToForeign);
     if (observation.transport == Transport::tcp) return ends | kUnreachableTcp;
@@ -112,7 +110,7 @@ Conditions Classifier::conditions(const Observation& observation) const {
   }
 
   Conditions conditions = (from_home ? kFromHome : kFromForeign) | (to_home ? kToHome : kToForeign) | kAttempt;
-  if (can_be_host(observation.destination)) conditions |= kToHost;
+  if (to_home && can_be_host(observation.destination)) conditions |= kToHost;
   if (observation.transport == Transport::tcp) return conditions | flags_[observation.tcp_flags & 0x3f];
   conditions |= kRepresentative;
   if (is_icmp(observation.transport)) {

@@ -10,6 +10,7 @@
 
 #include "userspace/spade/compatibility.h"
 #include "userspace/spade/packet_class.h"
+#include "userspace/spade/probability_table.h"
 
 namespace spidd {
 
@@ -33,7 +34,7 @@ inline constexpr Conditions kIcmp = 1U << 12;
 inline constexpr Conditions kUdp = 1U << 13;
 inline constexpr Conditions kReset = 1U << 14;           // NORMAL_RST
 inline constexpr Conditions kRepresentative = 1U << 15;  // proves its sender alive
-inline constexpr Conditions kToHost = 1U << 16;          // the destination can be a host's address
+inline constexpr Conditions kToHost = 1U << 16;          // the destination is at home and can be a host's address
 inline constexpr Conditions kAttempt = 1U << 17;         // not a UDP reply, as far as is known
 inline constexpr Conditions kUnreachableTcp = 1U << 18;
 inline constexpr Conditions kUnreachableUdp = 1U << 19;
@@ -60,10 +61,10 @@ class Classifier {
 
  private:
   struct Prefix {
-    std::uint64_t high, low, high_mask, low_mask;
+    FeatureValue address, mask;
   };
 
-  bool at_home(std::uint64_t high, std::uint64_t low) const;
+  bool at_home(const FeatureValue& address) const;
   bool can_be_host(const IpAddress& address) const;
 
   std::array<Conditions, 64> flags_{};

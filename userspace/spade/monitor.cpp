@@ -40,5 +40,7 @@ void AnomalyMonitor::alert(const SpadeAlert& alert) {
 }
 
 void AnomalyMonitor::adjusted(const ThresholdAdjusted& adjustment) { sink_.adjusted(adjustment); }
+void AnomalyMonitor::advised(const ThresholdAdviser& adviser) { sink_.advised(adviser); }
+void AnomalyMonitor::surveyed(const ScoreSurvey& survey, std::size_t new_rows) { sink_.surveyed(survey, new_rows); }
 
 }  // namespace spidd

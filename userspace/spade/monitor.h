@@ -40,6 +40,8 @@ class AnomalyMonitor final : private SpadeSink {
 
   void alert(const SpadeAlert& alert) override;
   void adjusted(const ThresholdAdjusted& adjustment) override;
+  void advised(const ThresholdAdviser& adviser) override;
+  void surveyed(const ScoreSurvey& survey, std::size_t new_rows) override;
 
   AnomalySink& sink_;
   std::optional<Spade> spade_;
