@@ -2,6 +2,8 @@
 // A packet's way: clock, scores, responses, tables. Nothing here allocates, but for a report that has to wait.
 #include "userspace/spade/spade_core.h"
 
+#include <limits>
+
 #include "userspace/spade/batch_score.h"
 #include "userspace/spade/exclusions.h"
 
@@ -9,6 +11,8 @@ namespace spidd {
 
 namespace {
 
+// After a flood tens of thousands can be due at once: a packet takes so many of each detector with it.
+constexpr std::size_t kMostAtOnce = 4096;
 constexpr double kEntropyRounding = 1e-9;  // of a sum that is kept up step by step
 
 std::int64_t second_of(Timestamp time) {
@@ -34,7 +38,11 @@ void Spade::State::observe(const Observation& packet) {
   if (packet.count == 0) return;
   totals.observations += packet.count;
   if (!second || packet.time > now) now = packet.time;
-  if (const std::int64_t value = second_of(packet.time); !second || value > *second) new_second(value);
+  if (const std::int64_t value = second_of(packet.time); !second || value > *second) {
+    new_second(value, kMostAtOnce);
+  } else if (overdue_) {
+    expire_overdue();
+  }
 
   const Conditions conditions = classifier.conditions(packet);
   const bool scorable = packet.kind == Observation::Kind::packet;
@@ -49,16 +57,27 @@ void Spade::State::observe(const Observation& packet) {
 void Spade::State::advance(Timestamp time) {
   if (!second) return;
   now = std::max(now, time);
-  if (const std::int64_t value = second_of(time); value > *second) new_second(value);
+  if (const std::int64_t value = second_of(time); value > *second) {
+    new_second(value, std::numeric_limits<std::size_t>::max());
+  } else if (overdue_) {
+    expire_overdue();
+  }
 }
 
-void Spade::State::new_second(std::int64_t value) {
+void Spade::State::new_second(std::int64_t value, std::size_t most) {
   second = value;
+  overdue_ = false;
   for (std::size_t i = 0; i < detectors.size(); i++) {
     detectors[i].tick(clock_of(detectors[i]), now, *sink);
-    expire(i);
+    if (expire(i, most)) overdue_ = true;
   }
   tables.advance(value);
+}
+
+void Spade::State::expire_overdue() {
+  overdue_ = false;
+  for (std::size_t i = 0; i < detectors.size(); i++)
+    if (expire(i, kMostAtOnce)) overdue_ = true;
 }
 
 ScoreClock Spade::State::clock_of(const WatchedDetector& watched) const {
@@ -124,13 +143,19 @@ void Spade::State::report(std::size_t index, const Observation& packet, const Ba
   d.report(report, d.detector.first_status(), false, now, *sink);
 }
 
-void Spade::State::expire(std::size_t index) {
+// True if more than that is due.
+bool Spade::State::expire(std::size_t index, std::size_t most) {
   const auto number = static_cast<std::uint32_t>(index);
-  if (queue.size(number) == 0) return;
   const Detector& detector = detectors[index].detector;
   const std::int64_t latest = *second - detector.settings().wait_seconds - 1;
   const Resolution resolution = detector.timed_out();
-  while (const auto waiting = queue.take_older(number, latest)) resolve(index, *waiting, resolution);
+  for (; queue.size(number) > 0; most--) {
+    if (most == 0) return true;
+    const auto waiting = queue.take_older(number, latest);
+    if (!waiting) return false;
+    resolve(index, *waiting, resolution);
+  }
+  return false;
 }
 
 void Spade::State::respond(std::size_t index, const Observation& packet, Conditions conditions) {

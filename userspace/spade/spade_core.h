@@ -43,16 +43,20 @@ struct Spade::State {
   SpadeStatistics totals;  // of no detector
 
  private:
-  void new_second(std::int64_t value);
+  // Everything that waited long enough, or the `most` oldest of each detector; what is left is `overdue_`.
+  void new_second(std::int64_t value, std::size_t most);
+  void expire_overdue();
   void score(std::size_t index, const Observation& packet);
   void report(std::size_t index, const Observation& packet, const BatchScore& batch);
-  void expire(std::size_t index);
+  bool expire(std::size_t index, std::size_t most);
   void respond(std::size_t index, const Observation& packet, Conditions conditions);
   void resolve(std::size_t index, const WaitingReport& waiting, const Resolution& resolution);
   void learn(const Observation& packet, Conditions conditions);
   void learn_attempt(const Observation& packet, Conditions conditions);
   void record(const Observation& packet, Conditions conditions, TableSet::Kinds kinds);
   ScoreClock clock_of(const WatchedDetector& watched) const;
+
+  bool overdue_ = false;  // reports are due that no packet took along yet
 };
 
 }  // namespace spidd

@@ -173,6 +173,26 @@ TEST(Waiting, AFullQueueReportsAtOnceAndSaysSo) {
   EXPECT_EQ(engine.spade->statistics().waiting, 1U);
 }
 
+TEST(Waiting, OfAFloodIsEndedInPortions) {
+  Engine engine(settings_of({closed(3)}));
+  warm_up(engine);
+  for (unsigned port = 10000; port < 20000; port++) engine.see(probe(1000, static_cast<std::uint16_t>(port)));
+  EXPECT_EQ(engine.statistics().waited, 10000U);
+  std::size_t reported = 0;
+  for (int packets = 1; reported < 10000; packets++) {
+    const std::size_t now = engine.see(udp(1004, "192.0.2.1", 1, "192.0.2.2", 2)).size();
+    EXPECT_LE(now, 4096U);
+    reported += now;
+    ASSERT_LE(packets, 3);
+  }
+  EXPECT_EQ(engine.recorder.alerts.back().packet.destination_port, 19999);
+
+  Engine at_the_end(settings_of({closed(3)}));
+  warm_up(at_the_end);
+  for (unsigned port = 10000; port < 20000; port++) at_the_end.see(probe(1000, static_cast<std::uint16_t>(port)));
+  EXPECT_EQ(at_the_end.pass(1004).size(), 10000U);
+}
+
 TEST(Waiting, AClockThatGoesBackEndsNothing) {
   Engine engine(settings_of({closed(3)}));
   warm_up(engine);
@@ -308,6 +328,22 @@ TEST(DeadDest, LooksAgainWhenTheWaitIsOverButNotIn030125) {
     engine.see(tcp(1001, "10.0.0.99", 777, "198.51.100.1", 443));  // another flow
     EXPECT_EQ(engine.pass(1003).size(), profile == kDocumented ? 0U : 1U);
   }
+}
+
+TEST(DeadDest, KnowsIpv6) {
+  SpadeSettings settings = settings_of({dead(2)});
+  settings.home = {*IpPrefix::parse("2001:db8::/32"), *IpPrefix::parse("ff00::/8")};
+  Engine engine(settings);
+  for (int i = 0; i < 5; i++) engine.see(tcp(0, "2001:db8::1", 1025, "2001:db9::1", 80));
+  EXPECT_TRUE(engine.see(tcp(1000, "2001:db9::1", 1025, "ff02::1", 80)).empty());
+  EXPECT_TRUE(engine.see(tcp(1000, "2001:db9::1", 1025, "2001:db8::1", 80)).empty());
+  const Observation alive = tcp(1000, "2001:db9::1", 1025, "2001:db8::8", 80);
+  const Observation not_there = tcp(1000, "2001:db9::1", 1025, "2001:db8::9", 80);
+  engine.see(alive);
+  engine.see(not_there);
+  EXPECT_TRUE(engine.see(unreachable(1001, alive, "2001:db8::8", 4)).empty());        // port
+  EXPECT_EQ(engine.see(unreachable(1001, not_there, "2001:db8::fe", 3)).size(), 1U);  // address
+  EXPECT_TRUE(engine.pass(1010).empty());
 }
 
 TEST(DeadDest, IcmpIsMatchedOnTheAddresses) {
