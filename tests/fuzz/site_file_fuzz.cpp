@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "tests/fuzz/fuzz_check.h"
+#include "userspace/base/fnv1a.h"
 #include "userspace/learning/site_file.h"
 
 namespace {
@@ -13,8 +14,7 @@ std::string with_header(std::string_view rest) {
   const auto put = [&bytes](std::uint64_t number) {
     for (int i = 0; i < 8; ++i) bytes.push_back(static_cast<char>(number >> (8 * i) & 0xffU));
   };
-  std::uint64_t sum = 0xcbf29ce484222325U;
-  for (const char byte : rest) sum = (sum ^ static_cast<unsigned char>(byte)) * 0x100000001b3U;
+  const std::uint64_t sum = fnv1a64(rest);
   put(rest.size());
   put(sum);
   return bytes.append(rest);

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "userspace/base/fnv1a.h"
+
 namespace spidd {
 
 namespace {
@@ -32,8 +34,7 @@ ServerKey server_key(const Flow& flow) {
 
 std::uint64_t label_id(std::string_view label) {
   if (label.empty()) return 0;
-  std::uint64_t hash = 0xcbf29ce484222325;
-  for (const char c : label) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  const std::uint64_t hash = fnv1a64(label);
   return hash == 0 ? 1 : hash;
 }
 

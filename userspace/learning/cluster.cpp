@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "userspace/base/fnv1a.h"
 #include "userspace/report/events.h"
 
 namespace spidd {
@@ -13,23 +14,6 @@ namespace {
 constexpr float kThresholdShare = 0.3F;  // of the median score of members
 constexpr float kLeastThreshold = 0.1F;
 constexpr float kMostThreshold = 0.4F;
-
-// FNV-1a
-class Hash {
- public:
-  void add(std::uint8_t byte) { value_ = (value_ ^ byte) * 0x100000001b3; }
-  void add(std::span<const std::uint8_t> bytes) {
-    for (const std::uint8_t byte : bytes) add(byte);
-  }
-  void add(std::uint16_t number) {
-    add(static_cast<std::uint8_t>(number >> 8U));
-    add(static_cast<std::uint8_t>(number & 0xffU));
-  }
-  std::uint64_t value() const { return value_; }
-
- private:
-  std::uint64_t value_ = 0xcbf29ce484222325;
-};
 
 SampleFlow sample_of(const SettledFlow& flow) {
   SampleFlow sample;
@@ -127,7 +111,7 @@ std::uint64_t Cluster::content_hash() const {
     const SparseCounters::Row*& most = mode[row.row / kBinsPerMeter];
     if (most == nullptr || row.count > most->count) most = &row;
   }
-  Hash hash;
+  Fnv1a64 hash;
   hash.add(static_cast<std::uint8_t>(transport));
   for (const SparseCounters::Row* row : mode)
     if (row != nullptr) hash.add(row->row);
@@ -151,7 +135,7 @@ ProtocolModel Cluster::to_model() const {
 }
 
 std::uint64_t pair_hash(const SettledFlow& flow) {
-  Hash hash;
+  Fnv1a64 hash;
   hash.add(flow.client.address.bytes);
   hash.add(flow.server.address.bytes);
   hash.add(flow.server.port);

@@ -8,6 +8,7 @@
 #include <limits>
 #include <set>
 
+#include "userspace/base/fnv1a.h"
 #include "userspace/base/staged_files.h"
 #include "userspace/base/whole_file.h"
 
@@ -19,12 +20,6 @@ constexpr std::string_view kHead = "spidd-learned 1\n";
 constexpr std::size_t kHashBytes = 8;
 constexpr std::size_t kMostFileBytes = std::size_t{64} << 20U;
 constexpr std::uint64_t kMostClusters = 8192;
-
-std::uint64_t hash_of(std::string_view text) {
-  std::uint64_t hash = 0xcbf29ce484222325;
-  for (const char c : text) hash = (hash ^ static_cast<std::uint8_t>(c)) * 0x100000001b3;
-  return hash;
-}
 
 class Writer {
  public:
@@ -301,7 +296,7 @@ std::string format_learned(const std::deque<Cluster>& clusters, std::uint32_t ne
   for (const Cluster& cluster : clusters) write_cluster(out, cluster);
   const std::string body = out.take();
   std::string text(kHead);
-  for (std::uint64_t hash = hash_of(body), i = 0; i < kHashBytes; ++i, hash >>= 8U)
+  for (std::uint64_t hash = fnv1a64(body), i = 0; i < kHashBytes; ++i, hash >>= 8U)
     text.push_back(static_cast<char>(hash & 0xffU));
   return text + body;
 }
@@ -313,7 +308,7 @@ Result<LearnedState> parse_learned(std::string_view text) {
   std::uint64_t hash = 0;
   for (std::size_t i = kHashBytes; i-- > 0;) hash = hash << 8U | static_cast<std::uint8_t>(text[i]);
   text.remove_prefix(kHashBytes);
-  if (hash != hash_of(text)) return fail("its checksum is wrong");
+  if (hash != fnv1a64(text)) return fail("its checksum is wrong");
   return parse_learned_body(text);
 }
 

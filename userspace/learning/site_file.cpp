@@ -9,6 +9,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "userspace/base/fnv1a.h"
+
 namespace spidd {
 
 namespace {
@@ -20,13 +22,6 @@ constexpr std::uint32_t kMostRecords = 1U << 20U;
 constexpr std::uint32_t kMostSamples = 4096;
 constexpr std::uint32_t kMostFingerprintBytes = 6 * kRowCount;
 constexpr std::array<std::string_view, 3> kStateNames = {"recorded", "accepted", "rejected"};
-
-// FNV-1a, 64 bits: against damage, not against malice.
-std::uint64_t checksum(std::string_view bytes) {
-  std::uint64_t sum = 0xcbf29ce484222325U;
-  for (const char byte : bytes) sum = (sum ^ static_cast<unsigned char>(byte)) * 0x100000001b3U;
-  return sum;
-}
 
 class Writer {
  public:
@@ -289,7 +284,7 @@ std::string format_site_file(const SiteFile& file) {
   out.number(static_cast<std::uint8_t>(file.rules));
   out.number(std::uint8_t{0});
   out.number(std::uint64_t{bytes.size()});
-  out.number(checksum(bytes));
+  out.number(fnv1a64(bytes));
   out.raw(bytes);
   return out.take();
 }
@@ -313,7 +308,7 @@ Result<SiteFile> parse_site_file(std::string_view bytes, const std::string& name
   const std::string_view rest = bytes.substr(kHeaderBytes);
   if (rest.size() != length)
     return fail("{}: {} bytes follow the header, not {}: cut short?", name, rest.size(), length);
-  if (checksum(rest) != sum) return fail("{}: the checksum is wrong: damaged", name);
+  if (fnv1a64(rest) != sum) return fail("{}: the checksum is wrong: damaged", name);
 
   Reader in(rest);
   file.since = in.time();

@@ -1,12 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // Loading and saving a directory of model files.
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <atomic>
-#include <cerrno>
 #include <filesystem>
 #include <map>
 #include <system_error>
@@ -14,7 +9,7 @@
 #include <tuple>
 
 #include "userspace/base/staged_files.h"
-#include "userspace/base/unique_fd.h"
+#include "userspace/base/whole_file.h"
 #include "userspace/spid/database_header.h"
 #include "userspace/spid/model_file.h"
 
@@ -45,33 +40,11 @@ Result<std::vector<std::string>> list_model_files(const std::string& directory) 
   return names;
 }
 
-// `text` is overwritten and keeps its capacity.
-Result<void> read_file(const std::string& path, std::string& text) {
-  // Not to be held up by a named pipe.
-  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (!fd) return fail_errno(errno, "{}: open", path);
-  struct stat status {};
-  if (::fstat(fd.get(), &status) != 0) return fail_errno(errno, "{}: read", path);
-  if (!S_ISREG(status.st_mode)) return fail("{}: not a regular file", path);
-  const auto size = static_cast<std::size_t>(status.st_size);
-  if (size > kMaxFileSize)
-    return fail("{}: {} bytes are more than a model file may have ({})", path, size, kMaxFileSize);
-  text.resize(size);
-  std::size_t done = 0;
-  while (done < size) {
-    const ssize_t got = ::read(fd.get(), text.data() + done, size - done);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return fail_errno(errno, "{}: read", path);
-    if (got == 0) return fail("{}: became shorter while it was read", path);
-    done += static_cast<std::size_t>(got);
-  }
-  return {};
-}
-
 // `text` is scratch memory.
 Result<ModelFile> load_file(const std::string& directory, const std::string& name, std::string& text) {
   const std::string path = (fs::path(directory) / name).string();
-  if (const Result<void> read = read_file(path, text); !read) return tl::unexpected<Error>(read.error());
+  if (const Result<void> read = read_whole_file(path, kMaxFileSize, text); !read)
+    return tl::unexpected<Error>(read.error());
   Result<ModelFile> file = parse_model(text, path);
   if (!file) return file;
   const std::string expected = model_file_name(file->model);
@@ -116,7 +89,8 @@ Result<bool> load_header(const std::string& directory, ModelDatabase& database) 
   std::error_code error;
   if (!fs::exists(path, error) && !error) return false;
   std::string text;
-  if (Result<void> read = read_file(path, text); !read) return tl::unexpected(std::move(read).error());
+  if (Result<void> read = read_whole_file(path, kMaxFileSize, text); !read)
+    return tl::unexpected(std::move(read).error());
   if (Result<void> parsed = parse_header(text, path, database); !parsed) return tl::unexpected(parsed.error());
   return true;
 }

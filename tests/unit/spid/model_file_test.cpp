@@ -225,7 +225,7 @@ TEST(ModelDirectory, GivesAnErrorForAFileThatDoesNotBelong) {
   EXPECT_EQ(error_for("openvpn.udp.json", with(model_text(), "corrected", "strict")),
             "openvpn.udp.json: snap and rules differ from those of aaa.udp.json");
   EXPECT_EQ(error_for("big.udp.json", std::string((16U << 20) + 1, ' ')),
-            "big.udp.json: 16777217 bytes are more than a model file may have (16777216)");
+            "big.udp.json: 16777217 bytes are more than such a file may have (16777216)");
 }
 
 TEST(ModelDirectory, GivesAnErrorForWhatIsNoFile) {
