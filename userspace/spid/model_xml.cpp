@@ -165,9 +165,12 @@ class XmlReader {
       model.captures = static_cast<std::uint32_t>(*captures);
     }
     if (node.attribute("threshold")) {
-      const double threshold = node.attribute("threshold").as_double(-1);
-      if (!(threshold >= 0 && threshold <= kMaxThreshold))
-        return error(node, "threshold is not 0 to {}", kMaxThreshold);
+      const std::string_view text = node.attribute("threshold").value();
+      double threshold = -1;
+      const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), threshold);
+      if (failed != std::errc() || end != text.data() + text.size() || !(threshold >= 0 && threshold <= kMaxThreshold))
+        return error(node, "threshold of <{}> is \"{}\", not 0 to {}", shorten(node.name()), shorten(text),
+                     kMaxThreshold);
       model.threshold = static_cast<float>(threshold);
     }
     return {};

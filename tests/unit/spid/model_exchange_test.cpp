@@ -162,6 +162,10 @@ TEST(ModelsAsXml, ErrorsNameTheLine) {
   EXPECT_THAT(error_of(with(text, "<bin>0</bin>", "<bun>0</bun>"), defaults), HasSubstr("<bun> does not belong here"));
   EXPECT_THAT(error_of(with(text, "ColourMeter", "ByteFrequency"), defaults), HasSubstr("ByteFrequency is repeated"));
   EXPECT_THAT(error_of(with(text, "\"256\"", "\"255\""), defaults), HasSubstr("fingerprints of 255 bins"));
+  EXPECT_EQ(error_of(with(text, "\"30\"", "\"30\" threshold=\"abc\""), defaults),
+            "x.xml:4: threshold of <protocolModel> is \"abc\", not 0 to 20 (byte 130)");
+  EXPECT_THAT(error_of(with(text, "\"30\"", "\"30\" threshold=\"1.5x\""), defaults),
+              HasSubstr("\"1.5x\", not 0 to 20"));
   EXPECT_THAT(error_of(with(text, "\"30\"", "\"-1\""), defaults),
               HasSubstr("sessionCount of <protocolModel> is \"-1\""));
   EXPECT_THAT(error_of(with(text, "Skype UDP", "../x"), defaults), HasSubstr("gives no label"));
