@@ -4,7 +4,7 @@
 //                   first contacts do not succeed more often than they fail
 //   scan, target    alerts of kDistinctSources different sources
 //   odd and icmp    kRepeats alerts of one source about one target within the idle time; its packets are not learned
-//                   meanwhile, or there would be no second
+//                   meanwhile, or there would be no second; they are if it happens again later
 // A case that is not opened is forgotten after that time, of the family scan after kCaseIdle without evidence.
 #include "userspace/spade/incidents.h"
 
@@ -64,7 +64,8 @@ struct Case {
   FanOut targets;  // (host, port) or (type, code)
   FanOut hosts;
   FanOut ports;
-  FanOut alerted;  // targets of alerts
+  FanOut alerted;   // targets of alerts
+  FanOut released;  // odd and icmp: targets that were odd before and are learned if they are again
   Majority<std::uint64_t> target;
   std::uint64_t last_target = 0;
   std::uint16_t last_port = 0;  // of the source
@@ -102,6 +103,7 @@ struct Incidents::State : FirstContacts::Listener {
 
   Case* find(const IpAddress& host, IncidentSide side, IncidentFamily family);
   Cases::Slot case_of(const IpAddress& host, IncidentSide side, IncidentFamily family, const Observation& packet);
+  void begin_anew(Case& c, const Observation& packet);
   bool spread(Case& c, const Observation& packet) const;
   void evidence(Cases::Slot slot, const Observation& packet, double score);
   void judge(Cases::Slot slot, const ContactSource* source);
@@ -153,7 +155,8 @@ Incidents::State::Cases::Slot Incidents::State::case_of(const IpAddress& host, I
   if (slot != Cases::kNone) {
     cases.touch(slot, cases[slot].open ? kOpen : kCases);
     if (cases[slot].open || !is_stale(cases[slot].incident, packet.time)) return slot;
-    cases.erase(slot);
+    begin_anew(cases[slot], packet);
+    return slot;
   }
   if (cases.full()) make_room();
   slot = cases.insert(key, kCases);
@@ -161,9 +164,26 @@ Incidents::State::Cases::Slot Incidents::State::case_of(const IpAddress& host, I
   incident.side = side;
   incident.family = family;
   incident.host = host;
-  incident.domain = packet.domain;
-  incident.first = incident.last = packet.time;
+  begin_anew(cases[slot], packet);
   return slot;
+}
+
+// As if nothing had been seen, but for what is no news any more.
+void Incidents::State::begin_anew(Case& c, const Observation& packet) {
+  Case fresh;
+  fresh.incident.side = c.incident.side;
+  fresh.incident.family = c.incident.family;
+  fresh.incident.host = c.incident.host;
+  fresh.incident.domain = packet.domain;
+  fresh.incident.first = fresh.incident.last = packet.time;
+  if (c.incident.family != IncidentFamily::scan) {
+    fresh.released = std::move(c.released);
+    if (c.targets.exact())
+      for (const std::uint64_t target : c.targets.seen()) fresh.released.add(target);
+    else
+      fresh.released = std::move(c.targets);
+  }
+  c = std::move(fresh);
 }
 
 void Incidents::State::make_room() {
@@ -258,7 +278,7 @@ bool Incidents::State::is_stale(const Incident& incident, Timestamp time) const 
 }
 
 Duration Incidents::State::idle_of(const Incident& incident) const {
-  if (incident.count < 2) return extensions.incident_idle;
+  if (incident.count < 2 || incident.family != IncidentFamily::scan) return extensions.incident_idle;
   const Duration gap = (incident.last - incident.first) / static_cast<Duration::rep>(incident.count - 1);
   return std::clamp(gap * kIdleGaps, std::min(extensions.incident_idle, kLongestIdle), kLongestIdle);
 }
@@ -297,14 +317,23 @@ void Incidents::State::judge(Cases::Slot slot, const ContactSource* source) {
 
 void Incidents::State::close(Cases::Slot slot) {
   ++counters.closed;
-  say(cases[slot], IncidentCause::closed);
-  const Incident& incident = cases[slot].incident;
-  if (incident.side == IncidentSide::source && incident.family == IncidentFamily::scan) contacts.restart(incident.host);
+  Case& c = cases[slot];
+  say(c, IncidentCause::closed);
+  if (c.incident.family != IncidentFamily::scan) {
+    c.open = false;
+    c.incident.first = {};  // begins anew when it is odd again
+    cases.touch(slot, kCases);
+    return;
+  }
+  if (c.incident.side == IncidentSide::source) contacts.restart(c.incident.host);
   cases.erase(slot);
 }
 
 bool Incidents::State::belongs(const Case& c, const Observation& packet) const {
-  if (c.incident.family != IncidentFamily::scan) return c.targets.contains(target_hash(c.incident.family, packet));
+  if (c.incident.family != IncidentFamily::scan) {
+    const std::uint64_t target = target_hash(c.incident.family, packet);
+    return c.targets.contains(target) && (c.open || !c.released.contains(target));
+  }
   if (!is_inside(c.incident.host)) return true;
   // An inside host does its work meanwhile.
   return (c.port.votes > 0 && c.port.value == packet.destination_port) ||
@@ -464,8 +493,8 @@ std::size_t Incidents::bytes() const {
   for (const unsigned list : {unsigned{State::kCases}, unsigned{State::kOpen}, unsigned{State::kPatient}})
     for (auto slot = s.cases.oldest(list); slot != State::Cases::kNone; slot = s.cases.newer(slot)) {
       const Case& c = s.cases[slot];
-      bytes += c.incident.examples.capacity() * sizeof(IncidentExample) - 4 * sizeof(FanOut);
-      for (const FanOut* fan_out : {&c.targets, &c.hosts, &c.ports, &c.alerted}) bytes += fan_out->bytes();
+      bytes += c.incident.examples.capacity() * sizeof(IncidentExample) - 5 * sizeof(FanOut);
+      for (const FanOut* fan_out : {&c.targets, &c.hosts, &c.ports, &c.alerted, &c.released}) bytes += fan_out->bytes();
     }
   return bytes;
 }

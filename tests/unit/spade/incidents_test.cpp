@@ -248,6 +248,27 @@ TEST(Incidents, OpenForOddServicesThatAreUsedAgain) {
   EXPECT_TRUE(network.said.at(0).incident.confirmed);
 }
 
+TEST(Incidents, LetAHabitBecomeNormal) {
+  Network network;
+  const auto use = [&network](double second) {
+    const Observation packet = network.tcp(second, ip("10.1.1.7"), static_cast<std::uint16_t>(50000 + second / 100),
+                                           ip("198.51.100.66"), 6667, kSyn);
+    network.incidents.alert(network.alert_of(packet, DetectorType::odd_dport));
+    return packet;
+  };
+  EXPECT_TRUE(network.incidents.in_quarantine(use(0)));
+  // Once an hour is no incident, and from the second time on it is learned.
+  for (int hour = 1; hour < 5; ++hour) EXPECT_FALSE(network.incidents.in_quarantine(use(hour * 3600)));
+  EXPECT_EQ(network.opened(), 0U);
+  // Several times in a row are one; afterwards they are learned too.
+  for (int i = 0; i < 3; ++i) use(40000 + i * 100);
+  EXPECT_EQ(network.opened(), 1U);
+  EXPECT_TRUE(network.incidents.in_quarantine(use(40400)));
+  network.wait(41100);
+  EXPECT_TRUE(network.incidents.open().empty());
+  EXPECT_FALSE(network.incidents.in_quarantine(use(42000)));
+}
+
 TEST(Incidents, DoNotTakeRetransmissionsForRepeats) {
   Network network;
   for (int i = 0; i < 5; ++i) {
