@@ -2,7 +2,7 @@
 // The five detectors: tables of spade.md 2.1 (what is scored by what) and 6.1 (what is waited for), as data.
 #include "userspace/spade/detector.h"
 
-#include <cmath>
+#include <algorithm>
 
 #include "userspace/spade/score.h"
 
@@ -248,8 +248,9 @@ unsigned Detector::sid() const {
 }
 
 Detector::Score Detector::scored(double probability, double relative, double base) const {
-  const double bits = raw_score(probability);
-  if (settings_.relative_score) return {{relative, bits}, base};
+  // Counts that decayed apart can be a rounding error beyond their base.
+  const double bits = std::max(0.0, raw_score(probability));
+  if (settings_.relative_score) return {{std::max(0.0, relative), bits}, base};
   return {{settings_.corrected_score ? bits : legacy_raw_score(probability), bits}, base};
 }
 
@@ -278,7 +279,7 @@ std::optional<Detector::Score> Detector::bayes_score(const Counts& counts, doubl
   double probability = one_more_probability(second[3] + added, second[2] + added);
   for (std::size_t level = 1; level <= 3; level++)
     probability *= one_more_probability(first[level] + added, first[level - 1] + added);
-  const double bits = raw_score(probability);
+  const double bits = std::max(0.0, raw_score(probability));
   return Score{{settings_.corrected_score ? bits : legacy_raw_score(probability), bits}, base};
 }
 
