@@ -136,8 +136,10 @@ class EntryStore {
     return ((entry.value.high ^ value.high) | (entry.value.low ^ value.low) | (entry.parent ^ parent)) == 0;
   }
   std::size_t bucket(std::uint32_t hash) const {
+    // As arithmetic: which of the two it is cannot be predicted.
     const std::size_t index = hash & mask_;
-    return index < bucket_count_ ? index : index & (mask_ >> 1);
+    const std::size_t not_split = -static_cast<std::size_t>(index >= bucket_count_);
+    return index & ~(not_split & ((mask_ >> 1) + 1));
   }
   void split_bucket();
 
