@@ -2,6 +2,7 @@
 #include "userspace/daemon/answers.h"
 
 #include "userspace/base/log.h"
+#include "userspace/daemon/anomaly_reports.h"
 #include "userspace/daemon/reports.h"
 #include "userspace/daemon/requests.h"
 #include "userspace/daemon/settled_answer.h"
@@ -59,6 +60,7 @@ class Answering {
   Result<std::string> operator()(const SettledFlowRequest& request);
   Result<std::string> operator()(const LearnRequest& request);
   Result<std::string> operator()(const SiteRequest& request);
+  Result<std::string> operator()(const SpadeRequest& request);
   Result<std::string> operator()(const SubscribeRequest&) { return success_line(ordered_json{{"subscribed", true}}); }
 
  private:
@@ -175,6 +177,14 @@ Result<std::string> Answering::operator()(const SiteRequest& request) {
   if (!answered) return fail("the study of flows did not answer in time; what was asked may still be done");
   if (auto loaded = reload_changed_models(daemon_); !loaded) return tl::unexpected<Error>(std::move(loaded.error()));
   return json_line(std::move(*answered));
+}
+
+Result<std::string> Answering::operator()(const SpadeRequest& request) {
+  if (!daemon_.anomaly) return fail("SPADE is switched off: [spade] enabled = false, or observation_limit = 0");
+  auto report = daemon_.anomaly->ask([verb = request.verb](AnomalyWatch& watch) { return spade_report(watch, verb); },
+                                     kWorkerPatience);
+  if (!report) return fail("SPADE did not answer in time");
+  return success_line(*report);
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "userspace/capture/bpf_datapath.h"
+#include "userspace/daemon/anomaly_watch.h"
 #include "userspace/daemon/config.h"
 #include "userspace/daemon/control_socket.h"
 #include "userspace/daemon/enforcer.h"
@@ -43,6 +44,8 @@ struct Daemon {
   std::optional<ControlSocket> control;
   std::vector<std::unique_ptr<EventSink>> sinks;  // one a worker
   std::vector<std::unique_ptr<Worker>> workers;
+  std::unique_ptr<DaemonAnomalySink> anomaly_sink;
+  std::unique_ptr<AnomalyWatch> anomaly;  // empty: SPADE is off
 
   std::uint64_t requests_refused = 0;  // not understood, or not possible
   std::uint64_t feed_lost = 0;         // events that subscribers missed because too many came at once

@@ -18,32 +18,32 @@ EventOutput::EventOutput(std::unique_ptr<EventLog> log, const Limits& limits)
       alerts_(limits_of(limits.recent)),
       ended_flows_(limits_of(limits.recent)),
       feed_(limits_of(limits.feed)),
-      flows_a_second_(limits.flows_a_second) {}
+      flows_(limits.flows_a_second),
+      packets_(limits.packets_a_second) {}
 
 // What the log cannot take it counts.
-template <class Event>
-std::string EventOutput::write_line(const Event& event) {
+template <class... Event>
+std::string EventOutput::write_line(const Event&... event) {
   std::string line;
-  append_json(line, event);
+  append_json(line, event...);
   log_->write(line);
   if (feed_wanted_.load(std::memory_order_relaxed)) feed_.push(line);
   return line;
 }
 
 // Two workers at the turn of a second may let a few more through: the limit guards a disk, not a contract.
-bool EventOutput::flow_admitted() {
-  if (flows_a_second_ == 0) return true;
+bool EventOutput::RateLimit::admit() {
+  if (a_second_ == 0) return true;
   const auto now = std::chrono::steady_clock::now().time_since_epoch();
   const std::int64_t second = std::chrono::duration_cast<std::chrono::seconds>(now).count();
-  if (second_.exchange(second, std::memory_order_relaxed) != second)
-    flows_in_second_.store(0, std::memory_order_relaxed);
-  if (flows_in_second_.fetch_add(1, std::memory_order_relaxed) < flows_a_second_) return true;
-  flows_over_limit_.fetch_add(1, std::memory_order_relaxed);
+  if (second_.exchange(second, std::memory_order_relaxed) != second) in_second_.store(0, std::memory_order_relaxed);
+  if (in_second_.fetch_add(1, std::memory_order_relaxed) < a_second_) return true;
+  over_limit_.fetch_add(1, std::memory_order_relaxed);
   return false;
 }
 
 void EventOutput::write(const FlowEvent& event) {
-  if (flow_admitted()) write_unlimited(event);
+  if (flows_.admit()) write_unlimited(event);
 }
 
 void EventOutput::write_unlimited(const FlowEvent& event) { ended_flows_.push(write_line(event)); }
@@ -53,5 +53,13 @@ void EventOutput::write(const AlertEvent& event) { alerts_.push(write_line(event
 void EventOutput::write(const DropEvent& event) { write_line(event); }
 
 void EventOutput::write(const LearnedEvent& event) { write_line(event); }
+
+void EventOutput::write(const SpadeAlert& alert, std::string_view interface) {
+  if (packets_.admit()) write_line(alert, interface);
+}
+
+void EventOutput::write(const ThresholdAdjusted& adjustment) { write_line(adjustment); }
+
+void EventOutput::write(const IncidentEvent& event) { alerts_.push(write_line(event)); }
 
 }  // namespace spidd

@@ -9,16 +9,19 @@
 
 #include "userspace/report/event_log.h"
 #include "userspace/report/events.h"
+#include "userspace/report/incident_event.h"
 #include "userspace/report/recent_events.h"
+#include "userspace/report/spade_events.h"
 
 namespace spidd {
 
 class EventOutput {
  public:
   struct Limits {
-    std::size_t recent = 1000;         // alerts kept, and ended flows
-    std::size_t feed = 8192;           // events that may wait for subscribers
-    std::uint64_t flows_a_second = 0;  // flow events; 0 = no limit. A flood of short flows must not fill the disk.
+    std::size_t recent = 1000;           // alerts kept, and ended flows
+    std::size_t feed = 8192;             // events that may wait for subscribers
+    std::uint64_t flows_a_second = 0;    // flow events; 0 = no limit. A flood of short flows must not fill the disk.
+    std::uint64_t packets_a_second = 0;  // alerts of single packets; the same
   };
   EventOutput(std::unique_ptr<EventLog> log, const Limits& limits);
 
@@ -29,6 +32,10 @@ class EventOutput {
   void write(const AlertEvent& event);
   void write(const DropEvent& event);
   void write(const LearnedEvent& event);
+  // Single packets that SPADE finds rare. What is over the limit is counted only: incidents say it in fewer words.
+  void write(const SpadeAlert& alert, std::string_view interface);
+  void write(const ThresholdAdjusted& adjustment);
+  void write(const IncidentEvent& event);
 
   EventLog& log() { return *log_; }
   const EventLog& log() const { return *log_; }
@@ -39,23 +46,34 @@ class EventOutput {
   void set_feed_wanted(bool wanted) { feed_wanted_.store(wanted, std::memory_order_relaxed); }
   const RecentEvents& feed() const { return feed_; }
 
-  std::uint64_t flows_over_limit() const { return flows_over_limit_.load(std::memory_order_relaxed); }
+  std::uint64_t flows_over_limit() const { return flows_.over_limit(); }
+  std::uint64_t packets_over_limit() const { return packets_.over_limit(); }
 
  private:
-  bool flow_admitted();
+  // Events of a kind that are written in a second.
+  class RateLimit {
+   public:
+    explicit RateLimit(std::uint64_t a_second) : a_second_(a_second) {}
+    bool admit();
+    std::uint64_t over_limit() const { return over_limit_.load(std::memory_order_relaxed); }
 
-  template <class Event>
-  std::string write_line(const Event& event);
+   private:
+    const std::uint64_t a_second_;          // 0 = no limit
+    std::atomic<std::int64_t> second_ = 0;  // of the steady clock
+    std::atomic<std::uint64_t> in_second_ = 0;
+    std::atomic<std::uint64_t> over_limit_ = 0;
+  };
+
+  template <class... Event>
+  std::string write_line(const Event&... event);
 
   std::unique_ptr<EventLog> log_;
   RecentEvents alerts_;
   RecentEvents ended_flows_;
   RecentEvents feed_;
   std::atomic<bool> feed_wanted_ = false;
-  const std::uint64_t flows_a_second_;
-  std::atomic<std::int64_t> second_ = 0;  // of the steady clock
-  std::atomic<std::uint64_t> flows_in_second_ = 0;
-  std::atomic<std::uint64_t> flows_over_limit_ = 0;
+  RateLimit flows_;
+  RateLimit packets_;
 };
 
 }  // namespace spidd

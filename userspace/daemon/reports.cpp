@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "userspace/daemon/reports.h"
+#include "userspace/daemon/anomaly_reports.h"
 
 #include <net/if.h>
 #include <unistd.h>
@@ -7,6 +8,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "userspace/daemon/anomaly_reports.h"
 #include "userspace/daemon/flow_snapshot.h"
 
 namespace spidd {
@@ -334,6 +336,10 @@ Result<std::vector<StatsSection>> counter_sections(Daemon& daemon) {
     sections.push_back({"learning", std::move(*learning)});
   if (const auto site = daemon.study->ask([](StudyState& state) { return state.site.counters(); }, kWorkerPatience))
     sections.push_back(site_section(*site));
+  if (daemon.anomaly) {
+    if (auto anomaly = daemon.anomaly->ask([](AnomalyWatch& watch) { return spade_sections(watch); }, kWorkerPatience))
+      std::ranges::move(*anomaly, std::back_inserter(sections));
+  }
   sections.push_back(control_section(daemon.control->counters(), daemon.requests_refused));
   return sections;
 }

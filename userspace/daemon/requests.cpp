@@ -125,11 +125,21 @@ Result<Request> read_site(Arguments& arguments) {
   return std::move(*request);
 }
 
+constexpr std::array<std::string_view, 6> kSpadeVerbs = {"status", "tables", "stats", "survey", "advise", "incidents"};
+
+Result<Request> read_spade(Arguments& arguments) {
+  const auto verb = arguments.text("verb");
+  if (!verb) return error_of(verb);
+  const auto found = std::ranges::find(kSpadeVerbs, std::string_view(*verb));
+  if (found == kSpadeVerbs.end()) return fail("{} is none of {}", excerpt(*verb), fmt::join(kSpadeVerbs, ", "));
+  return SpadeRequest{static_cast<SpadeRequest::Verb>(found - kSpadeVerbs.begin())};
+}
+
 struct Command {
   std::string_view name;
   Result<Request> (*read)(Arguments&);
 };
-constexpr std::array<Command, 15> kCommands = {{
+constexpr std::array<Command, 16> kCommands = {{
     {"status", read_plain<StatusRequest>},
     {"flows", read_limit<FlowsRequest>},
     {"ended_flows", read_limit<EndedFlowsRequest>},
@@ -145,6 +155,7 @@ constexpr std::array<Command, 15> kCommands = {{
     {"settled_flow", read_settled_flow},
     {"learn", read_learn},
     {"site", read_site},
+    {"spade", read_spade},
 }};
 
 Result<> check_version(const json& request) {

@@ -46,13 +46,17 @@ struct PolicyReloadRequest {};
 struct CountersRequest {};
 struct MetricsRequest {};
 struct SubscribeRequest {};
+struct SpadeRequest {
+  enum class Verb : std::uint8_t { status, tables, stats, survey, advise, incidents };
+  Verb verb = Verb::status;
+};
 struct SettledFlowRequest {
   std::uint64_t id = 0;  // event_flow_id()
 };
 
 using Request = std::variant<StatusRequest, LearnRequest, FlowsRequest, EndedFlowsRequest, AlertsRequest, PortsRequest,
                              DropsRequest, BlockRequest, UnblockRequest, PolicyReloadRequest, CountersRequest,
-                             MetricsRequest, SubscribeRequest, SettledFlowRequest, SiteRequest>;
+                             MetricsRequest, SubscribeRequest, SettledFlowRequest, SiteRequest, SpadeRequest>;
 
 // Reads one line, however hostile. Unknown commands, unknown or missing keys and another protocol version are errors.
 Result<Request> parse_request(std::string_view line);

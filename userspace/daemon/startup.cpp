@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <random>
 
 #include "userspace/base/log.h"
 #include "userspace/daemon/answers.h"
@@ -180,6 +181,12 @@ void open_site(Daemon& daemon) {
   for (const std::string& warning : *warnings) log_warning("{}", warning);
 }
 
+// Of SPADE; "": nothing is kept.
+std::string state_path(const DaemonConfig& config, const SpadeSettings& spade) {
+  if (spade.state_file.empty() || spade.state_file.find('/') != std::string::npos) return spade.state_file;
+  return config.state_directory() + "/" + spade.state_file;
+}
+
 // Before the workers, which submit to it.
 Result<> start_study(Daemon& daemon) {
   daemon.study = std::make_unique<Study>(daemon.config.study);
@@ -200,12 +207,18 @@ Result<> start_study(Daemon& daemon) {
   return {};
 }
 
-Result<> start_workers(Daemon& daemon) {
+// By observation domain.
+std::vector<std::string> interface_names(const Daemon& daemon) {
   std::vector<std::string> interfaces;
   for (const WatchedInterface& interface : daemon.datapath->interfaces()) {
     if (interface.domain >= interfaces.size()) interfaces.resize(interface.domain + 1U);
     interfaces[interface.domain] = interface.name;
   }
+  return interfaces;
+}
+
+Result<> start_workers(Daemon& daemon) {
+  const std::vector<std::string> interfaces = interface_names(daemon);
   const unsigned count = daemon.config.datapath.workers;
   EngineSettings settings = share_of_worker(daemon.config.engine, count);
   settings.endpoints = std::make_shared<SharedEndpointMemory>(settings.endpoint_limits);
@@ -219,6 +232,28 @@ Result<> start_workers(Daemon& daemon) {
                                                       daemon.policy, *daemon.sinks.back()));
   }
   for (const auto& worker : daemon.workers) worker->start();
+  return {};
+}
+
+// After the workers: what they block at once is more urgent.
+Result<> start_anomaly_watch(Daemon& daemon) {
+  const SpadeSettings& spade = daemon.policy->spade;
+  if (!spade.enabled || daemon.config.datapath.observation_limit == 0) return {};
+  auto source = daemon.datapath->open_observations();
+  if (!source) return error_of(source);
+  const ObservationSource* const clock = source->get();
+  daemon.anomaly_sink = std::make_unique<DaemonAnomalySink>(*daemon.enforcer, *daemon.output, daemon.policy,
+                                                            interface_names(daemon), [clock] { return clock->now(); });
+  AnomalyWatch::Settings settings;
+  settings.state_path = state_path(daemon.config, spade);
+  settings.checkpoint_updates = spade.checkpoint_updates;
+  std::random_device random;
+  settings.seed = std::uint64_t{random()} << 32U | random();
+  auto watch = AnomalyWatch::create(spade, settings, std::move(*source), *daemon.anomaly_sink);
+  if (!watch) return error_of(watch);
+  daemon.anomaly = std::move(*watch);
+  for (const std::string& warning : daemon.anomaly->warnings()) log_warning("{}", warning);
+  daemon.anomaly->start();
   return {};
 }
 
@@ -242,6 +277,14 @@ Result<> stop_workers(Daemon& daemon) {
   for (const auto& worker : daemon.workers) worker->join();
   daemon.workers.clear();
   daemon.sinks.clear();
+  return {};
+}
+
+// It reports what is open, so the event log is still needed.
+Result<> stop_anomaly_watch(Daemon& daemon) {
+  if (daemon.anomaly) daemon.anomaly->stop();
+  daemon.anomaly.reset();
+  daemon.anomaly_sink.reset();
   return {};
 }
 
@@ -276,7 +319,7 @@ struct Step {
   Result<> (*run)(Daemon&);
 };
 
-constexpr std::array<Step, 13> kStartSteps = {{
+constexpr std::array<Step, 14> kStartSteps = {{
     {"take signals", take_signals},
     {"load policy", load_policy_step},
     {"load models", load_models_step},
@@ -289,17 +332,33 @@ constexpr std::array<Step, 13> kStartSteps = {{
     {"open event log", open_event_log},
     {"start study", start_study},
     {"start workers", start_workers},
+    {"start anomaly watch", start_anomaly_watch},
     {"say ready", say_ready},
 }};
 
-constexpr std::array<Step, 6> kStopSteps = {{
+constexpr std::array<Step, 7> kStopSteps = {{
     {"say stopping", say_stopping},
     {"stop workers", stop_workers},
+    {"stop anomaly watch", stop_anomaly_watch},
     {"stop study", stop_study},
     {"close control socket", close_control_socket},
     {"close event log", close_event_log},
     {"stop datapath", stop_datapath},
 }};
+
+// Of the new policy. What its tables know goes on where the new settings still want it.
+void tell_anomaly_watch(Daemon& daemon, const SpadeSettings& before) {
+  const SpadeSettings& after = daemon.policy->spade;
+  if (after.enabled != before.enabled || after.state_file != before.state_file)
+    log_warning("a change of [spade] enabled or state_file takes effect with the next start of spidd");
+  if (!daemon.anomaly) return;
+  daemon.anomaly->post([policy = daemon.policy, changed = after != before](AnomalyWatch& watch) {
+    watch.sink().set_policy(policy);
+    if (!changed) return;
+    if (auto done = watch.change_settings(policy->spade); !done)
+      log_warning("SPADE stays as it was: {}", done.error().message);
+  });
+}
 
 }  // namespace
 
@@ -334,6 +393,7 @@ Result<> reload(Daemon& daemon) {
 
   if ((*policy)->fail_open != daemon.policy->fail_open)
     log_warning("a change of on_daemon_death takes effect with the next start of spidd");
+  const SpadeSettings spade_before = daemon.policy->spade;
   daemon.policy = std::move(*policy);
   daemon.matcher = std::move(*matcher);
   const Timestamp now = wall_clock_now();
@@ -345,6 +405,7 @@ Result<> reload(Daemon& daemon) {
       engine.set_models(new_matcher);
       sink->set_policy(new_policy);
     });
+  tell_anomaly_watch(daemon, spade_before);
   auto ended = daemon.enforcer->set_policy(*daemon.policy);
   if (!ended) return std::move(ended.error()).within("the new policy is in force, but not in the kernel");
   report_ended_blocks(daemon, *ended, BlockChange::removed, now);

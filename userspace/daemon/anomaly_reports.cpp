@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "userspace/daemon/anomaly_reports.h"
+
+#include <algorithm>
+
+#include "userspace/report/incident_event.h"
+#include "userspace/spade/adviser.h"
+#include "userspace/spade/probability_table.h"
+#include "userspace/spade/score_log.h"
+#include "userspace/spade/survey.h"
+
+namespace spidd {
+
+namespace {
+
+using nlohmann::ordered_json;
+
+constexpr std::size_t kMostLines = 2000;  // of a list in the statistics: an answer is not a file
+
+ordered_json detector_json(const DetectorStatistics& detector) {
+  return {{"id", detector.id},
+          {"type", detector_type_name(detector.type)},
+          {"activity", detector.activity},
+          {"scope", detector.scope},
+          {"threshold", detector.threshold},
+          {"evaluated", detector.evaluated},
+          {"insufficient", detector.insufficient},
+          {"anomalous", detector.anomalous},
+          {"excluded", detector.excluded},
+          {"waited", detector.waited},
+          {"cancelled", detector.cancelled},
+          {"reported", detector.reported},
+          {"recorded", detector.recorded},
+          {"remembered", detector.remembered}};
+}
+
+ordered_json status_json(const AnomalyWatch& watch) {
+  const SpadeStatistics statistics = watch.monitor().spade().statistics();
+  ordered_json status = {{"profile", profile_name(watch.monitor().spade().settings().profile)}};
+  for (const StatsSection& section : spade_sections(watch))
+    for (const auto& [name, value] : section.values) status[section.name][name] = value;
+  status["detectors"] = ordered_json::array();
+  for (const DetectorStatistics& detector : statistics.detectors)
+    status["detectors"].push_back(detector_json(detector));
+  return status;
+}
+
+ordered_json tables_json(const Spade& spade) {
+  ordered_json tables = ordered_json::array();
+  for (const Spade::TableView& view : spade.tables()) {
+    ordered_json features = ordered_json::array();
+    for (const Feature feature : view.table->features()) features.push_back(feature_name(feature));
+    const ProbabilityTable::Counters& counters = view.table->counters();
+    tables.push_back({{"conditions", view.conditions},
+                      {"features", std::move(features)},
+                      {"entries", view.table->entries()},
+                      {"bytes", view.table->bytes()},
+                      {"remembered", view.table->counts({}).at[0]},
+                      {"updates", counters.updates},
+                      {"forgotten", counters.forgotten},
+                      {"evicted", counters.evicted},
+                      {"refused", counters.refused}});
+  }
+  return {{"tables", std::move(tables)}};
+}
+
+ordered_json surveys_json(const Spade& spade) {
+  ordered_json surveys = ordered_json::array();
+  for (const ScoreSurvey* survey : spade.surveys()) {
+    std::string text = survey->header();
+    for (const ScoreSurvey::Row& row : survey->rows()) text += row.text();
+    text += survey->current().text();
+    surveys.push_back({{"id", survey->settings().id}, {"text", std::move(text)}});
+  }
+  return {{"surveys", std::move(surveys)}};
+}
+
+ordered_json advice_json(const Spade& spade) {
+  ordered_json advisers = ordered_json::array();
+  for (const ThresholdAdviser* adviser : spade.advisers()) {
+    const ThresholdAdviser::Advice advice = adviser->advice();
+    advisers.push_back({{"id", adviser->settings().id},
+                        {"finished", advice.finished},
+                        {"hours", advice.hours},
+                        {"scores", advice.scores},
+                        {"threshold", advice.threshold},
+                        {"alerts_an_hour", advice.alerts_an_hour},
+                        {"text", adviser->text()}});
+  }
+  return {{"advisers", std::move(advisers)}};
+}
+
+ordered_json incidents_json(const Incidents* incidents) {
+  ordered_json open = ordered_json::array();
+  if (incidents == nullptr) return {{"incidents", std::move(open)}};
+  std::string line;
+  for (const Incident* incident : incidents->open()) {
+    line.clear();
+    IncidentEvent event;
+    event.time = incident->last;
+    event.incident = incident;
+    append_json(line, event);
+    open.push_back(ordered_json::parse(line));
+  }
+  return {{"incidents", std::move(open)}};
+}
+
+}  // namespace
+
+ordered_json spade_report(const AnomalyWatch& watch, SpadeRequest::Verb verb) {
+  const Spade& spade = watch.monitor().spade();
+  switch (verb) {
+    case SpadeRequest::Verb::status:
+      return status_json(watch);
+    case SpadeRequest::Verb::tables:
+      return tables_json(spade);
+    case SpadeRequest::Verb::survey:
+      return surveys_json(spade);
+    case SpadeRequest::Verb::advise:
+      return advice_json(spade);
+    case SpadeRequest::Verb::incidents:
+      return incidents_json(watch.monitor().incidents());
+    case SpadeRequest::Verb::stats:
+      break;
+  }
+  const SpadeSettings& settings = spade.settings();
+  std::string text = detector_log(spade.statistics());
+  for (const ThresholdAdviser* adviser : spade.advisers()) text += adviser->text();
+  for (const Spade::TableView& view : spade.tables())
+    text += table_log(view, settings.statistics, settings.profile, kMostLines);
+  return {{"text", std::move(text)}};
+}
+
+std::vector<StatsSection> spade_sections(const AnomalyWatch& watch) {
+  const SpadeStatistics statistics = watch.monitor().spade().statistics();
+  const AnomalyCounters counters = watch.counters();
+  std::vector<StatsSection> sections = {{"spade",
+                                         {{"observations", counters.observations},
+                                          {"counted", counters.counted},
+                                          {"undecodable", counters.undecodable},
+                                          {"known_attempts", counters.known_attempts},
+                                          {"attempts_without_room", counters.attempts_without_room},
+                                          {"updates", statistics.updates},
+                                          {"waiting", statistics.waiting},
+                                          {"waiting_refused", statistics.waiting_refused},
+                                          {"table_entries", statistics.table_entries},
+                                          {"table_bytes", statistics.table_bytes},
+                                          {"entries_evicted", statistics.entries_evicted},
+                                          {"observations_refused", statistics.observations_refused},
+                                          {"checkpoints", counters.checkpoints},
+                                          {"checkpoints_failed", counters.checkpoints_failed}}}};
+  const Incidents* const incidents = watch.monitor().incidents();
+  if (incidents == nullptr) return sections;
+  const Incidents::Counters sums = incidents->counters();
+  sections.push_back({"incidents",
+                      {{"open", incidents->open().size()},
+                       {"opened", sums.opened},
+                       {"closed", sums.closed},
+                       {"given_up", sums.given_up},
+                       {"attempts_forgotten", sums.attempts_forgotten},
+                       {"sources_forgotten", sums.sources_forgotten},
+                       {"quarantined", sums.quarantined},
+                       {"contacts_failed", sums.contacts_failed},
+                       {"contacts_answered", sums.contacts_answered},
+                       {"outage", sums.outage},
+                       {"bytes", incidents->bytes()}}});
+  return sections;
+}
+
+}  // namespace spidd

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "userspace/daemon/anomaly_sink.h"
+
+#include <cerrno>
+
+#include "userspace/base/log.h"
+
+namespace spidd {
+
+namespace {
+
+constexpr Duration kWarnEvery = std::chrono::seconds(10);
+
+// Where adjusted thresholds and alerts go when the original's `dest` says "log": to the event log as everything else.
+bool wanted(SpadeDestination destination) { return destination != SpadeDestination::none; }
+
+}  // namespace
+
+DaemonAnomalySink::DaemonAnomalySink(Enforcer& enforcer, EventOutput& output, std::shared_ptr<const Policy> policy,
+                                     std::vector<std::string> interfaces, std::function<Timestamp()> clock)
+    : enforcer_(enforcer),
+      output_(output),
+      policy_(std::move(policy)),
+      interfaces_(std::move(interfaces)),
+      clock_(std::move(clock)) {}
+
+std::string_view DaemonAnomalySink::interface_of(std::uint16_t domain) const {
+  return domain < interfaces_.size() ? std::string_view(interfaces_[domain]) : std::string_view{};
+}
+
+void DaemonAnomalySink::alert(const SpadeAlert& alert) {
+  if (listener_) listener_(alert);
+  output_.write(alert, interface_of(alert.packet.domain));
+}
+
+void DaemonAnomalySink::adjusted(const ThresholdAdjusted& adjustment) {
+  if (wanted(policy_->spade.adjustments)) output_.write(adjustment);
+}
+
+void DaemonAnomalySink::incident(const Incident& incident, IncidentCause cause, Timestamp now) {
+  const IncidentDecision decision = decide(incident, *policy_);
+  if (decision.action == Action::pass) return;
+  const bool block_wanted = decision.action == Action::block && cause != IncidentCause::closed;
+  IncidentEvent event;
+  event.time = now;
+  event.incident = &incident;
+  event.cause = cause;
+  event.interface = interface_of(incident.domain);
+  event.rule = policy_->name_of(decision.rule);
+  event.blocked = block_wanted && block(incident, decision);
+  IncidentObstacle obstacle = decision.obstacle;
+  if (block_wanted && !event.blocked) obstacle = IncidentObstacle::refused;
+  event.would_block = obstacle != IncidentObstacle::none;
+  event.reason = obstacle_name(obstacle);
+  output_.write(event);
+}
+
+bool DaemonAnomalySink::block(const Incident& incident, const IncidentDecision& decision) {
+  BlockOrder order;
+  order.target = HostTarget{IpPrefix::of_host(incident.host)};
+  order.now = clock_();
+  order.duration = decision.block_for;
+  order.rule = policy_->name_of(decision.rule);
+  order.label = incident_kind_name(incident.kind);
+  order.rule_number = decision.rule;
+  const auto made = enforcer_.block(std::move(order));
+  if (made) return true;
+  const bool expected = made.error().code == EPERM || made.error().code == EINVAL;
+  if (!expected && order.now - last_warning_ >= kWarnEvery) {
+    last_warning_ = order.now;
+    log_warning("{}", made.error().message);
+  } else {
+    log_debug("{}", made.error().message);
+  }
+  return false;
+}
+
+}  // namespace spidd

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// What the daemon does with what SPADE says: blocks where a rule about incidents asks for it, then reports.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "userspace/daemon/enforcer.h"
+#include "userspace/daemon/event_output.h"
+#include "userspace/policy/policy.h"
+#include "userspace/spade/monitor.h"
+
+namespace spidd {
+
+// Used on the anomaly thread. `enforcer` and `output` are shared and must outlive the sink.
+class DaemonAnomalySink final : public AnomalySink {
+ public:
+  // `interfaces`: names by observation domain. `clock`: now, on the clock of the observations.
+  DaemonAnomalySink(Enforcer& enforcer, EventOutput& output, std::shared_ptr<const Policy> policy,
+                    std::vector<std::string> interfaces, std::function<Timestamp()> clock);
+
+  void alert(const SpadeAlert& alert) override;
+  void adjusted(const ThresholdAdjusted& adjustment) override;
+  void incident(const Incident& incident, IncidentCause cause, Timestamp now) override;
+
+  void set_policy(std::shared_ptr<const Policy> policy) { policy_ = std::move(policy); }
+  // Is told of every alert, before it is reported.
+  void on_alert(std::function<void(const SpadeAlert&)> listener) { listener_ = std::move(listener); }
+
+ private:
+  bool block(const Incident& incident, const IncidentDecision& decision);
+  std::string_view interface_of(std::uint16_t domain) const;
+
+  Enforcer& enforcer_;
+  EventOutput& output_;
+  std::shared_ptr<const Policy> policy_;
+  std::vector<std::string> interfaces_;
+  std::function<Timestamp()> clock_;
+  std::function<void(const SpadeAlert&)> listener_;
+  Timestamp last_warning_{};
+};
+
+}  // namespace spidd

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "userspace/daemon/anomaly_watch.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "userspace/base/log.h"
+#include "userspace/spade/packet_class.h"
+
+namespace spidd {
+
+namespace {
+
+constexpr std::size_t kBatch = 1024;  // observations between two looks at clock and mailbox
+constexpr std::size_t kMostLeftovers = 1U << 20U;
+constexpr Duration kShortestNap = std::chrono::microseconds(500);
+constexpr Duration kLongestNap = std::chrono::milliseconds(8);
+constexpr Duration kTick = std::chrono::seconds(1);
+// The clock of observations runs behind the wall by as long as they wait in the ring: a response that is already there
+// must not come after the end of the wait for it.
+constexpr Duration kRingDelay = std::chrono::milliseconds(50);
+constexpr Duration kIdleAttempt = std::chrono::minutes(10);
+
+}  // namespace
+
+Result<std::unique_ptr<AnomalyWatch>> AnomalyWatch::create(const SpadeSettings& spade, const Settings& settings,
+                                                           std::unique_ptr<ObservationSource> source,
+                                                           DaemonAnomalySink& sink) {
+  std::unique_ptr<AnomalyWatch> watch(new AnomalyWatch(settings, std::move(source), sink));
+  auto monitor = AnomalyMonitor::create(spade, settings.seed, sink);
+  if (!monitor) return tl::unexpected<Error>(std::move(monitor.error()));
+  watch->monitor_ = *std::move(monitor);
+  sink.on_alert([familiar = &watch->familiar_](const SpadeAlert& alert) {
+    if (alert.packet.transport == Transport::tcp || alert.packet.transport == Transport::udp)
+      familiar->alerted(ConnectionAttempt::of(alert.packet), alert.reported);
+  });
+  if (settings.state_path.empty()) return watch;
+  auto read = read_state(settings.state_path, watch->source_->now());
+  if (!read) {
+    watch->warnings_.push_back(fmt::format("SPADE begins anew: {}", read.error().message));
+    return watch;
+  }
+  if (!read->damage.empty()) watch->warnings_.push_back(fmt::format("SPADE begins anew: {}", read->damage));
+  if (!read->found) return watch;
+  const Spade::Restored restored = watch->monitor_->spade().restore(read->state, Downtime::ignored);
+  for (const std::string& problem : restored.problems) watch->warnings_.push_back(fmt::format("SPADE: {}", problem));
+  if (restored.entries_without_room != 0)
+    watch->warnings_.push_back(
+        fmt::format("SPADE: {} entries of the state file found no room in the tables", restored.entries_without_room));
+  return watch;
+}
+
+void AnomalyWatch::start() {
+  checkpoint_time_ = source_->now();
+  thread_ = std::thread([this] { run(); });
+  ::pthread_setname_np(thread_.native_handle(), "anomaly");
+}
+
+void AnomalyWatch::stop() {
+  stopping_.store(true, std::memory_order_relaxed);
+  if (thread_.joinable()) thread_.join();
+}
+
+void AnomalyWatch::observe(const Observation& observation) {
+  monitor_->observe(observation);
+  if (observation.kind != Observation::Kind::packet) return;
+  const bool answer = observation.transport == Transport::tcp
+                          ? flag_group(observation.tcp_flags) == FlagGroup::synack
+                          : observation.transport == Transport::udp && observation.reply;
+  if (!answer) return;
+  const ConnectionAttempt attempt = ConnectionAttempt::of(observation);
+  if (familiar_.answered(attempt, observation.time)) source_->know(attempt);
+}
+
+void AnomalyWatch::run() {
+  const ObservationSource::Handle handle = [this](const Observation& observation) { observe(observation); };
+  Timestamp next_tick = source_->now() + kTick;
+  Duration nap = kShortestNap;
+  while (!stopping_.load(std::memory_order_relaxed)) {
+    const std::size_t taken = source_->drain(handle, kBatch);
+    counters_.observations += taken;
+    mailbox_.take([this](const Task& task) { task(*this); });
+    if (source_->now() >= next_tick) {
+      every_second();
+      next_tick = source_->now() + kTick;
+    }
+    if (snapshot_) tend_checkpoint();
+    if (taken == kBatch) continue;
+    nap = taken > 0 ? kShortestNap : std::min(nap * 2, kLongestNap);
+    std::this_thread::sleep_for(nap);
+  }
+  for (std::size_t total = 0, taken = 1; taken != 0 && total < kMostLeftovers; total += taken) {
+    taken = source_->drain(handle, kBatch);
+    counters_.observations += taken;
+  }
+  monitor_->finish();
+  finish_checkpoint();
+}
+
+void AnomalyWatch::every_second() {
+  source_->poll(
+      [this](const Observation& observation) {
+        counters_.counted += observation.count;
+        monitor_->observe(observation);
+      },
+      kIdleAttempt);
+  if (source_->pending_bytes() == 0) monitor_->advance(source_->now() - kRingDelay);
+  tend_checkpoint();
+}
+
+// A copy in slices, between packets; then another thread writes it.
+void AnomalyWatch::tend_checkpoint() {
+  if (settings_.state_path.empty()) return;
+  if (writing_.valid()) {
+    if (writing_.wait_for(Duration::zero()) != std::future_status::ready) return;
+    ++counters_.checkpoints;
+    if (auto written = writing_.get(); !written) {
+      ++counters_.checkpoints_failed;
+      log_warning("SPADE's state is not kept: {}", written.error().message);
+    }
+  }
+  const std::uint64_t updates = monitor_->spade().updates();
+  if (!snapshot_) {
+    const bool due =
+        updates - checkpoint_updates_ >= settings_.checkpoint_updates ||
+        (updates != checkpoint_updates_ && source_->now() - checkpoint_time_ >= settings_.checkpoint_at_most);
+    if (!due) return;
+    checkpoint_updates_ = updates;
+    checkpoint_time_ = source_->now();
+    std::vector<const ProbabilityTable*> tables;
+    for (const Spade::TableView& view : monitor_->spade().tables()) tables.push_back(view.table);
+    snapshot_.emplace(monitor_->spade().save(), std::move(tables));
+  }
+  if (!snapshot_->take_slice()) return;
+  writing_ = std::async(std::launch::async, [path = settings_.state_path, state = std::move(*snapshot_).finish()] {
+    return write_state(path, state);
+  });
+  snapshot_.reset();
+}
+
+// The last one: nobody waits for a packet any more.
+void AnomalyWatch::finish_checkpoint() {
+  if (settings_.state_path.empty()) return;
+  if (writing_.valid()) writing_.wait();
+  snapshot_.reset();
+  std::vector<const ProbabilityTable*> tables;
+  for (const Spade::TableView& view : monitor_->spade().tables()) tables.push_back(view.table);
+  SpadeSnapshot snapshot(monitor_->spade().save(), std::move(tables));
+  snapshot.take_all();
+  if (auto written = write_state(settings_.state_path, std::move(snapshot).finish()); !written)
+    log_warning("SPADE's state is not kept: {}", written.error().message);
+}
+
+Result<> AnomalyWatch::change_settings(const SpadeSettings& spade) {
+  auto monitor = AnomalyMonitor::create(spade, settings_.seed, sink_);
+  if (!monitor) return tl::unexpected<Error>(std::move(monitor.error()));
+  std::vector<const ProbabilityTable*> tables;
+  for (const Spade::TableView& view : monitor_->spade().tables()) tables.push_back(view.table);
+  SpadeSnapshot snapshot(monitor_->spade().save(), std::move(tables));
+  snapshot.take_all();
+  snapshot_.reset();
+  monitor_->finish();
+  (*monitor)->spade().restore(std::move(snapshot).finish(), Downtime::ignored);
+  monitor_ = *std::move(monitor);
+  checkpoint_updates_ = monitor_->spade().updates();
+  return {};
+}
+
+AnomalyCounters AnomalyWatch::counters() const {
+  AnomalyCounters counters = counters_;
+  counters.undecodable = source_->undecodable();
+  counters.known_attempts = source_->known();
+  counters.attempts_without_room = source_->not_known();
+  return counters;
+}
+
+}  // namespace spidd

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// The thread on which SPADE works: it reads observations from the kernel, tells the kernel which attempts it need only
+// count, and keeps what was learned on the disk. Nothing here can delay a packet or a verdict.
+//
+//   kernel ─► ObservationSource ─► AnomalyMonitor ─► DaemonAnomalySink ─► blocks, events
+//                     ▲                  │
+//                     └ known attempts ◄─┘
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <future>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "userspace/capture/observation_source.h"
+#include "userspace/daemon/anomaly_sink.h"
+#include "userspace/daemon/mailbox.h"
+#include "userspace/spade/familiar_attempts.h"
+#include "userspace/spade/monitor.h"
+#include "userspace/spade/state_file.h"
+
+namespace spidd {
+
+struct AnomalyCounters {
+  std::uint64_t observations = 0;    // read from the kernel
+  std::uint64_t counted = 0;         // packets that the kernel counted instead
+  std::uint64_t undecodable = 0;     // observations of another version: not used
+  std::uint64_t known_attempts = 0;  // counted by the kernel now
+  std::uint64_t attempts_without_room = 0;
+  std::uint64_t checkpoints = 0;
+  std::uint64_t checkpoints_failed = 0;
+};
+
+class AnomalyWatch {
+ public:
+  struct Settings {
+    std::string state_path;  // "": nothing is kept
+    std::uint64_t checkpoint_updates = 50000;
+    Duration checkpoint_at_most = std::chrono::minutes(15);  // even if there were fewer updates
+    std::uint64_t seed = 0;                                  // of hashes
+  };
+  using Task = std::function<void(AnomalyWatch&)>;
+
+  // What cannot be: the settings of SPADE. `source` is owned, `sink` must outlive the watch.
+  static Result<std::unique_ptr<AnomalyWatch>> create(const SpadeSettings& spade, const Settings& settings,
+                                                      std::unique_ptr<ObservationSource> source,
+                                                      DaemonAnomalySink& sink);
+  ~AnomalyWatch() { stop(); }
+  AnomalyWatch(const AnomalyWatch&) = delete;
+  AnomalyWatch& operator=(const AnomalyWatch&) = delete;
+
+  // What the start found in the state file that the administrator should know, one sentence each.
+  const std::vector<std::string>& warnings() const { return warnings_; }
+
+  void start();
+  // Writes the state, reports open incidents as closed, ends the thread.
+  void stop();
+
+  // Has the task run on the watch's thread, soon.
+  void post(Task task) { mailbox_.post(std::move(task)); }
+  // Asks and waits for the answer; nothing if it takes longer than `patience`.
+  template <class Question>
+  auto ask(Question question, Duration patience) -> std::optional<std::invoke_result_t<Question, AnomalyWatch&>> {
+    const auto promise = std::make_shared<std::promise<std::invoke_result_t<Question, AnomalyWatch&>>>();
+    auto answer = promise->get_future();
+    post([promise, question](AnomalyWatch& watch) { promise->set_value(question(watch)); });
+    if (answer.wait_for(patience) != std::future_status::ready) return std::nullopt;
+    return answer.get();
+  }
+
+  // On the watch's thread (tasks), or while it does not run.
+  const AnomalyMonitor& monitor() const { return *monitor_; }
+  DaemonAnomalySink& sink() { return sink_; }
+  AnomalyCounters counters() const;
+  // Begins with new settings what was learned with the old ones: tables that are still wanted go on.
+  Result<> change_settings(const SpadeSettings& spade);
+
+ private:
+  AnomalyWatch(const Settings& settings, std::unique_ptr<ObservationSource> source, DaemonAnomalySink& sink)
+      : settings_(settings), source_(std::move(source)), sink_(sink), familiar_({}) {}
+
+  void run();
+  void observe(const Observation& observation);
+  void every_second();
+  void tend_checkpoint();
+  void finish_checkpoint();
+
+  Settings settings_;
+  std::unique_ptr<ObservationSource> source_;
+  DaemonAnomalySink& sink_;
+  FamiliarAttempts familiar_;
+  std::unique_ptr<AnomalyMonitor> monitor_;
+  std::vector<std::string> warnings_;
+  AnomalyCounters counters_;
+
+  std::optional<SpadeSnapshot> snapshot_;  // a checkpoint that is being copied
+  std::future<Result<>> writing_;          // one that is being written
+  std::uint64_t checkpoint_updates_ = 0;   // of the tables, at the last one
+  Timestamp checkpoint_time_{};
+
+  Mailbox<Task> mailbox_;
+  std::atomic<bool> stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace spidd
