@@ -3,7 +3,7 @@
 # Completion of spidctl's commands and options for bash.
 _spidctl() {
   local word=${COMP_WORDS[COMP_CWORD]} command='' i
-  local commands="status flows alerts ports drops block unblock metrics analyze explain policy models train eval learn site version"
+  local commands="status flows alerts ports drops block unblock metrics analyze explain policy models train eval learn site spade version"
   for ((i = 1; i < COMP_CWORD; i++)); do
     case ${COMP_WORDS[i]} in
       --socket) ((i++)) ;;
@@ -30,6 +30,7 @@ _spidctl() {
     unblock) options+=" --json" ;;
     analyze)
       options+=" --json --policy --models --filter --threads --max-flows --profile --strict-sessions --site"
+      options+=" --spade --spade-config --spade-profile --alert-format"
       ;;
     explain) options+=" --capture --filter --models --profile --against --json" ;;
     learn)
@@ -39,6 +40,10 @@ _spidctl() {
     site)
       options+=" --for --all-clear --label --as --category --state --models --policy --filter --json"
       [ "${COMP_WORDS[COMP_CWORD - 1]}" = site ] && options+=" status record review accept reject undo forget learn"
+      ;;
+    spade)
+      options+=" --output"
+      [ "${COMP_WORDS[COMP_CWORD - 1]}" = spade ] && options+=" import"
       ;;
     policy) [ "${COMP_WORDS[COMP_CWORD - 1]}" = policy ] && options+=" check reload" ;;
     eval)
@@ -56,9 +61,9 @@ _spidctl() {
       [ "${COMP_WORDS[COMP_CWORD - 1]}" = models ] && options+=" list show merge rename forget export import"
       ;;
   esac
-  if [[ $word == -* ]] || [[ $command =~ ^(policy|models|learn|site)$ && ${COMP_WORDS[COMP_CWORD - 1]} == "$command" ]]; then
+  if [[ $word == -* ]] || [[ $command =~ ^(policy|models|learn|site|spade)$ && ${COMP_WORDS[COMP_CWORD - 1]} == "$command" ]]; then
     mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")
-  elif [[ $command =~ ^(analyze|eval|explain|policy|train|learn|site)$ ]]; then
+  elif [[ $command =~ ^(analyze|eval|explain|policy|train|learn|site|spade)$ ]]; then
     mapfile -t COMPREPLY < <(compgen -f -- "$word")
   else
     mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")
