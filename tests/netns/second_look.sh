@@ -1,18 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# The second look: SSH that carries other connections (-D, -L, -w) raises an alert once its sizes have come from the kernel;
+# The second look: SSH that carries other connections (-D, -L) raises an alert once its sizes have come from the kernel;
 # a shell, a download and SFTP do not. Nothing is blocked.
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname "$(readlink -f "$0")")/lib.sh"
 enter_sandbox "$@"
 
-tun_inner=10.77.0.1
-
 # A server with all that OpenSSH has, on one port for each use, so that alerts say whose they are.
 start_open_sshd() {
   local port
   {
-    for port in 2201 2202 2203 2204 2205; do
+    for port in 2201 2202 2203 2204; do
       echo "ListenAddress $ssh_host:$port"
     done
     cat <<CONF
@@ -21,14 +19,13 @@ AuthorizedKeysFile $work/user_key.pub
 StrictModes no
 UsePAM no
 PermitRootLogin prohibit-password
-PermitTunnel yes
 Subsystem sftp internal-sftp
 PidFile none
 UseDNS no
 CONF
   } >"$work/open_sshd.conf"
   spawn open_sshd server /usr/sbin/sshd -D -e -f "$work/open_sshd.conf"
-  wait_for 10 "sshd listens on 2205" log_says open_sshd "port 2205"
+  wait_for 10 "sshd listens on 2204" log_says open_sshd "port 2204"
 }
 
 ssh_options=(-i "$work/user_key" -o StrictHostKeyChecking=no -o ConnectTimeout=10 -o UserKnownHostsFile=/dev/null
@@ -85,22 +82,8 @@ wait_for 10 "the forwarded port listens" pages 1 http://127.0.0.1:8080/hello
 expect "pages come through it" pages 14 http://127.0.0.1:8080/hello
 expect_soon 10 "it raises the alert of the second look" has_second_look 2204
 
-step "ssh -w, a network device"
-for ns in client server; do
-  ip -n "$ns" tuntap add dev tun7 mode tun
-done
-ip -n client address add "${tun_inner%.*}.2/24" dev tun7
-ip -n server address add "$tun_inner/24" dev tun7
-ip -n client link set tun7 up
-ip -n server link set tun7 up
-spawn device client ssh "${ssh_options[@]}" -p 2205 -N -w 7:7 "root@$ssh_host"
-wait_for 15 "the device is up" pages 1 "http://$tun_inner/hello"
-# At the pace of a slow line: what comes at once is acknowledged at once.
-in_ns client timeout 20 curl -sf --limit-rate 2M -o /dev/null "http://$tun_inner/download" || true
-expect_soon 10 "it raises the alert of the second look" has_second_look 2205
-
 step "Alerts, and nothing more"
-expect "three were found" test "$(counted second_looks_found)" = 3
+expect "two were found" test "$(counted second_looks_found)" = 2
 expect "nothing is blocked" test -z "$(spidctl drops --json)"
 refuse "plain SSH still has none" event_exists \
   '.event_type == "alert" and .spid.second_look != null and (.dest_port | IN(22, 2201, 2202))'

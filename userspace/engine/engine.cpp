@@ -99,10 +99,11 @@ void Engine::on_record(const PacketRecord& record) {
   if (slot == FlowTable::kNone) slot = open_flow(record);
   Flow& flow = flows_[slot];
   flow.last = record.time;
-  if (flow.verdict.second_look == SecondLook::under_way) collect_size(flow, record.packet);
+  const bool is_looked_at = flow.verdict.second_look == SecondLook::under_way;
+  if (is_looked_at) collect_size(flow, record.packet);
   if (sizes_only) return;
   if (flow.verdict.final) {
-    ++counters_.records_late;
+    counters_.records_late += is_looked_at ? 0 : 1;
     return;
   }
   if (record.order != flow.stored_packets) ++counters_.records_out_of_order;

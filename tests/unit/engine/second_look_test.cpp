@@ -146,6 +146,7 @@ TEST_F(SecondLookTest, AlertsOnceOnSshThatCarriesConnections) {
   EXPECT_EQ(engine.counters().second_looks_found, 1U);
   EXPECT_EQ(engine.counters().alerts, 1U);
   EXPECT_EQ(engine.counters().packets_not_stored, 0U);
+  EXPECT_EQ(engine.counters().records_late, 0U);
 }
 
 TEST_F(SecondLookTest, AShellRaisesNoAlert) {
