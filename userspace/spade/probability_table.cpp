@@ -144,11 +144,11 @@ struct ProbabilityTable::State {
   MappedArray<Sums> sums;                 // by parent; empty if nothing is tracked
   double total = 0;                       // N
   std::uint32_t step = 0;
-  // The last look_up(), as long as nothing is added, forgotten or scaled: what is scored is recorded next.
+  // The last look_up(), as long as nothing of it is added, forgotten or scaled: what is scored is recorded next.
   struct {
     std::array<FeatureValue, kMaxDepth> values;
     std::array<std::uint32_t, kMaxDepth> hashes;
-    std::array<EntryId, kMaxDepth> path;
+    std::array<EntryId, kMaxDepth> path{};
     std::size_t size = kNoLookUp;
     std::size_t known = 0;
     EntryId dead = 0;  // what follows the known, if it is below the cutoff but not yet forgotten
@@ -232,7 +232,7 @@ void ProbabilityTable::State::forget_all() {
 
 // A forgotten entry takes its count from the sums of its own tree, not from its parent's count (2.4.2).
 void ProbabilityTable::State::forget(EntryId id) {
-  last.size = kNoLookUp;
+  if (id == last.dead || std::find(last.path.begin(), last.path.end(), id) != last.path.end()) last.size = kNoLookUp;
   TableEntry& entry = store[id];
   const double count =
       entry.step == step ? entry.count : entry.count * std::pow(factor, static_cast<double>(step - entry.step));
