@@ -5,16 +5,15 @@
 //   scan, target    alerts of kDistinctSources different sources
 //   odd and icmp    kRepeats alerts of one source about one target within the idle time; its packets are not learned
 //                   meanwhile, or there would be no second; they are if it happens again later
-// A case that is not opened is forgotten after that time, of the family scan after kCaseIdle without evidence.
+// A case that is not opened is forgotten after that time, of the family scan after an hour without evidence.
 #include "userspace/spade/incidents.h"
 
 #include <algorithm>
 #include <bit>
 
 #include "userspace/base/lru_table.h"
-#include "userspace/capture/flow_hash.h"
-#include "userspace/spade/fan_out.h"
 #include "userspace/spade/first_contacts.h"
+#include "userspace/spade/incident_case.h"
 
 namespace spidd {
 namespace {
@@ -22,17 +21,12 @@ namespace {
 constexpr double kDistinctTargets = 5;
 constexpr double kDistinctSources = 8;
 constexpr std::int32_t kRepeats = 3;
-constexpr Duration kCaseIdle = std::chrono::hours(1);
 // What is not a scan may be a new habit: after this time it is learned as any other.
 constexpr Duration kLongestQuarantine = std::chrono::hours(1);
-// An incident is idle after some of its own mean gaps: one packet an hour is one scan.
-constexpr int kIdleGaps = 4;
-constexpr Duration kLongestIdle = std::chrono::hours(24);
 constexpr std::uint32_t kCasesAnIncident = 4;
 constexpr std::uint32_t kContactsAnIncident = 16;
 constexpr std::size_t kGiveUpChoice = 16;
 constexpr std::size_t kClosingsASecond = 256;
-constexpr double kPortsOfAVerticalScan = 3;  // for every host
 
 IncidentFamily family_of(DetectorType type) {
   switch (type) {
@@ -58,36 +52,18 @@ bool is_answer(const Observation& packet) {
          (flag_group(packet.tcp_flags) == FlagGroup::synack || is_normal_reset(packet.tcp_flags));
 }
 
-struct Case {
-  Incident incident;
-  bool open = false;
-  FanOut targets;  // (host, port) or (type, code)
-  FanOut hosts;
-  FanOut ports;
-  FanOut alerted;   // targets of alerts
-  FanOut released;  // odd and icmp: targets that were odd before and are learned if they are again
-  Majority<std::uint64_t> target;
-  std::uint64_t last_target = 0;
-  std::uint16_t last_port = 0;  // of the source
-  Majority<std::uint16_t> port;
-  Majority<IpAddress> destination;
-  std::uint64_t answers = 0;  // alerts of unasked answers
-  std::uint64_t dead = 0;     // alerts of destinations that are not there
-  std::uint64_t outside = 0;  // evidence whose destination is outside
-};
-
 }  // namespace
 
 struct Incidents::State : FirstContacts::Listener {
   // Open incidents that stay open longer than others wait in a list of their own, so that they hide nothing that is
   // due.
   enum List : unsigned { kCases, kOpen, kPatient };
-  using Cases = LruTable<HostKey, Case, 3>;
+  using Cases = LruTable<HostKey, IncidentCase, 3>;
 
   State(const SpadeExtensions& wanted, HomeNetwork home_network, std::uint64_t hash_seed, IncidentSink& receiver)
       : extensions(wanted),
         home(std::move(home_network)),
-        seed(hash_seed),
+        hash(hash_seed),
         sink(&receiver),
         most_open(std::clamp(wanted.max_incidents, 1U, 1U << 20)),
         contacts(most_open * kContactsAnIncident, home, *this),
@@ -98,30 +74,22 @@ struct Incidents::State : FirstContacts::Listener {
   void confirmed(const ContactSource& source) override;
 
   bool is_inside(const IpAddress& address) const { return !home.everything() && home.contains(address); }
-  std::uint64_t hash(const IpAddress& address, std::uint64_t rest) const;
-  std::uint64_t target_hash(IncidentFamily family, const Observation& packet) const;
 
-  Case* find(const IpAddress& host, IncidentSide side, IncidentFamily family);
+  IncidentCase* find(const IpAddress& host, IncidentSide side, IncidentFamily family);
   Cases::Slot case_of(const IpAddress& host, IncidentSide side, IncidentFamily family, const Observation& packet);
-  void begin_anew(Case& c, const Observation& packet);
-  bool spread(Case& c, const Observation& packet) const;
   void evidence(Cases::Slot slot, const Observation& packet, double score);
   void judge(Cases::Slot slot, const ContactSource* source);
-  void classify(Case& c) const;
-  void say(Case& c, IncidentCause cause);
+  void say(IncidentCase& c, IncidentCause cause);
   void close(Cases::Slot slot);
   void make_room();
   void give_one_up();
   void close_idle();
-  bool is_stale(const Incident& incident, Timestamp time) const;
-  Duration idle_of(const Incident& incident) const;
   void alert(const SpadeAlert& alert);
-  bool belongs(const Case& c, const Observation& packet) const;
   void advance(Timestamp time);
 
   SpadeExtensions extensions;
   HomeNetwork home;
-  std::uint64_t seed;
+  TargetHash hash;
   IncidentSink* sink;
   std::uint32_t most_open;
   FirstContacts contacts;
@@ -130,20 +98,7 @@ struct Incidents::State : FirstContacts::Listener {
   Timestamp now;
 };
 
-// HyperLogLog needs every bit of neighbouring ports to differ as if by chance: one multiplication is not enough.
-std::uint64_t Incidents::State::hash(const IpAddress& address, std::uint64_t rest) const {
-  const std::uint8_t* bytes = address.bytes.data();
-  const std::uint64_t key = fold_multiply(seed ^ 0x9e3779b97f4a7c15, 0xd6e8feb86659fd93);
-  return fold_multiply(flow_hash(bytes, bytes, rest ^ key) ^ key, 0xa0761d6478bd642f);
-}
-
-std::uint64_t Incidents::State::target_hash(IncidentFamily family, const Observation& packet) const {
-  if (family == IncidentFamily::icmp) return hash({}, std::uint64_t{packet.icmp_type} << 8 | packet.icmp_code);
-  return hash(packet.destination,
-              std::uint64_t{1} << 32 | static_cast<std::uint64_t>(packet.transport) << 16 | packet.destination_port);
-}
-
-Case* Incidents::State::find(const IpAddress& host, IncidentSide side, IncidentFamily family) {
+IncidentCase* Incidents::State::find(const IpAddress& host, IncidentSide side, IncidentFamily family) {
   const auto slot = cases.find({host, tag_of(side, family)});
   return slot == Cases::kNone ? nullptr : &cases[slot];
 }
@@ -154,8 +109,8 @@ Incidents::State::Cases::Slot Incidents::State::case_of(const IpAddress& host, I
   auto slot = cases.find(key);
   if (slot != Cases::kNone) {
     cases.touch(slot, cases[slot].open ? kOpen : kCases);
-    if (cases[slot].open || !is_stale(cases[slot].incident, packet.time)) return slot;
-    begin_anew(cases[slot], packet);
+    if (!cases[slot].is_stale(packet.time, extensions.incident_idle)) return slot;
+    cases[slot].begin_anew(packet);
     return slot;
   }
   if (cases.full()) make_room();
@@ -164,26 +119,8 @@ Incidents::State::Cases::Slot Incidents::State::case_of(const IpAddress& host, I
   incident.side = side;
   incident.family = family;
   incident.host = host;
-  begin_anew(cases[slot], packet);
+  cases[slot].begin_anew(packet);
   return slot;
-}
-
-// As if nothing had been seen, but for what is no news any more.
-void Incidents::State::begin_anew(Case& c, const Observation& packet) {
-  Case fresh;
-  fresh.incident.side = c.incident.side;
-  fresh.incident.family = c.incident.family;
-  fresh.incident.host = c.incident.host;
-  fresh.incident.domain = packet.domain;
-  fresh.incident.first = fresh.incident.last = packet.time;
-  if (c.incident.family != IncidentFamily::scan) {
-    fresh.released = std::move(c.released);
-    if (c.targets.exact())
-      for (const std::uint64_t target : c.targets.seen()) fresh.released.add(target);
-    else
-      fresh.released = std::move(c.targets);
-  }
-  c = std::move(fresh);
 }
 
 void Incidents::State::make_room() {
@@ -203,89 +140,26 @@ void Incidents::State::give_one_up() {
   close(least);
 }
 
-// Where it goes. True if it has not been there before.
-bool Incidents::State::spread(Case& c, const Observation& packet) const {
-  const bool of_source = c.incident.side == IncidentSide::source;
-  const bool fresh = c.targets.add(of_source ? target_hash(c.incident.family, packet)
-                                             : hash(packet.source, std::uint64_t{1} << 34 | packet.destination_port));
-  c.hosts.add(hash(of_source ? packet.destination : packet.source, 0));
-  if (c.incident.family != IncidentFamily::icmp)
-    c.ports.add(hash({}, std::uint64_t{1} << 33 | packet.destination_port));
-  return fresh;
-}
-
 void Incidents::State::evidence(Cases::Slot slot, const Observation& packet, double score) {
-  Case& c = cases[slot];
-  Incident& incident = c.incident;
-  ++incident.count;
-  incident.last = std::max(incident.last, packet.time);
-  incident.max_score = std::max(incident.max_score, score);
-  // A repeated attempt is the same one.
-  const std::uint64_t target = target_hash(incident.family, packet);
-  const bool repeated =
-      packet.transport == Transport::tcp && c.last_target == target && c.last_port == packet.source_port;
-  if (!repeated) c.target.add(target);
-  c.last_target = target;
-  c.last_port = packet.source_port;
-  c.port.add(packet.destination_port);
-  c.destination.add(packet.destination);
-  c.outside += is_inside(packet.destination) ? 0 : 1;
-  if (incident.examples.size() < Incident::kMostExamples)
-    incident.examples.push_back({packet.time, packet.source, packet.destination, packet.source_port,
-                                 packet.destination_port, packet.transport, packet.tcp_flags, score});
-  if (c.open && std::has_single_bit(incident.count)) say(c, IncidentCause::grew);
+  IncidentCase& c = cases[slot];
+  c.add_evidence(packet, hash, !is_inside(packet.destination), score);
+  if (c.open && std::has_single_bit(c.incident.count)) say(c, IncidentCause::grew);
 }
 
-void Incidents::State::classify(Case& c) const {
-  Incident& incident = c.incident;
-  incident.hosts = c.hosts.estimate();
-  incident.ports = c.ports.estimate();
-  const bool vertical = incident.ports >= kPortsOfAVerticalScan * std::max(incident.hosts, 1.0);
-  if (incident.family == IncidentFamily::odd) {
-    incident.kind = IncidentKind::odd_service;
-  } else if (incident.family == IncidentFamily::icmp) {
-    incident.kind = IncidentKind::odd_icmp;
-  } else if (incident.side == IncidentSide::target) {
-    const bool many_ports = incident.ports >= kDistinctTargets;
-    incident.kind = many_ports                    ? IncidentKind::vertical_scan
-                    : c.dead * 2 > incident.count ? IncidentKind::dead_destination
-                                                  : IncidentKind::odd_service;
-  } else if (c.answers * 2 > incident.count) {
-    incident.kind = IncidentKind::unasked_answers;
-  } else if (vertical) {
-    incident.kind = IncidentKind::vertical_scan;
-  } else {
-    const bool worm = is_inside(incident.host) && c.outside * 2 > incident.count;
-    incident.kind = worm ? IncidentKind::fan_out : IncidentKind::horizontal_scan;
-  }
-}
-
-void Incidents::State::say(Case& c, IncidentCause cause) {
+void Incidents::State::say(IncidentCase& c, IncidentCause cause) {
   if (c.incident.side == IncidentSide::source) {
     if (const ContactSource* source = contacts.source(c.incident.host)) {
       c.incident.answered = source->answered;
       c.incident.failed = source->failed;
     }
   }
-  classify(c);
+  c.classify(is_inside(c.incident.host));
   sink->incident(c.incident, cause, now);
-}
-
-// Odd things now and then are a habit that is being learned; a few in a row are not.
-bool Incidents::State::is_stale(const Incident& incident, Timestamp time) const {
-  if (incident.family == IncidentFamily::scan) return time - incident.last > kCaseIdle;
-  return time - incident.first > extensions.incident_idle;
-}
-
-Duration Incidents::State::idle_of(const Incident& incident) const {
-  if (incident.count < 2 || incident.family != IncidentFamily::scan) return extensions.incident_idle;
-  const Duration gap = (incident.last - incident.first) / static_cast<Duration::rep>(incident.count - 1);
-  return std::clamp(gap * kIdleGaps, std::min(extensions.incident_idle, kLongestIdle), kLongestIdle);
 }
 
 // Opens a case if it is one, and keeps the state of an open one. `source`: nothing for the target's side.
 void Incidents::State::judge(Cases::Slot slot, const ContactSource* source) {
-  Case& c = cases[slot];
+  IncidentCase& c = cases[slot];
   Incident& incident = c.incident;
   const bool scanner = extensions.scan_promotion && incident.family == IncidentFamily::scan && source != nullptr &&
                        contacts.is_scanner(*source, now);
@@ -317,7 +191,7 @@ void Incidents::State::judge(Cases::Slot slot, const ContactSource* source) {
 
 void Incidents::State::close(Cases::Slot slot) {
   ++counters.closed;
-  Case& c = cases[slot];
+  IncidentCase& c = cases[slot];
   say(c, IncidentCause::closed);
   if (c.incident.family != IncidentFamily::scan) {
     c.open = false;
@@ -329,40 +203,30 @@ void Incidents::State::close(Cases::Slot slot) {
   cases.erase(slot);
 }
 
-bool Incidents::State::belongs(const Case& c, const Observation& packet) const {
-  if (c.incident.family != IncidentFamily::scan) {
-    const std::uint64_t target = target_hash(c.incident.family, packet);
-    return c.targets.contains(target) && (c.open || !c.released.contains(target));
-  }
-  if (!is_inside(c.incident.host)) return true;
-  // An inside host does its work meanwhile.
-  return (c.port.votes > 0 && c.port.value == packet.destination_port) ||
-         (c.destination.votes > 0 && c.destination.value == packet.destination);
-}
-
 void Incidents::State::contacted(const Observation& first, const ContactSource& source) {
-  Case* known = find(first.source, IncidentSide::source, IncidentFamily::scan);
+  IncidentCase* known = find(first.source, IncidentSide::source, IncidentFamily::scan);
   if (known != nullptr && known->open) {
-    if (belongs(*known, first)) spread(*known, first);
+    if (known->is_about(first, hash, is_inside(first.source))) known->spread(first, hash);
     return;
   }
   if (!extensions.scan_promotion || !contacts.is_scanner(source, now)) return;
   const auto slot = case_of(first.source, IncidentSide::source, IncidentFamily::scan, first);
-  contacts.for_each_waiting(first.source, [this, slot](const Observation& waiting) { spread(cases[slot], waiting); });
+  contacts.for_each_waiting(first.source,
+                            [this, slot](const Observation& waiting) { cases[slot].spread(waiting, hash); });
   evidence(slot, first, 0);
   judge(slot, &source);
 }
 
 void Incidents::State::failed(const Observation& first, const ContactSource& source) {
   const auto slot = case_of(first.source, IncidentSide::source, IncidentFamily::scan, first);
-  spread(cases[slot], first);
+  cases[slot].spread(first, hash);
   evidence(slot, first, 0);
   judge(slot, &source);
 }
 
 void Incidents::State::confirmed(const ContactSource& source) {
   for (const IncidentFamily family : {IncidentFamily::scan, IncidentFamily::odd, IncidentFamily::icmp}) {
-    Case* c = find(source.address, IncidentSide::source, family);
+    IncidentCase* c = find(source.address, IncidentSide::source, family);
     if (c == nullptr || !c->open || c->incident.confirmed) continue;
     c->incident.confirmed = true;
     say(*c, IncidentCause::changed);
@@ -378,16 +242,16 @@ void Incidents::State::alert(const SpadeAlert& alert) {
     if (alert.type == DetectorType::dead_dest || odd_flags) contacts.fail(packet);
   }
   const auto slot = case_of(packet.source, IncidentSide::source, family, packet);
-  Case& c = cases[slot];
-  c.alerted.add(target_hash(family, packet));
+  IncidentCase& c = cases[slot];
+  c.alerted.add(hash.target(family, packet));
   c.answers += answers ? 1 : 0;
   c.incident.max_score = std::max(c.incident.max_score, alert.score);
-  if (spread(c, packet) || family != IncidentFamily::scan) evidence(slot, packet, alert.score);
+  if (c.spread(packet, hash) || family != IncidentFamily::scan) evidence(slot, packet, alert.score);
   judge(slot, contacts.source(packet.source));
 
   if (family != IncidentFamily::scan || answers) return;
   const auto target = case_of(packet.destination, IncidentSide::target, family, packet);
-  if (!spread(cases[target], packet)) return;
+  if (!cases[target].spread(packet, hash)) return;
   cases[target].dead += alert.type == DetectorType::dead_dest ? 1 : 0;
   evidence(target, packet, alert.score);
   judge(target, nullptr);
@@ -399,7 +263,7 @@ void Incidents::State::close_idle() {
     const auto slot = cases.oldest(kOpen);
     const Incident& incident = cases[slot].incident;
     if (incident.last + extensions.incident_idle > now) break;
-    if (incident.last + idle_of(incident) > now)
+    if (incident.last + cases[slot].patience(extensions.incident_idle) > now)
       cases.touch(slot, kPatient);
     else
       close(slot);
@@ -407,7 +271,7 @@ void Incidents::State::close_idle() {
   for (std::size_t i = std::min<std::size_t>(kClosingsASecond, cases.size(kPatient)); i > 0; --i) {
     const auto slot = cases.oldest(kPatient);
     const Incident& incident = cases[slot].incident;
-    if (incident.last + idle_of(incident) > now)
+    if (incident.last + cases[slot].patience(extensions.incident_idle) > now)
       cases.touch(slot, kPatient);
     else
       close(slot);
@@ -456,11 +320,11 @@ bool Incidents::in_quarantine(const Observation& observation) {
   if (!s.extensions.quarantine || s.cases.size() == 0) return false;
   const bool icmp = observation.transport == Transport::icmp || observation.transport == Transport::icmp6;
   for (const IncidentFamily family : {IncidentFamily::scan, icmp ? IncidentFamily::icmp : IncidentFamily::odd}) {
-    const Case* c = s.find(observation.source, IncidentSide::source, family);
+    const IncidentCase* c = s.find(observation.source, IncidentSide::source, family);
     if (c == nullptr) continue;
-    if (!c->open && (family == IncidentFamily::scan || s.is_stale(c->incident, s.now))) continue;
+    if (!c->open && (family == IncidentFamily::scan || c->is_stale(s.now, s.extensions.incident_idle))) continue;
     if (!c->incident.scan && s.now - c->incident.first > kLongestQuarantine) continue;
-    if (!s.belongs(*c, observation)) continue;
+    if (!c->is_about(observation, s.hash, s.is_inside(observation.source))) continue;
     s.counters.quarantined += observation.count;
     return true;
   }
@@ -492,9 +356,7 @@ std::size_t Incidents::bytes() const {
   std::size_t bytes = s.contacts.bytes() + s.cases.size() * State::Cases::bytes_per_entry();
   for (const unsigned list : {unsigned{State::kCases}, unsigned{State::kOpen}, unsigned{State::kPatient}})
     for (auto slot = s.cases.oldest(list); slot != State::Cases::kNone; slot = s.cases.newer(slot)) {
-      const Case& c = s.cases[slot];
-      bytes += c.incident.examples.capacity() * sizeof(IncidentExample) - 5 * sizeof(FanOut);
-      for (const FanOut* fan_out : {&c.targets, &c.hosts, &c.ports, &c.alerted, &c.released}) bytes += fan_out->bytes();
+      bytes += s.cases[slot].bytes();
     }
   return bytes;
 }
