@@ -4,9 +4,9 @@
 #include "userspace/spade/snort_config.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "userspace/base/whole_file.h"
+#include "userspace/spade/snort_detector.h"
 #include "userspace/spade/snort_differences.h"
 #include "userspace/spade/snort_options.h"
 
@@ -20,10 +20,7 @@ constexpr std::size_t kMostErrors = 20;
 constexpr std::size_t kMostDetectors = 256;
 constexpr std::size_t kMostText = 1 << 20;
 constexpr double kHighestScore = 1e6;
-constexpr double kHighestEntropy = 64;  // bits
 constexpr std::int64_t kMostCount = 1'000'000'000'000;
-constexpr std::int64_t kLongestWait = 3600;
-constexpr std::int64_t kLongestInterval = 525600;  // minutes: a year
 
 const Grammar kMainGrammar = {{"logfile", "statefile", "cpfreq", "dest", "adjdest", "Xdips", "Xdports", "Xsips",
                                "Xsports", "thresh", "probmode", "corrscore"},
@@ -32,32 +29,9 @@ const Grammar kMainGrammar = {{"logfile", "statefile", "cpfreq", "dest", "adjdes
 // The main line before 2002 began with the threshold.
 const Grammar kOldMainGrammar = {
     kMainGrammar.names, kMainGrammar.switches, {"thresh", "statefile", "logfile", "probmode", "cpfreq"}};
-const Grammar kDetectGrammar = {
-    {"type",   "id",      "to",         "from",        "proto",       "tcpflags",     "icmptype",
-     "thresh", "minobs",  "maxentropy", "probmode",    "wait",        "Xdips",        "Xdports",
-     "Xsips",  "Xsports", "scalefreq",  "scalefactor", "scalecutoff", "scalehalflife"},
-    {"relscore", "corrscore", "revwaitrpt"},
-    {}};
 const Grammar kStatsGrammar = {{}, {"entropy", "uncondprob", "condprob"}, {}};
 
-Result<Transport> parse_proto(std::string_view text) {
-  if (text == "tcp") return Transport::tcp;
-  if (text == "udp") return Transport::udp;
-  if (text == "icmp") return Transport::icmp;
-  return fail("'{}' is none of tcp, udp, icmp", printable(text));
-}
-
-Result<DetectorType> parse_type(std::string_view text) {
-  // Biles' paper prints underscores, and one type without its hyphen (D24).
-  std::string name(text);
-  std::ranges::replace(name, '_', '-');
-  if (name == "oddtypecode") name = "odd-typecode";
-  return parse_detector_type(name);
-}
-
 Result<SpadeDestination> parse_dest(std::string_view text) { return parse_destination(text); }
-Result<NetworkSide> parse_network_side(std::string_view text) { return parse_side(text); }
-
 class Interpreter {
  public:
   explicit Interpreter(SnortLines lines) : lines_(std::move(lines)) {}
@@ -68,11 +42,6 @@ class Interpreter {
   void take_main(const SnortLine& line);
   void take_home(const SnortLine& line);
   void take_detector(const SnortLine& line);
-  void read_scope(SnortOptions& options, DetectorSettings& detector, std::optional<IcmpScope>& icmp);
-  void read_scores(SnortOptions& options, DetectorSettings& detector);
-  void read_decay(SnortOptions& options, DetectorSettings& detector);
-  void read_waiting(SnortOptions& options, DetectorSettings& detector);
-  std::string read_id(SnortOptions& options);
   void take_adapter(const SnortLine& line);
   void take_adviser(const SnortLine& line);
   void take_survey(const SnortLine& line);
@@ -186,137 +155,16 @@ void Interpreter::take_home(const SnortLine& line) {
   if (empty) complain(line, "spade-homenet names no network");
 }
 
-std::string Interpreter::read_id(SnortOptions& options) {
-  const auto id = options.text("id");
-  if (!id) return fmt::format("{}", settings_.detectors.size() + 1);
-  if (!is_detector_id(*id))
-    options.complain(fmt::format("id '{}': a letter, then letters, digits, - and _, at most 50", printable(*id)));
-  return *id;
-}
-
-void Interpreter::read_scope(SnortOptions& options, DetectorSettings& detector, std::optional<IcmpScope>& icmp) {
-  const std::string type(detector_type_name(detector.type));
-  const bool is_odd = detector.type == DetectorType::odd_dport || detector.type == DetectorType::odd_port_dest;
-  detector.transport = options.word("proto", parse_proto).value_or(Transport::tcp);
-  if (detector.type == DetectorType::odd_typecode) {
-    if (options.has("proto") && detector.transport != Transport::icmp)
-      options.warn("proto has no effect: odd-typecode is about ICMP");
-  } else if (detector.transport == Transport::icmp && detector.type != DetectorType::dead_dest) {
-    options.complain(fmt::format("{} has no proto=icmp", type));
-  }
-  detector.tcp_flags = options.word("tcpflags", parse_tcp_scope).value_or(TcpScope::synonly);
-  if (options.has("tcpflags") && (is_odd || detector.type == DetectorType::odd_typecode))
-    options.warn(fmt::format("tcpflags has no effect on {}", type));
-  if (detector.type == DetectorType::closed_dport && detector.tcp_flags == TcpScope::setup)
-    options.complain("closed-dport has no tcpflags=setup");
-  icmp = options.word("icmptype", parse_icmp_scope);
-  if (icmp && options.text("icmptype") == "all")
-    options.warn("icmptype=all is written 'any': Spade 030125 warned, and took the default of the detector's type");
-  if (icmp && detector.type != DetectorType::odd_typecode && detector.type != DetectorType::dead_dest)
-    options.warn(fmt::format("icmptype has no effect on {}", type));
-
-  const std::string_view side = is_odd ? "from" : "to";
-  for (const std::string_view name : {"to", "from"}) {
-    const auto value = options.word(name, parse_network_side);
-    if (!value) continue;
-    if (detector.type == DetectorType::dead_dest && *value != NetworkSide::home)
-      options.warn("dead-dest is always about the home network");
-    else if (name != side && detector.type != DetectorType::dead_dest)
-      options.warn(fmt::format("{} has no effect on {}", name, type));
-    else if (detector.type != DetectorType::dead_dest)
-      detector.side = *value;
-  }
-}
-
-void Interpreter::read_scores(SnortOptions& options, DetectorSettings& detector) {
-  const bool closed = detector.type == DetectorType::closed_dport;
-  for (const std::string_view name : {"relscore", "corrscore", "probmode"})
-    if (!closed && options.has(name))
-      options.warn(fmt::format("{} has no effect on {}", name, detector_type_name(detector.type)));
-  if (closed) {
-    detector.probability_mode = static_cast<unsigned>(options.integer("probmode", 0, 3).value_or(3));
-    detector.relative_score = options.boolean("relscore").value_or(detector.probability_mode != 0);
-    if (detector.probability_mode == 0 && detector.relative_score) {
-      options.warn("probmode=0 has no relative score: relscore is off");
-      detector.relative_score = false;
-    }
-    detector.corrected_score = options.boolean("corrscore").value_or(true);
-    if (!detector.relative_score) {
-      detector.threshold = -1;
-      detector.min_observations = 0;
-    }
-  }
-  if (detector.type == DetectorType::dead_dest) {
-    if (options.has("thresh")) options.warn("thresh has no effect on dead-dest, whose score is always 1");
-  } else {
-    detector.threshold = options.number("thresh", -kHighestScore, kHighestScore).value_or(detector.threshold);
-  }
-  if (const auto least = options.integer("minobs", -kMostCount, kMostCount))
-    detector.min_observations = static_cast<double>(std::max<std::int64_t>(*least, 0));
-}
-
-void Interpreter::read_decay(SnortOptions& options, DetectorSettings& detector) {
-  Decay& decay = detector.decay;
-  if (const auto interval = options.integer("scalefreq", -kLongestInterval, kLongestInterval))
-    decay.interval_minutes = static_cast<std::uint32_t>(std::max<std::int64_t>(*interval, 0));
-  decay.factor = options.number("scalefactor", 0, 1).value_or(decay.factor);
-  decay.cutoff = options.number("scalecutoff", 0, 1e9).value_or(decay.cutoff);
-  const auto hours = options.number("scalehalflife", 0, 1e6);
-  if (!hours) return;
-  decay.factor = Decay::factor_of_half_life(*hours, decay.interval_minutes);
-  if (options.has("scalefactor")) options.warn("scalehalflife decides, not scalefactor");
-  if (*hours > 24 * 366) options.warn("scalehalflife is in hours, and this is more than a year");
-}
-
-void Interpreter::read_waiting(SnortOptions& options, DetectorSettings& detector) {
-  const unsigned forced = detector.type == DetectorType::closed_dport ? detector.wait_seconds : 0;
-  if (const auto wait = options.integer("wait", 0, kLongestWait)) {
-    detector.wait_seconds = static_cast<unsigned>(*wait);
-    if (*wait == 0 && forced > 0) {
-      detector.wait_seconds = forced;
-      options.warn(fmt::format("wait=0 is taken as {}: only a reset confirms such a packet", forced));
-    }
-  }
-  detector.report_on_opposite = options.boolean("revwaitrpt").value_or(false);
-  if (detector.report_on_opposite && detector.wait_seconds == 0) options.warn("revwaitrpt has no effect without wait");
-}
-
 void Interpreter::take_detector(const SnortLine& line) {
   if (settings_.detectors.size() >= kMostDetectors) {
-    if (settings_.detectors.size() == kMostDetectors)
-      complain(line, fmt::format("more than {} detectors", kMostDetectors));
+    complain(line, fmt::format("more than {} detectors", kMostDetectors));
     return;
   }
-  SnortOptions options(line, kDetectGrammar, lines_);
-  DetectorSettings scope;
-  const auto type_text = options.text("type");
-  scope.type = options.word("type", parse_type).value_or(DetectorType::closed_dport);
-  if (type_text && !parse_detector_type(*type_text) && parse_type(*type_text))
-    options.warn(fmt::format("type={} is written {}: Spade 030125 knew no other form", printable(*type_text),
-                             detector_type_name(scope.type)));
-  std::optional<IcmpScope> icmp;
-  read_scope(options, scope, icmp);
-  const double max_entropy = options.number("maxentropy", 0, kHighestEntropy).value_or(2.5);
-  if (options.has("maxentropy") && scope.type != DetectorType::odd_port_dest)
-    options.warn(fmt::format("maxentropy has no effect on {}", detector_type_name(scope.type)));
-
-  // What has no effect keeps its default.
-  if (scope.type == DetectorType::odd_typecode) scope.transport = Transport::icmp;
-  const bool has_flags = scope.type == DetectorType::closed_dport || scope.type == DetectorType::dead_dest;
-  if (!has_flags || scope.transport != Transport::tcp) scope.tcp_flags = TcpScope::synonly;
-  if (scope.transport != Transport::icmp) icmp.reset();
-  DetectorSettings detector = default_detector(scope.type, scope.transport, scope.tcp_flags, icmp,
-                                               scope.type == DetectorType::odd_port_dest ? max_entropy : 2.5);
-  detector.side = scope.side;
-  detector.line = line.line;
-  detector.id = read_id(options);
+  DetectorSettings detector = read_snort_detector(line, lines_);
+  if (detector.id.empty()) detector.id = fmt::to_string(settings_.detectors.size() + 1);
   const auto twin = std::ranges::find(settings_.detectors, detector.id, &DetectorSettings::id);
   if (twin != settings_.detectors.end())
-    options.complain(fmt::format("id '{}' is taken by the detector of line {}", printable(detector.id), twin->line));
-  read_scores(options, detector);
-  read_decay(options, detector);
-  read_waiting(options, detector);
-  detector.exclusions = options.exclusions();
+    complain(line, fmt::format("id '{}' is taken by the detector of line {}", printable(detector.id), twin->line));
   settings_.detectors.push_back(std::move(detector));
 }
 
