@@ -28,7 +28,7 @@ std::string framed(std::string_view input) {
   while (input.size() >= 3) {
     const auto byte = [&](std::size_t at) { return static_cast<std::uint8_t>(input[at]); };
     const std::uint32_t type = byte(0);
-    const std::size_t length = byte(1) | byte(2) << 8U;
+    const std::size_t length = byte(1) + std::size_t{256} * byte(2);
     input.remove_prefix(3);
     const std::string_view payload = input.substr(0, length);
     input.remove_prefix(payload.size());
