@@ -42,6 +42,7 @@ StatsSection SpadeRun::counters() const {
            {"cancelled", cancelled},
            {"waiting", statistics.waiting},
            {"waiting_refused", statistics.waiting_refused},
+           {"attempts_forgotten", statistics.attempts_forgotten},
            {"table_entries", statistics.table_entries},
            {"entries_evicted", statistics.entries_evicted},
            {"observations_refused", statistics.observations_refused}}};

@@ -102,6 +102,7 @@ const SpadeSettings& Spade::settings() const { return state_->settings; }
 SpadeStatistics Spade::statistics() const {
   SpadeStatistics statistics = state_->totals;
   statistics.waiting = state_->queue.size();
+  if (state_->attempts) statistics.attempts_forgotten = state_->attempts->forgotten();
   const auto& tables = state_->tables.tables();
   for (const TableSet::Table& table : tables) {
     statistics.table_entries += table.table.entries();

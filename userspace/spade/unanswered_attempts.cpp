@@ -8,7 +8,10 @@ void UnansweredAttempts::add(const Observation& packet, std::int64_t second) {
   const WaitingKey key = WaitingKey::of(packet, packet.transport == Transport::tcp ? 0 : 1);
   auto slot = attempts_.find(key);
   if (slot == decltype(attempts_)::kNone) {
-    if (attempts_.full()) attempts_.erase(attempts_.oldest());
+    if (attempts_.full()) {
+      attempts_.erase(attempts_.oldest());
+      forgotten_++;
+    }
     slot = attempts_.insert(key);
   } else {
     attempts_.touch(slot);

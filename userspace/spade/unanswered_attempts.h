@@ -24,6 +24,7 @@ class UnansweredAttempts {
   std::optional<Observation> take_answered_by(const Observation& packet, std::int64_t second);
 
   std::size_t size() const { return attempts_.size(); }
+  std::uint64_t forgotten() const { return forgotten_; }  // given up for room
 
  private:
   struct Attempt {
@@ -32,6 +33,7 @@ class UnansweredAttempts {
   };
 
   LruTable<WaitingKey, Attempt> attempts_;
+  std::uint64_t forgotten_ = 0;
 };
 
 }  // namespace spidd

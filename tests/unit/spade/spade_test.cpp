@@ -290,6 +290,18 @@ TEST(Learning, OfAnsweredAttemptsOnlyLetsAClosedPortStayRare) {
   EXPECT_EQ(engine.see(to_server(80)).size(), 0U);
 }
 
+TEST(Learning, OfAnsweredAttemptsGivesTheOldestUpForRoom) {
+  SpadeSettings settings = settings_of({closed()});
+  settings.extensions.learn_answered_only = true;
+  settings.max_waiting = 2;
+  Engine engine(settings);
+  for (const unsigned port : {80U, 81U, 82U}) engine.see(to_server(static_cast<std::uint16_t>(port)));
+  for (const unsigned port : {80U, 81U, 82U})
+    engine.see(answer(1, to_server(static_cast<std::uint16_t>(port)), kSyn | kAck));
+  EXPECT_EQ(engine.statistics().recorded, 2U);
+  EXPECT_EQ(engine.spade->statistics().attempts_forgotten, 1U);
+}
+
 TEST(Learning, OfAnsweredUdpTakesTheReplyForNoAttempt) {
   DetectorSettings detector = named("udp", default_detector(DetectorType::closed_dport, Transport::udp));
   detector.side = NetworkSide::any;
