@@ -243,34 +243,49 @@ Result<> SiteLearning::reject_one(const SiteKey& key, Timestamp now) {
 
 SiteOutcome SiteLearning::undo(std::span<const SiteSelector> services) {
   SiteOutcome outcome;
-  const auto find = [this](const SiteSelector& selector) { return keys_of(selector, false, true); };
-  for_each_selected(services, outcome, find, [&](const SiteKey& key) { return undo_one(key); });
-  if (!outcome.services.empty()) {
-    rates_.reset();
-    if (auto saved = save(); !saved) outcome.refused.push_back(saved.error().message);
+  std::set<SiteKey> keys;
+  for (const SiteSelector& selector : services) {
+    const std::vector<SiteKey> found = keys_of(selector, false, true);
+    if (found.empty()) outcome.refused.push_back(fmt::format("{}: no such service", selector.server.to_string()));
+    keys.insert(found.begin(), found.end());
   }
+  if (keys.empty()) return outcome;
+  outcome.services.assign(keys.begin(), keys.end());
+  if (auto undone = undo_all(outcome.services); !undone) {
+    outcome.services.clear();
+    outcome.refused.push_back(undone.error().message);
+    return outcome;
+  }
+  rates_.reset();
+  // What was put back stays: others are given up for it.
+  if (recorder_.make_room(keys))
+    if (auto saved = save(); !saved) outcome.refused.push_back(saved.error().message);
   return outcome;
 }
 
-Result<> SiteLearning::undo_one(const SiteKey& key) {
-  const SiteRecord& record = decided_.at(key);
-  if (record.state == SiteState::rejected) {
-    if (auto removed = store_.remove(key); !removed) return removed;
-    recorder_.unreject(key);
-  } else {
-    // First there, then no longer here: a crash in between loses nothing.
-    const SiteService newer = recorder_.take(key);
-    recorder_.put(record.service);
-    recorder_.put(newer);
-    auto moved = save();
-    if (moved) moved = store_.remove(key);
-    if (!moved) {
-      recorder_.take(key);
-      recorder_.put(newer);
-      return moved;
-    }
+Result<> SiteLearning::undo_all(std::span<const SiteKey> keys) {
+  std::map<SiteKey, SiteService> newer;
+  for (const SiteKey& key : keys) {
+    const SiteRecord& record = decided_.at(key);
+    if (record.state != SiteState::accepted) continue;
+    newer[key] = recorder_.take(key);
+    recorder_.put_back(record.service);
+    recorder_.put_back(newer[key]);
   }
-  decided_.erase(key);
+  // First there, then no longer here: a crash in between loses nothing.
+  auto moved = save();
+  if (moved) moved = store_.remove(keys);
+  if (!moved) {
+    for (auto& [key, service] : newer) {
+      recorder_.take(key);
+      recorder_.put_back(std::move(service));
+    }
+    return moved;
+  }
+  for (const SiteKey& key : keys) {
+    recorder_.unreject(key);
+    decided_.erase(key);
+  }
   return {};
 }
 
@@ -286,7 +301,7 @@ SiteOutcome SiteLearning::forget(std::span<const SiteSelector> services) {
 }
 
 Result<> SiteLearning::forget_one(const SiteKey& key) {
-  if (auto removed = store_.remove(key); !removed) return removed;
+  if (auto removed = store_.remove(std::span(&key, 1)); !removed) return removed;
   decided_.erase(key);
   recorder_.unreject(key);
   recorder_.take(key);

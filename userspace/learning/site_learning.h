@@ -99,7 +99,7 @@ class SiteLearning {
   Result<> accept_one(const SiteKey& key, const SiteNaming& naming, std::span<const ModelSummary> shipped,
                       Timestamp now);
   Result<> reject_one(const SiteKey& key, Timestamp now);
-  Result<> undo_one(const SiteKey& key);
+  Result<> undo_all(std::span<const SiteKey> keys);  // all or none
   Result<> forget_one(const SiteKey& key);
   std::vector<SiteKey> keys_of(const SiteSelector& selector, bool recorded, bool decided) const;
   std::size_t accepted_bytes() const;

@@ -58,6 +58,11 @@ SiteService SiteRecorder::take(const SiteKey& key) {
 }
 
 void SiteRecorder::put(SiteService service) {
+  put_back(std::move(service));
+  make_room();
+}
+
+void SiteRecorder::put_back(SiteService service) {
   if (service.flows == 0) return;
   SiteService sum = take(service.key);
   if (sum.flows == 0)
@@ -67,7 +72,6 @@ void SiteRecorder::put(SiteService service) {
   bytes_ += sum.bytes();
   const SiteKey key = sum.key;
   services_.insert_or_assign(key, std::move(sum));
-  make_room();
 }
 
 void SiteRecorder::clear() {
@@ -77,21 +81,23 @@ void SiteRecorder::clear() {
 
 // An eighth at a time, so that a new service has the time to be seen again before the next round, and a flood of new
 // ones costs little each.
-void SiteRecorder::make_room() {
-  if (services_.size() <= limits_.services && bytes_ <= limits_.memory_bytes) return;
+bool SiteRecorder::make_room(const std::set<SiteKey>& kept) {
+  if (services_.size() <= limits_.services && bytes_ <= limits_.memory_bytes) return false;
   const std::size_t services = limits_.services - limits_.services / 8;
   const std::size_t bytes = limits_.memory_bytes - limits_.memory_bytes / 8;
   std::vector<const SiteService*> order;
   order.reserve(services_.size());
-  for (const auto& [key, service] : services_) order.push_back(&service);
+  for (const auto& [key, service] : services_)
+    if (!kept.contains(key)) order.push_back(&service);
   std::ranges::sort(order, {}, [](const SiteService* service) { return std::tuple(service->flows, service->last); });
   for (const SiteService* service : order) {
-    if (services_.size() <= services && bytes_ <= bytes) return;
+    if (services_.size() <= services && bytes_ <= bytes) break;
     ++counters_.services_evicted;
     counters_.flows_evicted += service->flows;
     const SiteKey key = service->key;
     take(key);
   }
+  return !order.empty();
 }
 
 }  // namespace spidd

@@ -47,6 +47,10 @@ class SiteRecorder {
   SiteService take(const SiteKey& key);
   // Adds a service, to what is there of it.
   void put(SiteService service);
+  // The same, and makes no room: for several that are to stay together. Then call make_room().
+  void put_back(SiteService service);
+  // Gives up what was seen least if there is too much, but for `kept`. Returns whether it did.
+  bool make_room(const std::set<SiteKey>& kept = {});
   void clear();
 
   // Flows of a rejected service are not gathered.
@@ -57,8 +61,6 @@ class SiteRecorder {
   void restore(Timestamp since, Timestamp until);
 
  private:
-  void make_room();
-
   SiteLimits limits_;
   Timestamp since_{};
   Timestamp until_{};

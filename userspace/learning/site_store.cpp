@@ -99,9 +99,9 @@ Result<> SiteStore::save(const SiteRecord& record, MeterRules rules) const {
   return write(file_name(record.service.key), file);
 }
 
-Result<> SiteStore::remove(const SiteKey& key) const {
+Result<> SiteStore::remove(std::span<const SiteKey> keys) const {
   StagedFiles files;
-  files.remove((fs::path(directory_) / file_name(key)).string());
+  for (const SiteKey& key : keys) files.remove((fs::path(directory_) / file_name(key)).string());
   return files.commit();
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -26,7 +27,7 @@ class SiteStore {
   Result<Contents> load(MeterRules rules) const;
 
   Result<> save(const SiteRecord& record, MeterRules rules) const;
-  Result<> remove(const SiteKey& key) const;
+  Result<> remove(std::span<const SiteKey> keys) const;
   Result<> save_recording(const SiteFile& file) const;
 
   const std::string& directory() const { return directory_; }

@@ -127,6 +127,33 @@ TEST_F(SiteLearningTest, WhatIsTakenBackLeavesExactlyWhatWasThereBefore) {
   EXPECT_TRUE(site.models().models.empty());
 }
 
+TEST_F(SiteLearningTest, WhatIsPutBackIntoAFullRecordingStays) {
+  settings_.limits.services = 16;
+  std::vector<SiteSelector> small;
+  {
+    SiteLearning site = recording();
+    for (std::uint8_t server = 1; server <= 8; ++server) {
+      see(site, server, 3);
+      small.push_back(service(fmt::format("192.0.2.{}:443", server).c_str()));
+    }
+    ASSERT_EQ(site.accept(SiteSelection{small, false, ""}, {}, judge_.shipped(), site_time(2000)).services.size(), 8U);
+    for (std::uint8_t server = 101; server <= 116; ++server) see(site, server, 20);
+    ASSERT_EQ(site.recorder().services().size(), 16U);
+    const SiteOutcome undone = site.undo(small);
+    EXPECT_EQ(undone.services.size(), 8U);
+    EXPECT_TRUE(undone.refused.empty());
+    EXPECT_TRUE(site.decided().empty());
+    EXPECT_LE(site.recorder().services().size(), 16U);
+    EXPECT_EQ(site.recorder().counters().services_evicted, 10U) << "down to seven eighths";
+  }
+  SiteLearning site = open();
+  EXPECT_TRUE(site.decided().empty());
+  for (const SiteSelector& selector : small)
+    EXPECT_TRUE(std::ranges::any_of(site.recorder().services(), [&](const auto& recorded) {
+      return selector.selects(recorded.first) && recorded.second.flows == 3;
+    }));
+}
+
 TEST_F(SiteLearningTest, LearnsMoreOfAnAcceptedService) {
   SiteLearning site = recording();
   see(site, 1, 10);
