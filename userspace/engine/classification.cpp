@@ -116,18 +116,12 @@ VerdictClass class_of(const Verdict& verdict, std::span<const ModelSummary> mode
   return VerdictClass::unknown;
 }
 
-// What no confirmed model accounts for may have been learned from the stream; or so may a protocol that resembles it,
-// but never a tunnel or file sharing: nobody is to teach the sensor to overlook them.
+// What no confirmed model accounts for may have been learned from the stream. What one does keeps its name: nobody is
+// to teach the sensor another one.
 void name_provisionally(Verdict& verdict, const Match& match, std::span<const ModelSummary> models,
                         const ClassificationRules& rules) {
   if (match.best_provisional == kNoModel) return;
-  if (verdict.verdict_class == VerdictClass::label) {
-    const Category category = models[verdict.model].category;
-    if (category == Category::tunnel || category == Category::p2p) return;
-    if (match.provisional_score < verdict.score + rules.provisional_lead) return;
-  } else if (verdict.verdict_class != VerdictClass::unknown) {
-    return;
-  }
+  if (verdict.verdict_class != VerdictClass::unknown) return;
   const ModelSummary& model = models[match.best_provisional];
   const float threshold =
       rules.model_thresholds ? std::max(rules.label_threshold, model.threshold) : rules.label_threshold;

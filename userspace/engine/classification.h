@@ -39,7 +39,6 @@ struct ClassificationRules {
   float early_score = 0.6F;              // before settle_packets a verdict counts only with this score ...
   float early_margin = 0.3F;             // ... and this distance to the best model of another family
   unsigned settle_packets = 8;           // the main verdict
-  float provisional_lead = 0.3F;         // of a model that nobody confirmed over a label that is no tunnel
   float certain_score = 0.5F;            // same answer at two checkpoints this far above the threshold: final
   unsigned last_packets = kRecordLimit;  // the last verdict is final whatever it is
 };
@@ -68,7 +67,7 @@ enum class Progress {
 // before; action and rule are taken over from it. state is undecided until the verdict may be acted on. An identified
 // verdict is of category tunnel exactly if its tunnel score and margin hold; score and margin are those of the label.
 // Its class is tunnel if the tool is not clear. Models that nobody confirmed name only what would be unknown without
-// them, or what they fit better by provisional_lead; they never take the name of a tunnel or of file sharing.
+// them.
 Verdict classify(const Match& match, std::span<const ModelSummary> models, unsigned payload_packets, Progress progress,
                  const Verdict& previous, const ClassificationRules& rules);
 

@@ -30,6 +30,7 @@ FlowFacts facts_of(const Flow& flow, std::span<const ModelSummary> models) {
     facts.label = model.label;
     facts.family = model.family;
     facts.category = model.category;
+    facts.provisional = model.provisional;
     facts.model_may_block = model.may_block && verdict.basis == LabelBasis::scores;
   }
   facts.verdict_class = verdict.verdict_class;

@@ -119,6 +119,18 @@ Decision outcome(const Demand& demand, std::size_t number, bool on_verdict, cons
   return decision;
 }
 
+// The flow as it was before somebody's traffic taught the sensor its name: what a policy says of unknown flows goes on
+// holding for it.
+FlowFacts without_name(const FlowFacts& flow) {
+  FlowFacts unnamed = flow;
+  unnamed.state = IdentificationState::unknown;
+  unnamed.verdict_class = VerdictClass::unknown;
+  unnamed.label = unnamed.family = {};
+  unnamed.category = Category::plain;
+  unnamed.provisional = unnamed.model_may_block = false;
+  return unnamed;
+}
+
 bool is_severer(const Decision& a, const Decision& b) {
   return a.action != b.action ? a.action > b.action : a.would_block && !b.would_block;
 }
@@ -132,17 +144,27 @@ std::string_view obstacle_name(Obstacle obstacle) {
 }
 
 Decision decide(const FlowFacts& flow, const Policy& policy) {
+  const FlowFacts unnamed = without_name(flow);
+  // As what a rule applies to the flow: by its name, or by its having none that anybody confirmed.
+  const auto as_what = [&](auto applies) -> const FlowFacts* {
+    if (applies(flow)) return &flow;
+    return flow.provisional && applies(unnamed) ? &unnamed : nullptr;
+  };
   Decision decision;
-  const auto rule = std::ranges::find_if(policy.rules, [&](const Rule& r) { return matches(r, flow, policy.proof); });
-  if (rule != policy.rules.end()) {
-    decision = outcome(*rule, static_cast<std::size_t>(rule - policy.rules.begin()), rule->match.names_verdict(), flow,
-                       policy);
-    if (rule->action == Action::pass) return decision;
+  for (std::size_t i = 0; i < policy.rules.size(); ++i) {
+    const Rule& rule = policy.rules[i];
+    const FlowFacts* const facts = as_what([&](const FlowFacts& f) { return matches(rule, f, policy.proof); });
+    if (facts == nullptr) continue;
+    decision = outcome(rule, i, rule.match.names_verdict(), *facts, policy);
+    if (rule.action == Action::pass) return decision;
+    break;
   }
   for (std::size_t i = 0; i < policy.expectations.size(); ++i) {
     const Expectation& expectation = policy.expectations[i];
-    if (!is_exception(expectation, flow, policy.proof)) continue;
-    const Decision other = outcome(expectation, policy.rules.size() + i, true, flow, policy);
+    const auto excepted = [&](const FlowFacts& f) { return is_exception(expectation, f, policy.proof); };
+    const FlowFacts* const facts = as_what(excepted);
+    if (facts == nullptr) continue;
+    const Decision other = outcome(expectation, policy.rules.size() + i, true, *facts, policy);
     if (is_severer(other, decision)) decision = other;
   }
   return decision;

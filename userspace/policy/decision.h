@@ -28,6 +28,7 @@ struct FlowFacts {
   bool fully_encrypted = false;
   SecondLook second_look = SecondLook::none;
   bool one_way = false;           // payload of one direction only
+  bool provisional = false;       // the label is of a model that was learned from the stream and not confirmed
   bool model_may_block = false;   // the label's model has the evidence for it (ModelSummary::may_block)
   bool site_learned = false;      // the models know what is normal here
   unsigned endpoint_flows = 0;    // flows to the same server endpoint with a verdict, this one included

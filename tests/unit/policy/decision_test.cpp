@@ -457,5 +457,52 @@ TEST(Decide, TheGatewayPolicyBlocksClearTunnelsAndLeavesTheRestAlone) {
   for (const GatewayCase& c : cases) EXPECT_NE(decide(c.flow, observing).action, Action::block) << c.what;
 }
 
+// A protocol learned from the stream, that nobody has confirmed.
+FlowFacts provisional_flow() {
+  FlowFacts flow = unknown_flow();
+  flow.state = IdentificationState::identified;
+  flow.verdict_class = VerdictClass::label;
+  flow.label = flow.family = "unknown-3fa2";
+  flow.score = 0.5;
+  flow.margin = 0.4;
+  flow.model_may_block = false;
+  flow.provisional = true;
+  return flow;
+}
+
+TEST(Decision, WhatIsSaidOfUnknownFlowsHoldsForAProvisionalName) {
+  for (const bool by_class : {false, true}) {
+    Policy policy;
+    Rule rule;
+    rule.name = "strangers";
+    rule.action = Action::alert;
+    rule.match.states = {IdentificationState::unknown};
+    if (by_class) {
+      rule.match.states = {IdentificationState::identified, IdentificationState::unknown};
+      rule.match.classes = {VerdictClass::unknown};
+    }
+    policy.rules = {rule};
+    EXPECT_EQ(decide(unknown_flow(), policy).action, Action::alert);
+    EXPECT_EQ(decide(provisional_flow(), policy).action, Action::alert);
+    FlowFacts confirmed = provisional_flow();
+    confirmed.provisional = false;
+    EXPECT_EQ(decide(confirmed, policy).action, Action::pass);
+  }
+}
+
+TEST(Decision, ARuleThatNamesAProvisionalLabelStillSeesIt) {
+  Policy policy;
+  Rule rule;
+  rule.action = Action::pass;
+  rule.match.labels = {"unknown-3fa2"};
+  Rule strangers;
+  strangers.action = Action::alert;
+  strangers.match.states = {IdentificationState::unknown};
+  policy.rules = {rule, strangers};
+  const Decision decision = decide(provisional_flow(), policy);
+  EXPECT_EQ(decision.action, Action::pass);
+  EXPECT_EQ(decision.rule, 0);
+}
+
 }  // namespace
 }  // namespace spidd
