@@ -206,8 +206,7 @@ void FirstContacts::acknowledge(const Observation& packet) {
 
 void FirstContacts::confirm(const IpAddress& address) {
   ContactSource& source = source_of(address);
-  if (source.confirmed) return;
-  source.confirmed = true;
+  source.confirmed = now_;
   listener_->confirmed(source);
 }
 

@@ -57,7 +57,7 @@ struct ContactSource {
   ThresholdRandomWalk walk;
   std::uint32_t answered = 0;
   std::uint32_t failed = 0;
-  bool confirmed = false;    // acknowledged what was sent to it
+  Timestamp confirmed;       // when it last acknowledged what a first contact of its own was answered with
   float answer_seconds = 0;  // moving average
 
   // Of what failed.

@@ -61,8 +61,8 @@ struct Incident {
   std::uint32_t answered = 0;  // first contacts of the source, by outcome
   std::uint32_t failed = 0;
 
-  // Its packets really are its own: an inside address, or a TCP source that acknowledged what was sent to it. Anything
-  // else may be spoofed and must never be blocked for it.
+  // Its packets really are its own: an inside address, or a TCP source that in the course of the incident acknowledged
+  // what was sent to it. Anything else may be spoofed and must never be blocked for it.
   bool confirmed = false;
   // Its first contacts fail so often that it does not know where it is going (trw.h), or it goes to so many places
   // without an answer.

@@ -184,8 +184,8 @@ void Incidents::State::judge(Cases::Slot slot, const ContactSource* source) {
   cases.touch(slot, kOpen);
   incident.id = ++counters.opened;
   incident.scan = scanner;
-  incident.confirmed =
-      incident.side == IncidentSide::source && (is_inside(incident.host) || (source != nullptr && source->confirmed));
+  incident.confirmed = incident.side == IncidentSide::source &&
+                       (is_inside(incident.host) || (source != nullptr && source->confirmed >= incident.first));
   say(c, IncidentCause::opened);
 }
 

@@ -227,6 +227,15 @@ TEST(Incidents, ConfirmASourceOnlyWhenItAcknowledges) {
   EXPECT_EQ(network.said.back().cause, IncidentCause::changed);
 }
 
+TEST(Incidents, DoNotConfirmASourceByWhatItDidBefore) {
+  Network network;
+  // A visitor, whose address somebody else uses an hour later.
+  network.connect(0, ip("192.0.2.1"), ip("10.1.0.9"), 443);
+  for (std::uint16_t i = 1; i < 30; ++i) network.probe(3600 + i, ip("192.0.2.1"), ip("10.1.0.9"), i);
+  ASSERT_EQ(network.opened(), 1U);
+  EXPECT_FALSE(network.incidents.open().at(0)->confirmed);
+}
+
 TEST(Incidents, ConfirmNobodyByItsAddressWhenHomeIsUnknown) {
   Network network({}, false);
   for (std::uint16_t i = 1; i < 30; ++i) network.refused(i, ip("10.1.1.7"), ip("10.1.0.9"), i);
@@ -349,6 +358,50 @@ TEST(Incidents, GiveUpWhatMattersLeast) {
   bool large_is_open = false;
   for (const Incident* incident : network.incidents.open()) large_is_open |= incident->host == ip("192.0.2.1");
   EXPECT_TRUE(large_is_open);
+}
+
+TEST(Incidents, SurviveAnything) {
+  SpadeExtensions extensions;
+  extensions.max_incidents = 8;
+  Network network(extensions);
+  std::mt19937 random(11);
+  const auto draw = [&random](std::uint32_t below) { return static_cast<std::uint32_t>(random() % below); };
+  for (int i = 0; i < 200000; ++i) {
+    Observation o;
+    o.time = Network::kStart + std::chrono::milliseconds(static_cast<std::int64_t>(i) * 20 - draw(5000));
+    if (draw(10000) == 0) o.time += std::chrono::hours(draw(100));
+    o.source = numbered(draw(2) == 0 ? kInside : kOutside, draw(40));
+    o.destination = numbered(draw(2) == 0 ? kInside : kOutside, draw(40));
+    o.source_port = static_cast<std::uint16_t>(draw(6));
+    o.destination_port = static_cast<std::uint16_t>(draw(6));
+    o.transport =
+        std::array{Transport::tcp, Transport::tcp, Transport::udp, Transport::icmp, Transport::icmp6}[draw(5)];
+    o.tcp_flags = static_cast<std::uint8_t>(draw(64));
+    o.icmp_type = static_cast<std::uint8_t>(draw(16) == 0 ? 128 + draw(2) : draw(14));
+    o.count = draw(5);
+    o.kind = draw(20) == 0 ? Observation::Kind::unreachable : Observation::Kind::packet;
+    network.incidents.observe(o);
+    if (draw(7) == 0) network.incidents.alert(network.alert_of(o, static_cast<DetectorType>(draw(5))));
+    network.incidents.in_quarantine(o);
+    ASSERT_LE(network.incidents.open().size(), 8U);
+  }
+  network.incidents.close_all();
+  EXPECT_EQ(network.incidents.counters().opened, network.incidents.counters().closed);
+  EXPECT_GT(network.incidents.counters().opened, 100U);
+}
+
+TEST(Incidents, CallNothingAScanIfPromotionIsOff) {
+  SpadeExtensions extensions;
+  extensions.scan_promotion = false;
+  Network network(extensions);
+  for (std::uint16_t i = 1; i <= 100; ++i) {
+    network.refused(i, ip("192.0.2.1"), ip("10.1.0.9"), i);
+    network.incidents.alert(
+        network.alert_of(network.probe(i, ip("192.0.2.1"), ip("10.1.0.9"), i), DetectorType::closed_dport));
+  }
+  // The alerts alone make it an incident.
+  ASSERT_EQ(network.opened(), 1U);
+  EXPECT_FALSE(network.said.back().incident.scan);
 }
 
 TEST(Incidents, AreWordedForTheAdministrator) {
