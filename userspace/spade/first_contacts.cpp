@@ -316,7 +316,8 @@ ContactSource& FirstContacts::source_of(const IpAddress& address) {
 }
 
 bool FirstContacts::is_scanner(const ContactSource& source, Timestamp now) const {
-  const bool inside = is_inside(source.address);
+  // Without a home network everybody may be an inside host.
+  const bool inside = home_.contains(source.address);
   if (source.walk.scanner() &&
       (!inside || source.port.votes >= kCommonVotes || source.destination.votes >= kCommonVotes))
     return true;

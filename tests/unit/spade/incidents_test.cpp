@@ -186,6 +186,14 @@ TEST(Incidents, DoNotOpenForHostsThatAreAnswered) {
   EXPECT_EQ(network.opened(), 0U);
 }
 
+TEST(Incidents, DoNotOpenForPagesWhenHomeIsUnknown) {
+  Network network({}, false);
+  for (unsigned i = 0; i < 40; ++i) network.probe(i * 0.001, ip("10.1.1.7"), numbered(kOutside, i), 443);
+  for (unsigned i = 0; i < 40; ++i)
+    network.tcp(0.2 + i * 0.001, numbered(kOutside, i), 443, ip("10.1.1.7"), 40000, kSynAck);
+  EXPECT_EQ(network.opened(), 0U);
+}
+
 TEST(Incidents, DoNotOpenForPassiveFtpWhoseRarePortsAreAlertedAtOnce) {
   Network network;
   for (std::uint16_t i = 0; i < 40; ++i) {
