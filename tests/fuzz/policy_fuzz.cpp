@@ -1,9 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// Policy files. Whatever is accepted keeps its limits, and whatever is refused says so on lines of its own.
+// Policy files. Whatever is accepted keeps its limits, and whatever is refused says so on lines of its own. A [spade]
+// part that is written reads back the same.
 #include <set>
 
 #include "tests/fuzz/fuzz_check.h"
 #include "userspace/policy/decision.h"
+#include "userspace/policy/spade_part.h"
+
+namespace {
+
+spidd::SpadeSettings without_lines(spidd::SpadeSettings settings) {
+  for (spidd::DetectorSettings& detector : settings.detectors) detector.line = 0;
+  return settings;
+}
+
+}  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
@@ -31,6 +42,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     FUZZ_CHECK(expectation.action != spidd::Action::block || expectation.block_for <= policy->max_block);
     FUZZ_CHECK(!expectation.words().empty());
   }
+  auto written = spidd::parse_spade_part(spidd::spade_part_text(policy->spade), "w");
+  FUZZ_CHECK(written);
+  FUZZ_CHECK(without_lines(*written) == without_lines(policy->spade));
+
   spidd::FlowFacts flow;
   flow.server.port = 443;
   for (const auto state : {spidd::IdentificationState::undecided, spidd::IdentificationState::identified,
