@@ -62,8 +62,8 @@ TableSet::TableSet(std::span<const TableNeed> needs, std::uint64_t max_bytes) {
     Kinds kind = (plan.need.recorded & condition::kRepresentative) != 0 ? kLiveSources : kMessages;
     if ((plan.need.recorded & (condition::kSyn | condition::kUdp)) != 0) kind = kAttempts;
     std::ranges::sort(plan.entropy_depths);
-    const auto repeated = std::ranges::unique(plan.entropy_depths);
-    plan.entropy_depths.erase(repeated.begin(), repeated.end());
+    plan.entropy_depths.erase(std::unique(plan.entropy_depths.begin(), plan.entropy_depths.end()),
+                              plan.entropy_depths.end());
     tables_.push_back({plan.need.recorded,
                        kind,
                        0,
