@@ -30,7 +30,7 @@ CapturedPacket packet_of(const CapturedFrame& frame, const spidd_packet& parsed)
 }  // namespace
 
 Result<> read_packets(const std::string& path, const std::string& filter,
-                      const std::function<void(const CapturedPacket&)>& handle) {
+                      const std::function<void(const CapturedPacket&)>& handle, std::uint64_t& not_ip) {
   auto compiled = PcapFilter::compile(filter);
   if (!compiled) return tl::unexpected(std::move(compiled).error());
   auto file = PcapFile::open(path);
@@ -39,7 +39,9 @@ Result<> read_packets(const std::string& path, const std::string& filter,
   while (file->next(frame) == FrameStatus::frame) {
     if (!link_supported(frame.link_type) || !compiled->matches(frame)) continue;
     spidd_packet parsed;
-    if (parse_frame(frame.link_type, frame.bytes, frame.wire_length, 0, parsed) != SPIDD_PARSE_FLOW) continue;
+    const int status = parse_frame(frame.link_type, frame.bytes, frame.wire_length, 0, parsed);
+    not_ip += status == SPIDD_PARSE_NOT_IP ? 1 : 0;
+    if (status != SPIDD_PARSE_FLOW) continue;
     if (parsed.protocol == SPIDD_PROTOCOL_TCP || parsed.protocol == SPIDD_PROTOCOL_UDP)
       handle(packet_of(frame, parsed));
   }

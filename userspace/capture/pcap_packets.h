@@ -26,8 +26,9 @@ struct CapturedPacket {
   Timestamp time() const { return payload.time; }
 };
 
-// Hands every packet on, in the order of the file. What stands before a damage is handed on; the damage is the error.
+// Hands every packet on, in the order of the file; those that are not IP are added to `not_ip`. What stands before a
+// damage is handed on; the damage is the error.
 Result<> read_packets(const std::string& path, const std::string& filter,
-                      const std::function<void(const CapturedPacket&)>& handle);
+                      const std::function<void(const CapturedPacket&)>& handle, std::uint64_t& not_ip);
 
 }  // namespace spidd

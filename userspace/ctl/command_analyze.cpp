@@ -165,7 +165,8 @@ Result<> analyze_file_strictly(const std::string& path, Analysis& analysis) {
     all.last = all.any ? std::max(all.last, sums.last) : sums.last;
     all.any = true;
   }
-  all.counters.seen_packets += sums.packets;
+  all.counters.seen_packets += sums.packets + sums.not_ip;
+  all.counters.not_ip += sums.not_ip;
   all.counters.seen_bytes += sums.bytes;
   all.counters.without_flow += sums.without_session;
   all.counters.flows_created += sums.sessions + sums.never_established;

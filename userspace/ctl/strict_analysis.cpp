@@ -126,13 +126,14 @@ Result<> analyze_strictly(const std::string& path, const StrictAnalysis& how, Re
         ++sums.sessions;
         analysis.ended(session);
       });
-  auto read = read_packets(path, how.filter, [&](const CapturedPacket& packet) {
+  const auto add = [&](const CapturedPacket& packet) {
     if (sums.packets == 0) sums.first = packet.time();
     sums.last = std::max(sums.last, packet.time());
     ++sums.packets;
     sums.bytes += packet.bytes;
     sessions.add(packet);
-  });
+  };
+  auto read = read_packets(path, how.filter, add, sums.not_ip);
   sessions.finish();
   sums.without_session += sessions.counters().without_session;
   sums.never_established += sessions.counters().never_established;

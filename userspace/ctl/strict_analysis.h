@@ -22,7 +22,8 @@ struct StrictAnalysis {
 
 // What was in the file, for the sums of the analysis.
 struct StrictSums {
-  std::uint64_t packets = 0;
+  std::uint64_t packets = 0;  // TCP and UDP
+  std::uint64_t not_ip = 0;
   std::uint64_t bytes = 0;
   std::uint64_t sessions = 0;  // with a verdict
   std::uint64_t without_session = 0;
