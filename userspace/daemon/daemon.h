@@ -19,6 +19,7 @@
 #include "userspace/daemon/study.h"
 #include "userspace/daemon/worker.h"
 #include "userspace/policy/policy.h"
+#include "userspace/report/events.h"
 #include "userspace/spid/matcher.h"
 
 namespace spidd {
@@ -34,6 +35,7 @@ struct Daemon {
 
   std::shared_ptr<const Policy> policy;
   Timestamp policy_loaded{};
+  ModelDatabase loaded_models;  // from the step that reads them to the one that builds the matcher
   std::shared_ptr<const Matcher> matcher;
   Timestamp models_loaded{};
 
@@ -41,6 +43,7 @@ struct Daemon {
   std::unique_ptr<Enforcer> enforcer;
   std::unique_ptr<EventOutput> output;
   std::unique_ptr<Study> study;
+  std::vector<StatsSection> study_sections;  // its counters, as it last gave them
   std::optional<ControlSocket> control;
   std::vector<std::unique_ptr<EventSink>> sinks;  // one a worker
   std::vector<std::unique_ptr<Worker>> workers;

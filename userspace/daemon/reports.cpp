@@ -313,6 +313,12 @@ Result<ordered_json> drops_report(const Daemon& daemon, std::size_t limit, Times
       {"active", daemon.enforcer->size()}, {"enforced", daemon.enforcer->enforcing()}, {"drops", std::move(drops)}};
 }
 
+std::vector<StatsSection> study_sections(StudyState& state) {
+  return {{"study", {{"flows", state.flows}}},
+          {"learning", learning_values(state.stream)},
+          site_section(state.site.counters())};
+}
+
 Result<std::vector<StatsSection>> counter_sections(Daemon& daemon) {
   std::vector<StatsSection> sections;
   auto kernel = daemon.datapath->counters();
@@ -329,13 +335,12 @@ Result<std::vector<StatsSection>> counter_sections(Daemon& daemon) {
   if (!asked) return error_of(asked);
   sections.push_back(blocks_section(daemon.enforcer->counters()));
   sections.push_back(events_section(*daemon.output, daemon.feed_lost));
-  auto studied = daemon.study->ask([](StudyState& state) { return state.flows; }, kWorkerPatience);
-  sections.push_back({"study", {{"flows", studied.value_or(0)}, {"flows_lost", daemon.study->lost()}}});
-  if (auto learning =
-          daemon.study->ask([](StudyState& state) { return learning_values(state.stream); }, kWorkerPatience))
-    sections.push_back({"learning", std::move(*learning)});
-  if (const auto site = daemon.study->ask([](StudyState& state) { return state.site.counters(); }, kWorkerPatience))
-    sections.push_back(site_section(*site));
+  // A busy study says nothing new: counters stay what they were, and never go.
+  if (auto studied = daemon.study->ask(study_sections, kWorkerPatience)) daemon.study_sections = std::move(*studied);
+  for (const StatsSection& section : daemon.study_sections) {
+    sections.push_back(section);
+    if (section.name == "study") sections.back().values.emplace_back("flows_lost", daemon.study->lost());
+  }
   if (daemon.anomaly) {
     if (auto anomaly = daemon.anomaly->ask([](AnomalyWatch& watch) { return spade_sections(watch); }, kWorkerPatience))
       std::ranges::move(*anomaly, std::back_inserter(sections));

@@ -25,7 +25,10 @@ nlohmann::ordered_json block_report(const ActiveBlock& active, Timestamp now);
 // Whether the interface is still the one that was attached to: hooks go when an interface goes.
 bool is_present(const WatchedInterface& interface);
 
-// Every counter there is.
+// Counters of the study: sections "study", "learning" and "site". On its thread, or before it runs.
+std::vector<StatsSection> study_sections(StudyState& state);
+
+// Every counter there is. While the study is busy its counters are those it last gave.
 Result<std::vector<StatsSection>> counter_sections(Daemon& daemon);
 
 }  // namespace spidd

@@ -15,6 +15,7 @@
 
 #include "userspace/base/log.h"
 #include "userspace/daemon/answers.h"
+#include "userspace/daemon/reports.h"
 #include "userspace/daemon/requests.h"
 #include "userspace/engine/site_judgement.h"
 
@@ -27,14 +28,12 @@ constexpr int kNiceness = -10;
 tl::unexpected<Error> error_of(auto& result) { return tl::unexpected<Error>(std::move(result.error())); }
 
 // The models of the files, and what the study has learned. `scorer` gets the background of them all.
-Result<std::shared_ptr<const Matcher>> build_matcher(const DaemonConfig& config, ModelDatabase learned,
-                                                     std::shared_ptr<const LogRatioScorer>* scorer = nullptr) {
-  auto database = read_models(config);
-  if (!database) return error_of(database);
-  if (auto appended = add_learned_models(*database, std::move(learned)); !appended) return error_of(appended);
-  auto matcher = Matcher::build(*database);
+Result<std::shared_ptr<const Matcher>> build_matcher(ModelDatabase database, ModelDatabase learned,
+                                                     std::shared_ptr<const LogRatioScorer>& scorer) {
+  if (auto appended = add_learned_models(database, std::move(learned)); !appended) return error_of(appended);
+  auto matcher = Matcher::build(database);
   if (!matcher) return error_of(matcher);
-  if (scorer != nullptr) *scorer = std::make_shared<const LogRatioScorer>(database->models);
+  scorer = std::make_shared<const LogRatioScorer>(database.models);
   return std::make_shared<const Matcher>(std::move(*matcher));
 }
 
@@ -58,8 +57,10 @@ void tell_learned(EventOutput& output, const Cluster& cluster) {
 Result<std::shared_ptr<const Matcher>> build_matcher(Daemon& daemon) {
   auto learned = daemon.study->ask([](StudyState& state) { return state.models(); }, kWorkerPatience);
   if (!learned) return fail("the study does not answer");
+  auto database = read_models(daemon.config);
+  if (!database) return error_of(database);
   std::shared_ptr<const LogRatioScorer> scorer;
-  auto matcher = build_matcher(daemon.config, std::move(*learned), &scorer);
+  auto matcher = build_matcher(std::move(*database), std::move(*learned), scorer);
   if (matcher) daemon.study->post([scorer](StudyState& state) { state.stream.learner().set_scorer(scorer); });
   return matcher;
 }
@@ -88,9 +89,9 @@ Result<> load_policy_step(Daemon& daemon) {
 }
 
 Result<> load_models_step(Daemon& daemon) {
-  auto matcher = build_matcher(daemon.config, {});
-  if (!matcher) return error_of(matcher);
-  daemon.matcher = std::move(*matcher);
+  auto database = read_models(daemon.config);
+  if (!database) return error_of(database);
+  daemon.loaded_models = std::move(*database);
   daemon.models_loaded = wall_clock_now();
   return {};
 }
@@ -173,7 +174,7 @@ void open_site(Daemon& daemon) {
     if (!shipped) return error_of(shipped);
     return SiteJudgement::of(std::move(*shipped));
   };
-  const auto warnings = daemon.study->state().site.open(daemon.matcher->rules(), load);
+  const auto warnings = daemon.study->state().site.open(daemon.loaded_models.rules, load);
   if (!warnings) {
     log_warning("{}", warnings.error().message);
     return;
@@ -196,13 +197,17 @@ Result<> start_study(Daemon& daemon) {
   stream.on_learned([output = daemon.output.get()](const Cluster& cluster) { tell_learned(*output, cluster); });
   // Without asking its thread, which may first be busy with what it has read.
   std::shared_ptr<const LogRatioScorer> scorer;
-  auto matcher = build_matcher(daemon.config, daemon.study->state().models(), &scorer);
+  auto matcher = build_matcher(daemon.loaded_models, daemon.study->state().models(), scorer);
   if (matcher) {
-    daemon.matcher = std::move(*matcher);
     stream.learner().set_scorer(scorer);
   } else {
     log_warning("what was learned is left aside: {}", matcher.error().message);
+    matcher = build_matcher(daemon.loaded_models, {}, scorer);
+    if (!matcher) return error_of(matcher);
   }
+  daemon.matcher = std::move(*matcher);
+  daemon.loaded_models = {};
+  daemon.study_sections = study_sections(daemon.study->state());
   daemon.study->start();
   return {};
 }
