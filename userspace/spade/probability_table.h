@@ -30,6 +30,7 @@ struct FeatureValue {
   std::uint64_t high = 0;
   std::uint64_t low = 0;
 
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 takes the zero of an ordering for a pointer.
   auto operator<=>(const FeatureValue&) const = default;
 };
 FeatureValue value_of(Feature feature, const Observation& observation);

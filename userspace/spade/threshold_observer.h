@@ -21,6 +21,7 @@ struct ScoreValue {
   double score = 0;
   double raw_bits = 0;
 
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 takes the zero of an ordering for a pointer.
   auto operator<=>(const ScoreValue&) const = default;
 };
 
