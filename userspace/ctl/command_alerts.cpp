@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// spidctl alerts: what the policy had something to say about; with --follow also what comes.
+// spidctl alerts: what the policy had something to say about, and incidents; with --follow also what comes.
 #include <cstdio>
 
 #include "userspace/ctl/client.h"
 #include "userspace/ctl/command.h"
+#include "userspace/ctl/spade_views.h"
 #include "userspace/ctl/text.h"
 #include "userspace/daemon/protocol.h"
 
@@ -25,6 +26,8 @@ void print_alert(const json& alert) {
 void print(const json& alert, bool as_json) {
   if (as_json)
     print_json(alert);
+  else if (text_at(alert, "/event_type") == "incident")
+    print_incident(alert);
   else
     print_alert(alert);
 }
@@ -36,7 +39,10 @@ Result<> follow(Client& client, bool as_json) {
   for (;;) {
     const auto event = client.next_event();
     if (!event) return tl::unexpected<Error>(event.error());
-    if (text_at(*event, "/event_type") != "alert") continue;
+    const std::string type = text_at(*event, "/event_type");
+    // Single packets that SPADE finds rare are in the event log; here are incidents.
+    const bool shown = type == "incident" || (type == "alert" && !event->contains("spade"));
+    if (!shown) continue;
     print(*event, as_json);
     std::fflush(stdout);
   }

@@ -1,0 +1,96 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# A host inside that scans is blocked by a rule about incidents; its neighbour is not, nor is anybody for packets that a
+# stranger sent in his name. What was learned survives a restart.
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+source "$(dirname "$(readlink -f "$0")")/lib.sh"
+enter_sandbox "$@"
+
+neighbour=192.0.2.51
+scanner=192.0.2.50
+stranger=203.0.113.9
+
+cat >"$work/policy.toml" <<TOML
+version = 1
+mode = "enforce"
+never_block = ["192.0.2.1"]
+
+[spade]
+home = ["192.0.2.0/24"]
+
+[[incident]]
+name = "scanners"
+scans_only = true
+action = "block"
+for = "2m"
+TOML
+
+# scan_ports FIRST LAST: connections to closed ports of the web server, one after the other.
+scan_ports() {
+  local port
+  for ((port = $1; port <= $2; port++)); do
+    in_ns client timeout 1 bash -c "exec 3<>/dev/tcp/$web_host/$port" 2>/dev/null || true
+  done
+}
+
+# forged_scan FIRST LAST: SYNs in the name of $stranger.
+forged_scan() {
+  in_ns client python3 - "$stranger" "$web_host" "$1" "$2" <<'PYTHON'
+import socket, struct, sys
+
+source, target = (socket.inet_aton(a) for a in sys.argv[1:3])
+raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+for port in range(int(sys.argv[3]), int(sys.argv[4]) + 1):
+    tcp = struct.pack("!HHIIBBHHH", 40000, port, 1, 0, 5 << 4, 2, 1024, 0, 0)
+    total = struct.pack("!4s4sBBH", source, target, 0, 6, len(tcp)) + tcp
+    words = sum(struct.unpack("!%dH" % (len(total) // 2), total))
+    words = (words >> 16) + (words & 0xFFFF)
+    words += words >> 16
+    tcp = tcp[:16] + struct.pack("!H", ~words & 0xFFFF) + tcp[18:]
+    ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 40, port, 0, 64, 6, 0, source, target)
+    raw.sendto(ip + tcp, (sys.argv[2], 0))
+PYTHON
+}
+
+is_incident_of() { event_exists '.event_type == "incident" and .src_ip == "'"$1"'"'; }
+ctl_shows() { spidctl "${@:2}" | grep -q "$1"; }
+download_as() { in_ns client curl -sk --interface "$1" --max-time 5 -o /dev/null "https://$web_host/"; }
+
+step "Two hosts inside a gateway"
+make_topology
+ip -n client addr add "$neighbour/24" dev c0
+start_servers
+start_spidd "$work/policy.toml"
+expect "the scanner-to-be can fetch a page" download_as "$scanner"
+expect "its neighbour can" download_as "$neighbour"
+expect "SPADE has seen it" test "$(spidctl spade status --json | jq '.spade.observations > 0')" = true
+
+step "A scan"
+scan_ports 1000 1024
+expect_soon 20 "the scanner is blocked" is_blocked "$scanner"
+expect "an incident says why" is_incident_of "$scanner"
+expect "its event names the rule" event_exists '.event_type == "incident" and .alert.rule == "scanners" and
+  .alert.action == "blocked" and .incident.scan == true'
+expect "spidctl alerts shows it" ctl_shows "incident.*$scanner" alerts
+expect "spidctl spade incidents shows it" ctl_shows "$scanner" spade incidents
+refuse "it can fetch nothing any more" download_as "$scanner"
+expect "its neighbour still can" download_as "$neighbour"
+refuse "the server is not blocked" is_blocked "$web_host"
+
+step "A scan in somebody else's name"
+in_ns client sh -c 'echo 0 >/proc/sys/net/ipv4/conf/all/rp_filter; echo 0 >/proc/sys/net/ipv4/conf/c0/rp_filter'
+in_ns gateway sh -c 'echo 0 >/proc/sys/net/ipv4/conf/all/rp_filter; echo 0 >/proc/sys/net/ipv4/conf/gi/rp_filter'
+forged_scan 2000 2060
+expect_soon 20 "an incident is reported" is_incident_of "$stranger"
+expect_soon 20 "it says that the source may be forged" event_exists '.event_type == "incident" and
+  .src_ip == "'"$stranger"'" and .alert.would_block == true and .alert.reason == "unconfirmed"'
+refuse "nobody is blocked for it" is_blocked "$stranger"
+
+step "After a restart"
+remembered() { spidctl spade tables --json | jq '[.tables[].remembered] | max > 10'; }
+expect "the tables hold what was seen" test "$(remembered)" = true
+stop spidd
+expect "the state was written" test -s "$work/state/spade.state"
+start_spidd "$work/policy.toml"
+expect "the tables still hold it" test "$(remembered)" = true
+expect "the scanner is still blocked" is_blocked "$scanner"
