@@ -14,7 +14,7 @@ std::string with_header(std::string_view rest) {
   const auto put = [&bytes](std::uint64_t number) {
     for (int i = 0; i < 8; ++i) bytes.push_back(static_cast<char>(number >> (8 * i) & 0xffU));
   };
-  const std::uint64_t sum = fnv1a64(rest);
+  const std::uint64_t sum = spidd::fnv1a64(rest);
   put(rest.size());
   put(sum);
   return bytes.append(rest);
