@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <limits>
 #include <mutex>
 #include <thread>
 
@@ -12,18 +13,9 @@ namespace {
 
 constexpr std::size_t kBatchRecords = 4096;
 constexpr Duration kAdvanceEvery = std::chrono::seconds(1);
+constexpr std::size_t kMostSaid = std::size_t{1} << 20U;  // bytes of say() that wait for a batch to be full
 // A slow stream (a pipe from a live capture) is worked off this often, full batch or not.
 constexpr auto kLongestDelay = std::chrono::milliseconds(300);
-
-// What a worker has to say, and where it belongs in the order of all workers.
-struct Line {
-  std::uint64_t sequence = 0;
-  Timestamp flow_start;
-  std::size_t flow_hash = 0;
-  std::size_t begin = 0;
-  std::size_t end = 0;
-  const std::string* text = nullptr;
-};
 
 struct Item {
   std::uint64_t sequence = 0;
@@ -41,6 +33,16 @@ class NoWayBack final : public PacketSource {
 };
 
 }  // namespace
+
+// What somebody has to say, and where it belongs in the order of all.
+struct Replay::Line {
+  std::uint64_t sequence = 0;
+  Timestamp flow_start;
+  std::size_t flow_hash = 0;
+  std::size_t begin = 0;
+  std::size_t end = 0;
+  const std::string* text = nullptr;
+};
 
 struct Replay::Worker final : EngineSink {
   Worker(const Settings& settings, std::shared_ptr<ReplayMemory> endpoints, std::shared_ptr<const Matcher> matcher,
@@ -193,8 +195,20 @@ void Replay::hand_over(bool merge_after) {
     merge(std::move(notes), endpoints_);
   }
   merge_due_ = merge_after;
+  std::swap(said_filling_.text, said_working_.text);  // where the lines already look for it
+  std::swap(said_filling_.lines, said_working_.lines);
+  said_filling_.text.clear();
   for (const auto& worker : workers_) worker->start_batch(false);
   last_hand_over_ = std::chrono::steady_clock::now();
+}
+
+void Replay::say(std::string_view lines) {
+  if (lines.empty()) return;
+  const std::size_t begin = said_filling_.text.size();
+  said_filling_.text += lines;
+  said_filling_.lines.push_back({sequence_, Timestamp::max(), std::numeric_limits<std::size_t>::max(), begin,
+                                 said_filling_.text.size(), &said_working_.text});
+  if (said_filling_.text.size() > kMostSaid) hand_over(false);
 }
 
 // Waits for the workers and hands out what they said.
@@ -205,6 +219,8 @@ void Replay::collect() {
     lines.insert(lines.end(), worker->lines.begin(), worker->lines.end());
     worker->lines.clear();
   }
+  lines.insert(lines.end(), said_working_.lines.begin(), said_working_.lines.end());
+  said_working_.lines.clear();
   std::stable_sort(lines.begin(), lines.end(), [](const Line& a, const Line& b) {
     if (a.sequence != b.sequence) return a.sequence < b.sequence;
     if (a.flow_start != b.flow_start) return a.flow_start < b.flow_start;

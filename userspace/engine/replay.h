@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "userspace/engine/engine.h"
@@ -46,6 +47,8 @@ class Replay {
   void feed(const PacketRecord& record);
   // Lets time pass without a record, for flows that pause. feed() does it with the time of its records.
   void pass_time(Timestamp now);
+  // Puts lines that somebody else has made between those of the records fed so far and those of the records to come.
+  void say(std::string_view lines);
   // Ends all flows and hands out the last lines. Nothing may be fed afterwards.
   void finish();
 
@@ -53,6 +56,12 @@ class Replay {
 
  private:
   struct Worker;
+  struct Line;
+  // What say() was given, of one batch.
+  struct Said {
+    std::string text;
+    std::vector<Line> lines;
+  };
   void advance(Timestamp now);
   void hand_over(bool merge_after);
   void collect();
@@ -62,6 +71,8 @@ class Replay {
   bool merge_due_ = false;    // once the batch under way is worked off
   std::size_t unmerged_ = 0;  // records fed since the end of the last batch to be merged after
   std::vector<std::unique_ptr<Worker>> workers_;
+  Said said_filling_;
+  Said said_working_;
   std::uint64_t sequence_ = 0;
   Timestamp last_advance_{};
   std::chrono::steady_clock::time_point last_hand_over_;

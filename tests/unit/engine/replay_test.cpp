@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <random>
+#include <sstream>
 #include <thread>
 
 namespace spidd {
@@ -87,6 +88,40 @@ TEST(Replay, SaysTheSameOnAnyNumberOfThreads) {
 }
 
 // Tunnels to few servers from many clients: whether a flow is the third to its server decides whether it is blocked.
+// What others have to say of every third record and of a time without records, among what the engines say.
+std::string replay_with_asides(unsigned workers, std::size_t bytes) {
+  std::string out;
+  Replay replay(
+      {.engine = {}, .workers = workers}, one_model(), std::make_shared<const Policy>(builtin_policy()),
+      [] { return std::make_unique<LineWriter>(); }, [&](std::string_view lines) { out += lines; });
+  unsigned number = 0;
+  for (const PacketRecord& record : stream()) {
+    replay.feed(record);
+    if (++number % 3 == 0) replay.say(fmt::format("aside {}{}\n", number, std::string(bytes, '.')));
+  }
+  replay.say("the last\n");
+  replay.finish();
+  return out;
+}
+
+TEST(Replay, PutsAsidesBetweenTheRecordsTheyWereSaidBetween) {
+  const std::string alone = replay_with_asides(1, 0);
+  EXPECT_EQ(replay_with_asides(3, 0), alone);
+  EXPECT_NE(alone.find("aside 9999\n"), std::string::npos);
+  // Each aside once and in order, the last before what the end makes the engines say.
+  std::string only_asides;
+  std::string only_engines;
+  std::istringstream lines(alone);
+  for (std::string line; std::getline(lines, line);)
+    (line.starts_with("aside") ? only_asides : only_engines) += line + '\n';
+  std::string expected;
+  for (unsigned number = 3; number <= 10000; number += 3) expected += fmt::format("aside {}\n", number);
+  EXPECT_EQ(only_asides, expected);
+  EXPECT_EQ(only_engines.erase(only_engines.find("the last\n"), 9), replay(stream(), 2));
+}
+
+TEST(Replay, LongAsidesDoNotWaitForAFullBatch) { EXPECT_EQ(replay_with_asides(3, 5000), replay_with_asides(1, 5000)); }
+
 TEST(Replay, BlocksTheSameFlowsOnAnyNumberOfThreads) {
   ModelDatabase database;
   AttributeMeters meters;
