@@ -39,11 +39,20 @@ SPIDD_INLINE int spidd_observes(const struct spidd_packet *packet, const struct 
 	       !(flow->flags & SPIDD_FLOW_ANSWERED);
 }
 
-/* What of an ICMP packet makes it say that a destination cannot be reached: SPADE's "unreachable". */
+/*
+ * Whether an ICMP packet says that the destination of a packet SPADE may have seen cannot be reached: its
+ * "unreachable".
+ */
 SPIDD_INLINE int spidd_is_unreachable(const struct spidd_packet *packet)
 {
-	return packet->status == SPIDD_PARSE_ICMP_ERROR &&
-	       packet->icmp_type == (packet->protocol == SPIDD_PROTOCOL_ICMP ? 3 : 1);
+	__u8 inner;
+
+	if (packet->status != SPIDD_PARSE_ICMP_ERROR ||
+	    packet->icmp_type != (packet->protocol == SPIDD_PROTOCOL_ICMP ? 3 : 1))
+		return 0;
+	inner = packet->inner.protocol;
+	return inner == SPIDD_PROTOCOL_TCP || inner == SPIDD_PROTOCOL_UDP || inner == SPIDD_PROTOCOL_ICMP ||
+	       inner == SPIDD_PROTOCOL_ICMP6;
 }
 
 /* Addresses of observations are 8-byte aligned: written as words, like keys. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// The kernel's programs and PcapSource must make the same records of the same frames. Captures: those of tests/replay,
-// and of the directories in the environment variable SPIDD_DIFF_CAPTURES (separated by colons).
+// The kernel's programs and PcapSource must make the same records and observations of the same frames. Captures: those
+// of tests/replay, and of the directories in the environment variable SPIDD_DIFF_CAPTURES (separated by colons).
 //
 // All frames get one time, so that nothing is idle, and the length they were captured with, because a kernel sees whole
 // frames. Record times and the end records that PcapSource adds at the end of a file are not compared.
@@ -16,6 +16,7 @@
 #include "tests/bpf/datapath.h"
 #include "tests/support/capture_writer.h"
 #include "tests/support/tls_stream.h"
+#include "userspace/capture/observation_decoder.h"
 #include "userspace/capture/pcap_file.h"
 #include "userspace/capture/pcap_source.h"
 #include "userspace/capture/record_decoder.h"
@@ -31,6 +32,7 @@ constexpr std::uint16_t kRawIp = 101;
 constexpr std::size_t kSmallest = 34;
 constexpr std::size_t kLargest = 3000;
 constexpr std::size_t kMostFrames = 20000;
+constexpr std::size_t kDrainEvery = 300;  // frames: two observations each fit into the ring
 constexpr std::uint64_t kTime = 1000000000000;
 
 std::vector<fs::path> captures_in(const fs::path& directory) {
@@ -69,41 +71,58 @@ std::vector<Bytes> frames_of(const fs::path& path, std::uint16_t& link_type) {
   return frames;
 }
 
-std::vector<PacketRecord> records_of_userspace(std::uint16_t link_type, const std::vector<Bytes>& frames) {
+struct Seen {
+  std::vector<PacketRecord> records;
+  std::vector<Observation> observations;
+};
+
+Seen seen_by_userspace(std::uint16_t link_type, const std::vector<Bytes>& frames) {
   CaptureWriter writer(CaptureFormat::pcap_nanoseconds, link_type);
   for (const Bytes& frame : frames) writer.add(kTime, frame);
   const MemoryFile file(writer.bytes());
-  std::vector<PacketRecord> records;
-  auto source = PcapSource::open(file.path());
+  Seen seen;
+  PcapSource::Settings settings;
+  settings.observe = [&](const Observation& observation) { seen.observations.push_back(observation); };
+  settings.observed = PcapSource::Observed::as_in_kernel;
+  auto source = PcapSource::open(file.path(), settings);
   EXPECT_TRUE(source) << (source ? "" : source.error().message);
   if (source) {
-    const auto done = source->run([&](const PacketRecord& record) { records.push_back(record); });
+    const auto done = source->run([&](const PacketRecord& record) { seen.records.push_back(record); });
     EXPECT_TRUE(done) << (done ? "" : done.error().message);
   }
-  return records;
+  return seen;
 }
 
-std::vector<PacketRecord> records_of_kernel(Program program, std::uint16_t link_type,
-                                            const std::vector<Bytes>& frames) {
+Seen seen_by_kernel(Program program, std::uint16_t link_type, const std::vector<Bytes>& frames) {
   Datapath& datapath = Datapath::fresh();
   datapath.set_interface(1, 0, link_type == kRawIp);
-  std::vector<PacketRecord> records;
+  datapath.settings().observation_limit = 1000000;
+  datapath.apply();
+  Seen seen;
   std::size_t waiting = 0;
   const auto drain = [&] {
     waiting = 0;
     for (const spidd_record& record : datapath.records()) {
-      PacketRecord decoded;
-      EXPECT_EQ(decode_record(std::as_bytes(std::span(&record, 1)), Duration::zero(), decoded), DecodeStatus::ok);
-      records.push_back(decoded);
+      EXPECT_EQ(decode_record(std::as_bytes(std::span(&record, 1)), Duration::zero(), seen.records.emplace_back()),
+                DecodeStatus::ok);
+    }
+    for (const spidd_observation& one : datapath.observations()) {
+      EXPECT_EQ(
+          decode_observation(std::as_bytes(std::span(&one, 1)), Duration::zero(), seen.observations.emplace_back()),
+          DecodeStatus::ok);
     }
   };
   for (const Bytes& frame : frames) {
     EXPECT_EQ(datapath.run(program, frame), Verdict::pass);
-    if (++waiting == 1000) drain();
+    if (++waiting == kDrainEvery) drain();
   }
   drain();
-  EXPECT_EQ(datapath.counter(SPIDD_RECORDS_LOST), 0U);
-  return records;
+  for (const spidd_hook hook : {SPIDD_HOOK_INGRESS, SPIDD_HOOK_EGRESS}) {
+    EXPECT_EQ(datapath.counter(SPIDD_RECORDS_LOST, hook), 0U);
+    EXPECT_EQ(datapath.counter(SPIDD_OBSERVATIONS_LOST, hook), 0U);
+    EXPECT_EQ(datapath.counter(SPIDD_OBSERVATIONS_LIMITED, hook), 0U);
+  }
+  return seen;
 }
 
 std::string text(const PacketRecord& record) {
@@ -127,6 +146,23 @@ std::string text(const PacketRecord& record) {
   return out.str();
 }
 
+std::string text(const Observation& observation) {
+  std::ostringstream out;
+  out << (observation.kind == Observation::Kind::unreachable ? "unreachable " : "packet ")
+      << observation.source.to_string() << ':' << observation.source_port << " > "
+      << observation.destination.to_string() << ':' << observation.destination_port << ' '
+      << transport_name(observation.transport) << " domain " << observation.domain << " flags "
+      << unsigned{observation.tcp_flags} << " icmp " << unsigned{observation.icmp_type} << '/'
+      << unsigned{observation.icmp_code} << " reporter " << observation.reporter.to_string() << " count "
+      << observation.count << " reply " << observation.reply;
+  return out.str();
+}
+
+void compare(const std::vector<Observation>& kernel, const std::vector<Observation>& userspace) {
+  ASSERT_EQ(kernel.size(), userspace.size());
+  for (std::size_t i = 0; i < kernel.size(); ++i) ASSERT_EQ(text(kernel[i]), text(userspace[i])) << "observation " << i;
+}
+
 void compare(const std::vector<PacketRecord>& kernel, const std::vector<PacketRecord>& userspace) {
   ASSERT_LE(kernel.size(), userspace.size());
   for (std::size_t i = 0; i < kernel.size(); ++i) ASSERT_EQ(text(kernel[i]), text(userspace[i])) << "record " << i;
@@ -135,27 +171,31 @@ void compare(const std::vector<PacketRecord>& kernel, const std::vector<PacketRe
   }
 }
 
-TEST(Differential, KernelAndUserspaceMakeTheSameRecordsOfEveryCapture) {
-  std::size_t compared = 0, records = 0, frames_seen = 0, tls_records = 0;
+TEST(Differential, KernelAndUserspaceSeeTheSameInEveryCapture) {
+  std::size_t compared = 0, records = 0, observations = 0, frames_seen = 0, tls_records = 0;
   for (const fs::path& path : captures()) {
     SCOPED_TRACE(path);
     std::uint16_t link_type = 0;
     const std::vector<Bytes> frames = frames_of(path, link_type);
     if (frames.empty() || (link_type != kEthernet && link_type != kRawIp)) continue;
-    const auto userspace = records_of_userspace(link_type, frames);
+    const Seen userspace = seen_by_userspace(link_type, frames);
     for (const Program program : {Program::ingress_xdp, Program::ingress_tc}) {
-      compare(records_of_kernel(program, link_type, frames), userspace);
+      const Seen kernel = seen_by_kernel(program, link_type, frames);
+      compare(kernel.records, userspace.records);
+      compare(kernel.observations, userspace.observations);
       if (HasFatalFailure()) break;
     }
     ++compared;
-    records += userspace.size();
-    for (const PacketRecord& record : userspace) tls_records += record.packet.tls.count;
+    records += userspace.records.size();
+    observations += userspace.observations.size();
+    for (const PacketRecord& record : userspace.records) tls_records += record.packet.tls.count;
     frames_seen += frames.size();
   }
   EXPECT_GT(compared, 0U);
   EXPECT_GT(tls_records, 0U);
-  std::printf("compared %zu records of %zu frames in %zu captures, with %zu TLS record headers\n", records, frames_seen,
-              compared, tls_records);
+  EXPECT_GT(observations, 0U);
+  std::printf("compared %zu records and %zu observations of %zu frames in %zu captures, with %zu TLS record headers\n",
+              records, observations, frames_seen, compared, tls_records);
 }
 
 // What a sending host's capture would show as one packet goes over the wire as segments; the kernel must make the
@@ -197,7 +237,7 @@ TEST(Differential, ASuperPacketGivesTheRecordsOfItsSegmentsOnTheWire) {
       EXPECT_EQ(decode_record(std::as_bytes(std::span(&record, 1)), Duration::zero(), kernel.emplace_back()),
                 DecodeStatus::ok);
     }
-    compare(kernel, records_of_userspace(kEthernet, segments));
+    compare(kernel, seen_by_userspace(kEthernet, segments).records);
     if (HasFatalFailure()) break;
   }
 }

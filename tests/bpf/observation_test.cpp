@@ -144,6 +144,12 @@ TEST_F(ObservationTest, AnUnreachableAlsoTellsWhatItIsAbout) {
   EXPECT_EQ(seen[1].icmp_code, 1);
 }
 
+TEST_F(ObservationTest, OfAnUnreachableAboutAnotherProtocolIsOnlyTheMessage) {
+  const Bytes inner = PacketBuilder().without_ethernet().ipv4(kClient, kServer).protocol(47).payload_size(20).build();
+  datapath_.ingress(PacketBuilder().ipv4(kRouter, kClient).icmp(3, 2).payload(inner).build());
+  EXPECT_EQ(observations().size(), 1U);
+}
+
 TEST_F(ObservationTest, ATimeExceededIsOneObservation) {
   const Bytes inner = PacketBuilder().without_ethernet().ipv4(kClient, kServer).udp(40000, 161).payload("x").build();
   datapath_.ingress(PacketBuilder().ipv4(kRouter, kClient).icmp(11, 0).payload(inner).build());

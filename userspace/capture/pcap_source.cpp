@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "bpf/observe.h"
 #include "userspace/capture/packet_observations.h"
 #include "userspace/capture/pcap_file.h"
 #include "userspace/capture/pcap_filter.h"
@@ -49,11 +50,14 @@ struct PcapSource::State {
         limits{limit_ns(settings.udp_idle), limit_ns(settings.tcp_idle)},
         domain(settings.domain),
         observe(settings.observe),
+        observe_all(settings.observe && settings.observed == Observed::every_packet),
+        observe_relevant(settings.observe && settings.observed == Observed::as_in_kernel),
         first_verdict(settings.all_sizes ? SPIDD_VERDICT_SIZES : SPIDD_VERDICT_UNDECIDED) {}
 
   Next next(PacketRecord& out);
   void process();
   void finish();
+  void observe_packet(const spidd_packet& packet, std::uint32_t direction);
   void count_without_flow(int status);
   Slot open_flow(const spidd_packet& packet);
   void init_flow(Slot slot, const spidd_packet& packet);
@@ -68,6 +72,8 @@ struct PcapSource::State {
   IdleLimits limits;
   std::uint16_t domain;
   std::function<void(const Observation&)> observe;
+  bool observe_all;
+  bool observe_relevant;
   std::uint8_t first_verdict;  // of every flow
   PcapCounters counters;
 
@@ -153,12 +159,10 @@ void PcapSource::State::process() {
   spidd_packet packet;
   const int status = parse_frame(frame.link_type, frame.bytes, frame.wire_length, domain, packet);
   counters.seen_bytes += packet.wire_bytes;
-  if (observe) {
-    const PacketObservations observations = observations_of(packet, timestamp(frame.time_ns, kOwnClock));
-    for (std::size_t i = 0; i < observations.count; ++i) observe(observations.each[i]);
-  }
+  if (observe_all) observe_packet(packet, SPIDD_TO_SERVER);
   if (status != SPIDD_PARSE_FLOW) {
     count_without_flow(status);
+    if (observe_relevant) observe_packet(packet, SPIDD_TO_SERVER);
     return;
   }
 
@@ -166,6 +170,8 @@ void PcapSource::State::process() {
   if (slot == PcapFlowTable::kNone) {
     if (!spidd_flow_opens(&packet)) {
       ++counters.without_flow;
+      if (observe_relevant && spidd_observes(&packet, nullptr, SPIDD_TO_SERVER))
+        observe_packet(packet, SPIDD_TO_SERVER);
       return;
     }
     slot = open_flow(packet);
@@ -182,7 +188,13 @@ void PcapSource::State::process() {
   counters.retransmissions += outcome.retransmission;
   if (outcome.records != 0) add_payload_record(packet, flow, outcome);
   if (outcome.end) add_end_record(slot);
+  if (observe_relevant && spidd_observes(&packet, &flow, outcome.direction)) observe_packet(packet, outcome.direction);
   flows.seen(slot, now_ns);
+}
+
+void PcapSource::State::observe_packet(const spidd_packet& packet, std::uint32_t direction) {
+  const PacketObservations observations = observations_of(packet, direction, frame.time_ns);
+  for (std::size_t i = 0; i < observations.count; ++i) observe(observations.each[i]);
 }
 
 void PcapSource::State::count_without_flow(int status) {

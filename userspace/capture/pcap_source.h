@@ -48,6 +48,10 @@ struct PcapCounters {
 
 class PcapSource final : public PacketSource {
  public:
+  enum class Observed : std::uint8_t {
+    every_packet,  // no flows: every packet that SPADE can judge, and no datagram is a reply
+    as_in_kernel,  // those that the kernel would send (bpf/README.md, "What SPADE sees"), nothing being only counted
+  };
   struct Settings {
     std::string filter;                           // pcap-filter(7); empty: all packets
     std::uint32_t max_flows = 131072;             // at most 184 bytes each
@@ -55,8 +59,9 @@ class PcapSource final : public PacketSource {
     Duration tcp_idle = std::chrono::minutes(10);
     std::uint16_t domain = 0;  // of the flows' keys, below 64
     bool all_sizes = false;    // as if sizes_wanted() were said of every flow: for readers that cannot answer
-    // If set: every packet that SPADE can judge, in the order of the file, before what it makes next() return.
+    // If set: what SPADE sees, in the order of the file, before what the packet makes next() return.
     std::function<void(const Observation&)> observe = {};
+    Observed observed = Observed::every_packet;
   };
 
   // `path` "-" is standard input. An error names what cannot be read: the path or the filter.

@@ -23,6 +23,7 @@ class PacketObservationsTest : public ::testing::Test {
     std::vector<Observation> seen;
     PcapSource::Settings settings;
     settings.observe = [&](const Observation& observation) { seen.push_back(observation); };
+    settings.observed = observed_;
     auto source = PcapSource::open(file.path(), settings).value();
     EXPECT_TRUE(source.run([](const PacketRecord&) {}));
     fragments_ = source.counters().fragment;
@@ -30,6 +31,7 @@ class PacketObservationsTest : public ::testing::Test {
   }
 
   std::uint64_t fragments_ = 0;
+  PcapSource::Observed observed_ = PcapSource::Observed::every_packet;
 
  private:
   CaptureWriter writer_;
@@ -111,6 +113,60 @@ TEST_F(PacketObservationsTest, OfFragmentsOnlyTheFirstIsOne) {
   add(PacketBuilder().ipv4(kClient, kServer).protocol(47).payload_size(20).build());
   EXPECT_EQ(read().size(), 1U);
   EXPECT_EQ(fragments_, 1U);
+}
+
+TEST_F(PacketObservationsTest, AnUnreachableAboutAnotherProtocolIsOne) {
+  const Bytes quoted = PacketBuilder().without_ethernet().ipv4(kClient, kServer).protocol(47).payload_size(20).build();
+  add(PacketBuilder().ipv4("192.0.2.254", kClient).icmp(3, 2).payload(quoted).build());
+  EXPECT_EQ(read().size(), 1U);
+}
+
+class ObservationsAsInKernelTest : public PacketObservationsTest {
+ protected:
+  ObservationsAsInKernelTest() { observed_ = PcapSource::Observed::as_in_kernel; }
+};
+
+TEST_F(ObservationsAsInKernelTest, OfAConnectionAreItsBeginningAndItsEnd) {
+  add(tcp_up(1, "S"));
+  add(tcp_down(1, "SA"));
+  for (std::uint32_t i = 0; i < 10; ++i) add(tcp_up(2 + i, "PA", "x"));
+  for (std::uint32_t i = 0; i < 10; ++i) add(tcp_down(2 + i, "PA", "x"));
+  add(tcp_up(12, "FA"));
+  add(tcp_down(12, "FA"));
+  add(tcp_up(13, "A"));
+  const auto seen = read();
+  ASSERT_EQ(seen.size(), 4U);
+  EXPECT_EQ(seen[0].tcp_flags, 0x02);
+  EXPECT_EQ(seen[1].tcp_flags, 0x12);
+  EXPECT_EQ(seen[2].tcp_flags, 0x11);
+  EXPECT_EQ(seen[3].tcp_flags, 0x11);
+}
+
+TEST_F(ObservationsAsInKernelTest, OfUdpIsTheFirstPacketOfEachDirectionAndAnswersAreReplies) {
+  for (int i = 0; i < 4; ++i) {
+    add(udp_up("?"));
+    add(udp_down("!"));
+  }
+  const auto seen = read();
+  ASSERT_EQ(seen.size(), 2U);
+  EXPECT_FALSE(seen[0].reply);
+  EXPECT_TRUE(seen[1].reply);
+}
+
+TEST_F(ObservationsAsInKernelTest, OfDataToNobodyAreTheFirstThreeAndOfRefusalsAll) {
+  for (std::uint32_t i = 0; i < 9; ++i) add(tcp_up(1 + i, "A"));
+  for (int i = 0; i < 2; ++i) add(tcp_up(9, "R", "", 40000));
+  EXPECT_EQ(read().size(), 5U);
+}
+
+TEST_F(ObservationsAsInKernelTest, IcmpIsAllThereWithWhatUnreachablesQuote) {
+  const Bytes quoted = PacketBuilder().without_ethernet().ipv4(kClient, kServer).udp(4000, 53).build();
+  for (int i = 0; i < 2; ++i) {
+    add(PacketBuilder().ipv4(kClient, kServer).icmp(8, 0, 77).build());
+    add(PacketBuilder().ipv4(kClient, kServer).icmp(13, 2).build());
+    add(PacketBuilder().ipv4("192.0.2.254", kClient).icmp(3, 3).payload(quoted).build());
+  }
+  EXPECT_EQ(read().size(), 8U);
 }
 
 }  // namespace
