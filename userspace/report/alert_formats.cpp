@@ -111,6 +111,15 @@ Row row(Timestamp time, unsigned sid, std::string_view message) {
   return columns;
 }
 
+// What it is about, and what is new and was done.
+std::string described(const IncidentEvent& event) {
+  std::string text = fmt::format("{}; incident {} {}", incident_message(*event.incident), event.incident->id,
+                                 incident_cause_name(event.cause));
+  if (event.blocked) text += fmt::format(", blocked by rule {}", event.rule);
+  if (event.would_block) text += fmt::format(", not blocked by rule {}: {}", event.rule, event.reason);
+  return text;
+}
+
 void append_row(std::string& out, const Row& columns) { out += fmt::format("{}\n", fmt::join(columns, ",")); }
 
 }  // namespace
@@ -179,6 +188,31 @@ void append_alert(std::string& out, AlertFormat format, const ThresholdAdjusted&
     case AlertFormat::syslog:
       out += adjustment.message();
       out += '\n';
+      return;
+  }
+}
+
+void append_alert(std::string& out, AlertFormat format, const IncidentEvent& event) {
+  const std::string message = described(event);
+  switch (format) {
+    case AlertFormat::eve:
+      append_json(out, event);
+      out += '\n';
+      return;
+    case AlertFormat::fast:
+      out += fmt::format("{}  [**] {} {} [**]\n", snort_time(event.time), signature(kIncidentSid), message);
+      return;
+    case AlertFormat::full:
+      out += fmt::format("[**] {} {} [**]\n{}\n\n", signature(kIncidentSid), message, snort_time(event.time));
+      return;
+    case AlertFormat::csv: {
+      Row columns = row(event.time, kIncidentSid, message);
+      columns[event.incident->side == IncidentSide::source ? kSource : kDestination] = event.incident->host.to_string();
+      append_row(out, columns);
+      return;
+    }
+    case AlertFormat::syslog:
+      out += fmt::format("{} {}\n", signature(kIncidentSid), message);
       return;
   }
 }

@@ -119,5 +119,35 @@ TEST(AlertFormats, AreKnownByName) {
             "'unified' is no format of alerts; there is eve, fast, full, csv, syslog");
 }
 
+TEST(AlertFormats, IncidentsHaveNoPacketButAnAddress) {
+  Incident incident;
+  incident.id = 7;
+  incident.kind = IncidentKind::horizontal_scan;
+  incident.host = IpAddress::parse("192.0.2.1").value();
+  incident.count = 37;
+  incident.hosts = 36;
+  incident.ports = 1;
+  IncidentEvent event;
+  event.time = kTime;
+  event.incident = &incident;
+  const std::string message = incident_message(incident);
+  EXPECT_EQ(line(AlertFormat::fast, event),
+            "10/08-14:03:07.042000  [**] [104:100:1] " + message + "; incident 7 opened [**]\n");
+  EXPECT_EQ(line(AlertFormat::syslog, event), "[104:100:1] " + message + "; incident 7 opened\n");
+  EXPECT_EQ(line(AlertFormat::full, event),
+            "[**] [104:100:1] " + message + "; incident 7 opened [**]\n10/08-14:03:07.042000\n\n");
+  EXPECT_TRUE(
+      line(AlertFormat::csv, event)
+          .starts_with("10/08-14:03:07.042000,104,100,1,\"" + message + "; incident 7 opened\",,192.0.2.1,,,,"));
+  incident.side = IncidentSide::target;
+  event.rule = "scans";
+  event.would_block = true;
+  event.reason = "target";
+  EXPECT_TRUE(line(AlertFormat::csv, event)
+                  .starts_with("10/08-14:03:07.042000,104,100,1,\"" + incident_message(incident) +
+                               "; incident 7 opened, not blocked by rule scans: target\",,,,192.0.2.1,,"));
+  EXPECT_TRUE(line(AlertFormat::eve, event).find("\"event_type\":\"incident\"") != std::string::npos);
+}
+
 }  // namespace
 }  // namespace spidd
