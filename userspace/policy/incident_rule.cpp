@@ -34,10 +34,11 @@ bool matches(const IncidentRule& rule, const Incident& incident) {
          incident.count >= rule.min_count;
 }
 
-IncidentObstacle obstacle_to(const Incident& incident, const Policy& policy) {
+IncidentObstacle obstacle_to(const Incident& incident, const IncidentRule& rule, const Policy& policy) {
   if (incident.side == IncidentSide::target) return IncidentObstacle::target;
   if (contain(policy.never_block, incident.host)) return IncidentObstacle::never_block;
   if (!incident.confirmed) return IncidentObstacle::unconfirmed;
+  if (rule.handshake && !incident.acknowledged) return IncidentObstacle::handshake;
   return policy.mode == Mode::observe ? IncidentObstacle::observe : IncidentObstacle::none;
 }
 
@@ -61,6 +62,8 @@ std::string_view obstacle_name(IncidentObstacle obstacle) {
       return "never_block";
     case IncidentObstacle::unconfirmed:
       return "unconfirmed";
+    case IncidentObstacle::handshake:
+      return "handshake";
     case IncidentObstacle::observe:
       return "observe";
     case IncidentObstacle::refused:
@@ -79,7 +82,7 @@ IncidentDecision decide(const Incident& incident, const Policy& policy) {
   decision.action = rule->action;
   decision.block_for = rule->block_for;
   if (rule->action != Action::block) return decision;
-  decision.obstacle = obstacle_to(incident, policy);
+  decision.obstacle = obstacle_to(incident, *rule, policy);
   if (decision.obstacle != IncidentObstacle::none) decision.action = Action::alert;
   return decision;
 }

@@ -21,6 +21,7 @@ struct IncidentRule {
   std::vector<IpPrefix> hosts;      // the source or the target that the incident is about; empty: any
   bool scans_only = false;          // only if its first contacts failed again and again
   std::uint64_t min_count = 1;      // pieces of evidence
+  bool handshake = false;           // block only who made a connection in the course of it (Incident::acknowledged)
   Action action = Action::alert;    // pass: not even an event. block: the source, never a target
   Duration block_for = std::chrono::hours(1);
   unsigned line = 0;  // in the policy file
@@ -31,7 +32,8 @@ enum class IncidentObstacle : std::uint8_t {
   none,
   target,       // the incident is about who is sought, not about who seeks
   never_block,  // the source is within such a prefix
-  unconfirmed,  // the source may be forged: it never received what was sent to it
+  unconfirmed,  // the source may be forged: nothing shows that it receives what is sent to it
+  handshake,    // the rule wants a connection that the source made in the course of the incident, and there is none
   observe,      // the mode
   refused,      // by the enforcement: the address is guarded, or the list of blocks is full
 };

@@ -276,6 +276,7 @@ IncidentRule read_incident_rule(ConfigTable& table, const Policy& policy) {
   rule.hosts = table.list<IpPrefix>("hosts", kMostEntries, false, IpPrefix::parse);
   rule.scans_only = table.boolean("scans_only").value_or(rule.scans_only);
   rule.min_count = static_cast<std::uint64_t>(table.integer("min_count", 1, kMostEvidence).value_or(1));
+  rule.handshake = table.boolean("handshake").value_or(rule.handshake);
   if (const auto action = table.choice("action", kActions))
     rule.action = action_at(*action);
   else if (!table.has("action"))

@@ -54,6 +54,7 @@ void append_json(std::string& out, const IncidentEvent& event) {
   json.integer("answered", incident.answered);
   json.integer("failed", incident.failed);
   json.boolean("confirmed", incident.confirmed);
+  json.boolean("acknowledged", incident.acknowledged);
   json.boolean("scan", incident.scan);
   json.array("examples");
   // Once is enough: they do not change later.

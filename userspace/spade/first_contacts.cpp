@@ -20,7 +20,7 @@ constexpr std::int32_t kCommonVotes = 3;
 constexpr std::uint32_t kSuspiciousFailures = 2;
 constexpr float kAnswerWeight = 0.2F;
 
-constexpr std::size_t kAcknowledgeCells = 16384;
+constexpr std::size_t kHandshakeCells = 16384;
 constexpr std::size_t kMostVisited = 4096;
 
 constexpr std::uint8_t kEchoRequest4 = 8;
@@ -42,7 +42,7 @@ ContactKey key_of(const Observation& o) { return {o.source, o.destination, o.des
 std::size_t cell_of(const ContactKey& key) {
   const std::uint64_t low = load64(key.source.bytes.data() + 8);
   const std::uint64_t high = load64(key.destination.bytes.data() + 8);
-  return fold_multiply(low ^ key.port, high ^ 0x9e3779b97f4a7c15) % kAcknowledgeCells;
+  return fold_multiply(low ^ key.port, high ^ 0x9e3779b97f4a7c15) % kHandshakeCells;
 }
 
 // Of the contact that `o` may be an answer to.
@@ -65,7 +65,7 @@ FirstContacts::FirstContacts(std::uint32_t most, HomeNetwork home, Listener& lis
       listener_(&listener),
       contacts_(std::max(most, 64U)),
       sources_(std::max(most, 64U) / 4),
-      unacknowledged_(kAcknowledgeCells) {}
+      unfinished_(kHandshakeCells) {}
 
 void FirstContacts::observe(const Observation& o) {
   advance(o.time);
@@ -80,9 +80,9 @@ void FirstContacts::observe(const Observation& o) {
           return answer(answered_by(o), o.time);
         case FlagGroup::teardown:
           if (is_normal_reset(o.tcp_flags)) return refuse(answered_by(o), o);
-          return acknowledge(o);
+          return go_on(o);
         case FlagGroup::established:
-          return acknowledge(o);
+          return go_on(o);
         case FlagGroup::weird:
           return;
       }
@@ -148,8 +148,9 @@ void FirstContacts::forget_oldest() {
     slot = contacts_.oldest(contacts_.size(kOverdue) > 0 ? kOverdue : kWaiting);
   }
   const Contact& contact = contacts_[slot];
-  if (contact.state == State::answered && !contact.acknowledged && contact.first.transport == Transport::tcp)
-    --unacknowledged_[cell_of(contacts_.key(slot))];
+  if (contact.state == State::answered && contact.handshake != Handshake::made &&
+      contact.first.transport == Transport::tcp)
+    --unfinished_[cell_of(contacts_.key(slot))];
   contacts_.erase(slot);
 }
 
@@ -157,7 +158,14 @@ void FirstContacts::answer(const ContactKey& key, Timestamp now) {
   const auto slot = contacts_.find(key);
   if (slot == Contacts::kNone) return;
   Contact& contact = contacts_[slot];
-  if (contact.state == State::answered) return forgive(key);
+  if (contact.state == State::answered) {
+    if (contact.handshake == Handshake::made) {
+      contact.handshake = Handshake::none;
+      ++unfinished_[cell_of(key)];
+    }
+    forgive(key);
+    return listener_->replied(contact.first);
+  }
   if (is_inside(key.source) && !is_inside(key.destination)) {
     unanswered_count_ = 0;
     outside_answered_ = now;
@@ -178,7 +186,8 @@ void FirstContacts::answer(const ContactKey& key, Timestamp now) {
     source.answer_seconds += kAnswerWeight * (seconds - source.answer_seconds);
   }
   settle(slot, State::answered);
-  if (key.transport == Transport::tcp) ++unacknowledged_[cell_of(key)];
+  if (key.transport == Transport::tcp) ++unfinished_[cell_of(key)];
+  listener_->replied(contact.first);
 }
 
 // Where a host goes every day is no first contact, and so a host that has been everywhere would only ever fail. What is
@@ -190,32 +199,50 @@ void FirstContacts::forgive(const ContactKey& key) {
   if (source.walk.steps() > 0 && source.port.value == key.port) source.walk.success();
 }
 
-// The source has received the answer: only then is it not somebody else's address.
-void FirstContacts::acknowledge(const Observation& packet) {
-  const ContactKey key = key_of(packet);
-  std::uint32_t& cell = unacknowledged_[cell_of(key)];
-  if (cell == 0) return;
+// A packet of a connection that is not refused: of who made it, or of who accepted it.
+void FirstContacts::go_on(const Observation& packet) {
+  acknowledge(packet);
+  accept(packet);
+}
+
+FirstContacts::Contact* FirstContacts::unfinished(const ContactKey& key) {
+  if (unfinished_[cell_of(key)] == 0) return nullptr;
   const auto slot = contacts_.find(key);
-  if (slot == Contacts::kNone) return;
-  Contact& contact = contacts_[slot];
-  if (contact.state != State::answered || contact.acknowledged) return;
-  contact.acknowledged = true;
-  --cell;
-  confirm(packet.source);
+  if (slot == Contacts::kNone || contacts_[slot].state != State::answered) return nullptr;
+  return &contacts_[slot];
+}
+
+void FirstContacts::acknowledge(const Observation& packet) {
+  Contact* contact = unfinished(key_of(packet));
+  if (contact != nullptr && contact->handshake == Handshake::none) contact->handshake = Handshake::acknowledged;
+}
+
+// The source has received the answer, or its acknowledgement would have been reset: it is not somebody else's address.
+void FirstContacts::accept(const Observation& packet) {
+  const ContactKey key = answered_by(packet);
+  Contact* contact = unfinished(key);
+  if (contact == nullptr || contact->handshake != Handshake::acknowledged) return;
+  contact->handshake = Handshake::made;
+  --unfinished_[cell_of(key)];
+  ContactSource& source = source_of(key.source);
+  source.confirmed = now_;
+  listener_->confirmed(source, &contact->first);
 }
 
 void FirstContacts::confirm(const IpAddress& address) {
   ContactSource& source = source_of(address);
   source.confirmed = now_;
-  listener_->confirmed(source);
+  listener_->confirmed(source, nullptr);
 }
 
 void FirstContacts::refuse(const ContactKey& key, const Observation& packet) {
   const auto slot = contacts_.find(key);
   if (slot != Contacts::kNone) {
     Contact& contact = contacts_[slot];
+    const bool news = contact.state == State::waiting || contact.state == State::late;
     if (contact.state == State::waiting) fail(source_of(key.source), contact.first);
     if (contact.state != State::answered) settle(slot, State::failed);
+    if (news) listener_->replied(contact.first);
     return;
   }
   // A reset without the ACK flag refuses something that was no SYN: an ACK scan. Clients that end a connection so send
@@ -232,6 +259,7 @@ void FirstContacts::refuse(const ContactKey& key, const Observation& packet) {
   probe.destination_port = packet.source_port;
   probe.domain = packet.domain;
   fail(probe);
+  listener_->replied(probe);
 }
 
 void FirstContacts::fail(const Observation& packet) {

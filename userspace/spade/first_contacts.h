@@ -57,7 +57,7 @@ struct ContactSource {
   ThresholdRandomWalk walk;
   std::uint32_t answered = 0;
   std::uint32_t failed = 0;
-  Timestamp confirmed;       // when it last acknowledged what a first contact of its own was answered with
+  Timestamp confirmed;       // when a connection of its own was last known to be made: both ends went on
   float answer_seconds = 0;  // moving average
 
   // Of what failed.
@@ -108,7 +108,11 @@ class FirstContacts {
     // Said once a contact; `first` is its first packet.
     virtual void contacted(const Observation& first, const ContactSource& source) = 0;
     virtual void failed(const Observation& first, const ContactSource& source) = 0;
-    virtual void confirmed(const ContactSource& source) = 0;
+    // Somebody replied to a contact: SYN-ACK, reset, "unreachable", UDP or echo reply. Said again if a contact that was
+    // answered before is answered again.
+    virtual void replied(const Observation& first) = 0;
+    // The source's connection is made. `first`: its contact; nothing: known from elsewhere.
+    virtual void confirmed(const ContactSource& source, const Observation* first) = 0;
   };
 
   // `most`: contacts that are remembered, and of sources a quarter of that.
@@ -137,10 +141,13 @@ class FirstContacts {
 
  private:
   enum class State : std::uint8_t { waiting, late, answered, failed };
+  // Of a TCP contact that was answered: has its source gone on, has the other end gone on after that? Anybody can send
+  // an acknowledgement blindly in another's name, but then nothing except a reset comes back.
+  enum class Handshake : std::uint8_t { none, acknowledged, made };
   struct Contact {
     Observation first;
     State state = State::waiting;
-    bool acknowledged = false;  // by the source, after an answer
+    Handshake handshake = Handshake::none;
   };
   enum List : unsigned { kWaiting, kOverdue, kSettled };
   using Contacts = LruTable<ContactKey, Contact, 3>;
@@ -150,7 +157,10 @@ class FirstContacts {
   void forget_oldest();
   void answer(const ContactKey& key, Timestamp now);
   void forgive(const ContactKey& key);
+  void go_on(const Observation& packet);
   void acknowledge(const Observation& packet);
+  void accept(const Observation& packet);
+  Contact* unfinished(const ContactKey& key);
   void refuse(const ContactKey& key, const Observation& packet);
   bool fail(ContactSource& source, const Observation& first);
   bool is_outage(const ContactSource& source, const Observation& first);
@@ -162,8 +172,8 @@ class FirstContacts {
   Listener* listener_;
   Contacts contacts_;
   LruTable<HostKey, ContactSource, 2> sources_;
-  // How many contacts of a hash are answered and not acknowledged: most packets are of none, and looked up nowhere.
-  std::vector<std::uint32_t> unacknowledged_;
+  // How many contacts of a hash are answered but not made: most packets are of none, and looked up nowhere.
+  std::vector<std::uint32_t> unfinished_;
   Counters counters_;
   Timestamp now_;
 

@@ -61,8 +61,11 @@ struct Incident {
   std::uint32_t answered = 0;  // first contacts of the source, by outcome
   std::uint32_t failed = 0;
 
-  // Its packets really are its own: an inside address, or a TCP source that in the course of the incident acknowledged
-  // what was sent to it. Anything else may be spoofed and must never be blocked for it.
+  // A connection that it made in the course of the incident came about: both ends went on. Who only sends packets in
+  // another's name cannot do that.
+  bool acknowledged = false;
+  // Its packets can be taken for its own: acknowledged, or an inside address that was replied to, about what the
+  // incident is about, several times. Anything else may be forged and must never be blocked for it.
   bool confirmed = false;
   // Its first contacts fail so often that it does not know where it is going (trw.h), or it goes to so many places
   // without an answer.
@@ -74,7 +77,7 @@ struct Incident {
 enum class IncidentCause : std::uint8_t {
   opened,
   grew,     // count reached a power of two
-  changed,  // confirmed or scan became true
+  changed,  // confirmed, acknowledged or scan became true
   closed,   // nothing new for the idle time
 };
 std::string_view incident_cause_name(IncidentCause cause);

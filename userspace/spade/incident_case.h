@@ -51,6 +51,7 @@ struct IncidentCase {
   std::uint64_t answers = 0;  // alerts of unasked answers
   std::uint64_t dead = 0;     // alerts of destinations that are not there
   std::uint64_t outside = 0;  // evidence whose destination is outside
+  std::uint32_t replies = 0;  // of anybody, to what its source sent
 
   // As if nothing had been seen before `packet`, but for what is no news any more.
   void begin_anew(const Observation& packet);

@@ -21,6 +21,7 @@ namespace {
 constexpr double kDistinctTargets = 5;
 constexpr double kDistinctSources = 8;
 constexpr std::int32_t kRepeats = 3;
+constexpr std::uint32_t kRepliesThatConfirm = 2;
 // What is not a scan may be a new habit: after this time it is learned as any other.
 constexpr Duration kLongestQuarantine = std::chrono::hours(1);
 constexpr std::uint32_t kCasesAnIncident = 4;
@@ -71,7 +72,8 @@ struct Incidents::State : FirstContacts::Listener {
 
   void contacted(const Observation& first, const ContactSource& source) override;
   void failed(const Observation& first, const ContactSource& source) override;
-  void confirmed(const ContactSource& source) override;
+  void replied(const Observation& first) override;
+  void confirmed(const ContactSource& source, const Observation* first) override;
 
   bool is_inside(const IpAddress& address) const { return !home.everything() && home.contains(address); }
 
@@ -184,8 +186,10 @@ void Incidents::State::judge(Cases::Slot slot, const ContactSource* source) {
   cases.touch(slot, kOpen);
   incident.id = ++counters.opened;
   incident.scan = scanner;
-  incident.confirmed = incident.side == IncidentSide::source &&
-                       (is_inside(incident.host) || (source != nullptr && source->confirmed >= incident.first));
+  if (incident.side == IncidentSide::source) {
+    if (!is_inside(incident.host)) incident.acknowledged = source != nullptr && source->confirmed >= incident.first;
+    incident.confirmed = incident.acknowledged || c.replies >= kRepliesThatConfirm;
+  }
   say(c, IncidentCause::opened);
 }
 
@@ -224,10 +228,28 @@ void Incidents::State::failed(const Observation& first, const ContactSource& sou
   judge(slot, &source);
 }
 
-void Incidents::State::confirmed(const ContactSource& source) {
+// Replies go to who has the address, not to who forged it; but an inside host whose packets nobody answers is not even
+// seen to use it.
+void Incidents::State::replied(const Observation& first) {
+  if (!is_inside(first.source)) return;
+  for (const IncidentFamily family : {IncidentFamily::scan, IncidentFamily::odd, IncidentFamily::icmp}) {
+    IncidentCase* c = find(first.source, IncidentSide::source, family);
+    if (c == nullptr || c->replies >= kRepliesThatConfirm || !c->is_about(first, hash, true)) continue;
+    if (++c->replies < kRepliesThatConfirm || !c->open || c->incident.confirmed) continue;
+    c->incident.confirmed = true;
+    say(*c, IncidentCause::changed);
+  }
+}
+
+void Incidents::State::confirmed(const ContactSource& source, const Observation* first) {
+  const bool inside = is_inside(source.address);
+  if (inside && first == nullptr) return;
   for (const IncidentFamily family : {IncidentFamily::scan, IncidentFamily::odd, IncidentFamily::icmp}) {
     IncidentCase* c = find(source.address, IncidentSide::source, family);
-    if (c == nullptr || !c->open || c->incident.confirmed) continue;
+    if (c == nullptr || c->incident.acknowledged) continue;
+    if (inside ? !c->is_about(*first, hash, true) : !c->open) continue;
+    c->incident.acknowledged = true;
+    if (!c->open) continue;
     c->incident.confirmed = true;
     say(*c, IncidentCause::changed);
   }

@@ -48,7 +48,8 @@ class Incidents {
   // Follows attempts and their outcomes. Every observation, answers and ICMP errors (kind unreachable) included.
   void observe(const Observation& observation);
   void alert(const SpadeAlert& alert);
-  // A source that is known to receive what is sent to it, from elsewhere: a flow with payload in both directions.
+  // A source outside that is known to receive what is sent to it, from elsewhere: a flow with payload in both
+  // directions. An inside host does its work meanwhile: of it, only what its incident is about says something.
   void confirm(const IpAddress& source, Timestamp now);
   // Time passes: attempts time out, idle incidents close. observe() does it too.
   void advance(Timestamp now);

@@ -64,6 +64,22 @@ TEST(IncidentRule, NeverBlocksASourceThatMayBeForged) {
   EXPECT_EQ(decision.obstacle, IncidentObstacle::unconfirmed);
 }
 
+TEST(IncidentRule, BlocksOnlyWhoMadeAConnectionIfItIsToldSo) {
+  Policy policy = policy_of(kBlockScans);
+  policy.incidents[1].handshake = true;
+  Incident incident = scan_by("10.0.0.9");
+  EXPECT_EQ(decide(incident, policy).action, Action::alert);
+  EXPECT_EQ(decide(incident, policy).obstacle, IncidentObstacle::handshake);
+  incident.acknowledged = true;
+  EXPECT_EQ(decide(incident, policy).action, Action::block);
+}
+
+TEST(IncidentRule, ReadsHandshake) {
+  const Policy policy = policy_of("version = 1\n[[incident]]\nname = 'a'\naction = 'block'\nhandshake = true");
+  EXPECT_TRUE(policy.incidents.at(0).handshake);
+  EXPECT_FALSE(policy_of(kBlockScans).incidents.at(1).handshake);
+}
+
 TEST(IncidentRule, NeverBlocksTheTarget) {
   Incident incident = scan_by("10.0.0.9");
   incident.side = IncidentSide::target;

@@ -47,6 +47,7 @@ TEST(IncidentEvent, SaysWhoDidWhatHowOften) {
   EXPECT_EQ(json["incident"]["kind"], "horizontal scan");
   EXPECT_EQ(json["incident"]["hosts"], 36);
   EXPECT_EQ(json["incident"]["scan"], true);
+  EXPECT_EQ(json["incident"]["acknowledged"], false);
   ASSERT_EQ(json["incident"]["examples"].size(), 2U);
   EXPECT_EQ(json["incident"]["examples"][1]["dest_port"], 445);
   EXPECT_EQ(json["alert"]["action"], "allowed");

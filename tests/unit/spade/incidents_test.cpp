@@ -61,6 +61,7 @@ class Network : public IncidentSink {
     probe(second, from, to, port);
     tcp(second + after, to, port, from, 40000, kSynAck);
     tcp(second + after + 0.001, from, 40000, to, port, kAck);
+    tcp(second + after + 0.002, to, port, from, 40000, kAck);
   }
   void wait(double second) {
     incidents.advance(kStart + std::chrono::duration_cast<Duration>(std::chrono::duration<double>(second)));
@@ -134,7 +135,7 @@ TEST(Incidents, CallAWormWithinTenPacketsAndCountItsTargets) {
   network.incidents.close_all();
   const Incident& incident = network.said.back().incident;
   EXPECT_EQ(incident.kind, IncidentKind::fan_out);
-  EXPECT_TRUE(incident.confirmed);
+  EXPECT_FALSE(incident.confirmed);
   EXPECT_NEAR(incident.hosts, 600, 60);
   EXPECT_EQ(incident.ports, 1);
 }
@@ -220,7 +221,7 @@ TEST(Incidents, DoNotCallEverybodyAScannerWhenTheLineIsDown) {
   EXPECT_GT(network.incidents.counters().outage, 1000U);
 }
 
-TEST(Incidents, ConfirmASourceOnlyWhenItAcknowledges) {
+TEST(Incidents, ConfirmASourceOnlyWhenItsConnectionIsMade) {
   Network network;
   for (std::uint16_t i = 1; i < 30; ++i) network.refused(i, ip("192.0.2.1"), ip("10.1.0.9"), i);
   ASSERT_EQ(network.opened(), 1U);
@@ -230,9 +231,51 @@ TEST(Incidents, ConfirmASourceOnlyWhenItAcknowledges) {
   network.tcp(31.1, ip("10.1.0.9"), 80, ip("192.0.2.1"), 40000, kSynAck);
   network.tcp(31.2, ip("192.0.2.1"), 40000, ip("10.1.0.9"), 80, kRst);
   EXPECT_FALSE(network.incidents.open().at(0)->confirmed);
+  // Anybody can send an acknowledgement in its name; the server resets what acknowledges nothing that it sent.
   network.tcp(31.3, ip("192.0.2.1"), 40000, ip("10.1.0.9"), 80, kAck);
+  network.tcp(31.4, ip("10.1.0.9"), 80, ip("192.0.2.1"), 40000, kRst);
+  EXPECT_FALSE(network.incidents.open().at(0)->confirmed);
+  network.connect(32, ip("192.0.2.1"), ip("10.1.0.9"), 80);
   EXPECT_TRUE(network.incidents.open().at(0)->confirmed);
+  EXPECT_TRUE(network.incidents.open().at(0)->acknowledged);
   EXPECT_EQ(network.said.back().cause, IncidentCause::changed);
+}
+
+TEST(Incidents, ConfirmASourceByAConnectionToWhereItHasBeenBefore) {
+  Network network;
+  network.connect(0, ip("192.0.2.1"), ip("10.1.0.9"), 443);
+  for (std::uint16_t i = 1; i < 30; ++i) network.probe(3600 + i, ip("192.0.2.1"), ip("10.1.0.9"), i);
+  ASSERT_FALSE(network.incidents.open().at(0)->confirmed);
+  network.connect(3640, ip("192.0.2.1"), ip("10.1.0.9"), 443);
+  EXPECT_TRUE(network.incidents.open().at(0)->acknowledged);
+}
+
+TEST(Incidents, ConfirmAnInsideSourceOnlyWhenItIsRepliedToAboutTheIncident) {
+  Network network;
+  const IpAddress inside = ip("10.1.1.7");
+  for (unsigned i = 1; i <= 60; ++i) {
+    network.probe(i, inside, numbered(0x0b000000, 77 * i), 445);
+    // Its owner works meanwhile, and a flow of his carries payload in both directions.
+    network.connect(i + 0.5, inside, numbered(kOutside, i % 10), 443);
+    network.incidents.confirm(inside, Network::kStart + std::chrono::seconds(i));
+  }
+  ASSERT_EQ(network.opened(), 1U);
+  EXPECT_FALSE(network.incidents.open().at(0)->confirmed);
+  network.refused(61, inside, ip("11.1.1.1"), 445);
+  EXPECT_FALSE(network.incidents.open().at(0)->confirmed);
+  network.refused(62, inside, ip("11.1.1.2"), 445);
+  EXPECT_TRUE(network.incidents.open().at(0)->confirmed);
+  EXPECT_FALSE(network.incidents.open().at(0)->acknowledged);
+  network.connect(63, inside, ip("11.1.1.3"), 445);
+  EXPECT_TRUE(network.incidents.open().at(0)->acknowledged);
+}
+
+TEST(Incidents, ConfirmAnInsideSourceThatIsRefusedFromTheBeginning) {
+  Network network;
+  for (std::uint16_t i = 1; i < 20; ++i) network.refused(i, ip("10.1.1.7"), ip("10.1.0.9"), i);
+  ASSERT_EQ(network.opened(), 1U);
+  EXPECT_TRUE(network.said.at(0).incident.confirmed);
+  EXPECT_FALSE(network.said.at(0).incident.acknowledged);
 }
 
 TEST(Incidents, DoNotConfirmASourceByWhatItDidBefore) {
@@ -259,6 +302,8 @@ TEST(Incidents, OpenForOddServicesThatAreUsedAgain) {
     network.incidents.alert(network.alert_of(packet, DetectorType::odd_dport));
     EXPECT_TRUE(network.incidents.in_quarantine(packet));
     EXPECT_EQ(network.opened(), i == 2 ? 1U : 0U);
+    network.tcp(i * 20 + 0.1, ip("198.51.100.66"), 6667, ip("10.1.1.7"), static_cast<std::uint16_t>(50000 + i),
+                kSynAck);
   }
   EXPECT_EQ(network.said.at(0).incident.kind, IncidentKind::odd_service);
   EXPECT_EQ(network.said.at(0).incident.family, IncidentFamily::odd);
