@@ -6,6 +6,7 @@
 #include <limits>
 #include <thread>
 
+#include "userspace/base/staged_files.h"
 #include "userspace/capture/pcap_source.h"
 #include "userspace/ctl/analysis_writer.h"
 #include "userspace/ctl/command.h"
@@ -92,6 +93,7 @@ struct Analysis {
   PcapSource::Settings source;
   AnalysisSummary summary;
   std::unique_ptr<SpadeRun> spade;  // may be nullptr
+  Replay* replay = nullptr;         // under way: what SPADE says goes between what the engines say
   FileSums sums;
   bool damaged = false;
 };
@@ -118,6 +120,7 @@ Result<> analyze_file(const std::string& path, Analysis& analysis) {
       [&](std::string_view lines) {
         broken_pipe = broken_pipe || std::fwrite(lines.data(), 1, lines.size(), stdout) != lines.size();
       });
+  analysis.replay = &replay;
   Progress progress(path);
   PacketRecord record;
   for (bool more = true; more && !broken_pipe;) {
@@ -140,6 +143,7 @@ Result<> analyze_file(const std::string& path, Analysis& analysis) {
     }
   }
   replay.finish();
+  analysis.replay = nullptr;
   analysis.sums.engine += replay.counters();
   add_counters(analysis.sums.counters, source->counters());
   if (broken_pipe) return fail_errno(errno, "write to standard output");
@@ -203,7 +207,11 @@ void print_stats(const Analysis& analysis) {
   StatsSection labels{"labels", {}};
   for (const auto& [label, sum] : analysis.summary.by_label) labels.values.emplace_back(label, sum.flows);
   stats.sections.push_back(std::move(labels));
-  if (analysis.spade) stats.sections.push_back(analysis.spade->counters());
+  if (analysis.spade) {
+    stats.sections.push_back(analysis.spade->counters());
+    if (StatsSection incidents = analysis.spade->incident_counters(); !incidents.values.empty())
+      stats.sections.push_back(std::move(incidents));
+  }
   std::string line;
   append_json(line, stats);
   fmt::print("{}\n", line);
@@ -267,7 +275,8 @@ Result<> prepare(const CommandLine& line, Profile profile, Analysis& analysis) {
 }
 
 bool wants_spade(const CommandLine& line) {
-  return line.has("spade") || line.has("spade-config") || line.has("spade-profile") || line.has("alert-format");
+  return line.has("spade") || line.has("spade-config") || line.has("spade-profile") || line.has("spade-state") ||
+         line.has("spade-log") || line.has("alert-format");
 }
 
 // Requires: prepare() was done.
@@ -287,15 +296,35 @@ Result<> prepare_spade(const CommandLine& line, Analysis& analysis) {
   auto format = Result<AlertFormat>(analysis.form == AnalysisForm::json ? AlertFormat::eve : AlertFormat::fast);
   if (line.has("alert-format")) format = parse_alert_format(line.text("alert-format"));
   if (!format) return tl::unexpected(format.error());
-  auto run = SpadeRun::create(std::move(config.settings), *format, [](std::string_view lines) {
-    std::fwrite(lines.data(), 1, lines.size(), stdout);  // a failure shows when the program ends
-  });
+  auto run =
+      SpadeRun::create(std::move(config.settings), *format, analysis.policy, [&analysis](std::string_view lines) {
+        if (analysis.replay != nullptr)
+          analysis.replay->say(lines);
+        else
+          std::fwrite(lines.data(), 1, lines.size(), stdout);  // a failure shows when the program ends
+      });
   if (!run) return tl::unexpected(run.error());
   analysis.spade = std::move(*run);
+  if (line.has("spade-state")) {
+    const auto problems = analysis.spade->load_state(line.text("spade-state"));
+    if (!problems) return tl::unexpected(problems.error());
+    for (const std::string& problem : *problems) fmt::print(stderr, "spidctl analyze: {}\n", problem);
+  }
   analysis.source.observe = [spade = analysis.spade.get()](const Observation& observation) {
     spade->observe(observation);
   };
   return {};
+}
+
+// What SPADE still has to say, and the files it was asked for.
+Result<> finish_spade(const CommandLine& line, SpadeRun& spade) {
+  spade.finish();
+  if (line.has("spade-log")) {
+    StagedFiles files;
+    if (auto written = files.write(line.text("spade-log"), spade.log()); !written) return written;
+    if (auto done = files.commit(); !done) return done;
+  }
+  return line.has("spade-state") ? spade.save_state(line.text("spade-state")) : Result<>{};
 }
 
 }  // namespace
@@ -323,6 +352,10 @@ int command_analyze(const CommandArguments& arguments) {
       "alert-format", "NAME",
       "how SPADE's alerts are printed: eve, or as Snort does: fast, full, csv, syslog; default: eve with --json, "
       "else fast");
+  line.value("spade-state", "FILE",
+             "SPADE begins with what FILE knows, if it is there, and writes it at the end: train on one capture, judge "
+             "the next");
+  line.value("spade-log", "FILE", "SPADE's log: what every detector did, what advisers say, surveys, statistics");
   line.value("filter", "EXPRESSION", "only packets that match this pcap-filter(7) expression");
   line.value("threads", "N", "threads of the engine; default: what the machine has, at most 3");
   line.value("max-flows", "N", "flows followed at the same time", "131072");
@@ -358,6 +391,12 @@ int command_analyze(const CommandArguments& arguments) {
     if (done) continue;
     failed = true;
     report_failure("analyze", done.error());
+  }
+  if (analysis.spade) {
+    if (const auto finished = finish_spade(line, *analysis.spade); !finished) {
+      failed = true;
+      report_failure("analyze", finished.error());
+    }
   }
   if (analysis.form == AnalysisForm::json)
     print_stats(analysis);

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "userspace/spade/snort_config.h"
 
@@ -35,12 +36,15 @@ Observation answer(Observation packet, std::uint8_t flags) {
   return packet;
 }
 
+std::shared_ptr<const Policy> observing_policy() { return std::make_shared<const Policy>(builtin_policy()); }
+
 // 200 connections to one port, two closed ports tried after them, and more connections until the wait is over.
 std::string lines_of(AlertFormat format, std::string* summary = nullptr) {
   const auto config = parse_snort_config(
       "preprocessor spade: statefile=0\npreprocessor spade-detect: id=scan wait=2 minobs=100\n", "snort.conf");
   std::string lines;
-  auto run = SpadeRun::create(config->settings, format, [&](std::string_view more) { lines += more; });
+  auto run =
+      SpadeRun::create(config->settings, format, observing_policy(), [&](std::string_view more) { lines += more; });
   EXPECT_TRUE(run) << run.error().message;
   const auto connect = [&](Duration after, std::uint16_t port) {
     const Observation packet = syn(after, "192.0.2.1", port, 80);
@@ -55,6 +59,7 @@ std::string lines_of(AlertFormat format, std::string* summary = nullptr) {
     (*run)->observe(answer(packet, 0x14));
   }
   for (std::uint16_t i = 0; i < 10; ++i) connect(std::chrono::seconds(3 + i), static_cast<std::uint16_t>(2000 + i));
+  (*run)->finish();
   if (summary != nullptr) *summary = (*run)->summary();
   const auto counters = (*run)->counters().values;
   EXPECT_THAT(counters, testing::Contains(std::pair<std::string, std::uint64_t>("alerts", 2)));
@@ -91,7 +96,84 @@ TEST(SpadeRun, SumsUpEveryDetector) {
   lines_of(AlertFormat::fast, &summary);
   EXPECT_THAT(summary, HasSubstr("scan      Closed dest port used  local dest, syn     0.8500"));
   EXPECT_THAT(summary, HasSubstr("SPADE: 424 packets observed"));
-  EXPECT_THAT(summary, HasSubstr("; 0 reports still waited for a response at the end"));
+  EXPECT_THAT(summary, HasSubstr("Incidents: 0\n"));
+}
+
+// SPADE with one detector that waits: answered connections to port 80, and ports that nobody answers for.
+struct Scan {
+  std::unique_ptr<SpadeRun> run;
+  std::string lines;
+
+  explicit Scan(std::string_view more_config = "") {
+    const auto config = parse_snort_config(
+        fmt::format("preprocessor spade: statefile=0\npreprocessor spade-detect: id=scan wait=2 minobs=100\n{}",
+                    more_config),
+        "snort.conf");
+    run = SpadeRun::create(config->settings, AlertFormat::fast, observing_policy(), [this](std::string_view more) {
+            lines += more;
+          }).value();
+  }
+  void background(Duration from) {
+    for (std::uint16_t i = 0; i < 200; ++i) {
+      const Observation packet =
+          syn(from + std::chrono::milliseconds(10 * i), "192.0.2.1", static_cast<std::uint16_t>(1024 + i), 80);
+      run->observe(packet);
+      run->observe(answer(packet, 0x12));
+    }
+  }
+  void scan(Duration from, std::uint16_t ports) {
+    for (std::uint16_t port = 1; port <= ports; ++port)
+      run->observe(syn(from + std::chrono::milliseconds(port), "198.51.100.66", 50000, port));
+  }
+};
+
+TEST(SpadeRun, SaysAtTheEndWhatStillWaitedAndWhatIncidentsWere) {
+  Scan scan;
+  scan.background({});
+  scan.scan(std::chrono::seconds(3), 20);
+  EXPECT_THAT(scan.lines, testing::Not(HasSubstr("Closed dest port used")));
+  scan.run->finish();
+  EXPECT_THAT(scan.lines, HasSubstr("198.51.100.66:50000 -> 10.0.0.5:20\n"));
+  EXPECT_THAT(scan.lines, HasSubstr("[104:100:1] Spade: vertical scan by 198.51.100.66"));
+  EXPECT_THAT(scan.lines, HasSubstr("incident 1 opened [**]\n"));
+  EXPECT_THAT(scan.lines, testing::EndsWith("incident 1 closed [**]\n"));
+  EXPECT_THAT(scan.run->summary(), HasSubstr("Incidents: 1: 1 vertical scan\n"));
+  EXPECT_THAT(scan.run->incident_counters().values,
+              testing::Contains(std::pair<std::string, std::uint64_t>("opened", 1)));
+}
+
+TEST(SpadeRun, JudgesByWhatAnEarlierRunLearned) {
+  const std::string path = testing::TempDir() + "/spade_run.state";
+  std::filesystem::remove(path);
+  Scan first;
+  EXPECT_EQ(first.run->load_state(path).value().size(), 0U);
+  first.background({});
+  first.run->finish();
+  ASSERT_TRUE(first.run->save_state(path));
+
+  Scan untaught;
+  untaught.scan(std::chrono::seconds(10), 1);
+  untaught.run->finish();
+  EXPECT_EQ(untaught.lines, "");
+  Scan taught;
+  EXPECT_EQ(taught.run->load_state(path).value().size(), 0U);
+  taught.scan(std::chrono::seconds(10), 1);
+  taught.run->finish();
+  EXPECT_THAT(taught.lines, HasSubstr("Closed dest port used"));
+  std::filesystem::remove(path);
+}
+
+TEST(SpadeRun, LogsDetectorsAdviceAndSurveys) {
+  Scan scan(
+      "preprocessor spade-threshadvise: id=scan target=10 obsper=1\npreprocessor spade-survey: id=scan interval=1\n");
+  scan.background({});
+  scan.background(std::chrono::minutes(2));
+  scan.run->finish();
+  const std::string log = scan.run->log();
+  EXPECT_THAT(log, HasSubstr("800 packets were processed by Spade\n"));
+  EXPECT_THAT(log, HasSubstr("(id=scan) **"));
+  EXPECT_THAT(log, HasSubstr("\nSurvey of scan\n"));
+  EXPECT_THAT(log, HasSubstr("\n1\t101\t"));
 }
 
 }  // namespace
