@@ -9,6 +9,8 @@ enter_sandbox "$@"
 neighbour=192.0.2.51
 scanner=192.0.2.50
 stranger=203.0.113.9
+absent=192.0.2.77        # inside, and nobody's
+silent=198.51.100.9      # where everything is dropped
 
 cat >"$work/policy.toml" <<TOML
 version = 1
@@ -33,9 +35,9 @@ scan_ports() {
   done
 }
 
-# forged_scan FIRST LAST: SYNs in the name of $stranger.
+# forged_scan SOURCE TARGET FIRST LAST: SYNs in the name of somebody else.
 forged_scan() {
-  in_ns client python3 - "$stranger" "$web_host" "$1" "$2" <<'PYTHON'
+  in_ns client python3 - "$@" <<'PYTHON'
 import socket, struct, sys
 
 source, target = (socket.inet_aton(a) for a in sys.argv[1:3])
@@ -80,11 +82,18 @@ refuse "the server is not blocked" is_blocked "$web_host"
 step "A scan in somebody else's name"
 in_ns client sh -c 'echo 0 >/proc/sys/net/ipv4/conf/all/rp_filter; echo 0 >/proc/sys/net/ipv4/conf/c0/rp_filter'
 in_ns gateway sh -c 'echo 0 >/proc/sys/net/ipv4/conf/all/rp_filter; echo 0 >/proc/sys/net/ipv4/conf/gi/rp_filter'
-forged_scan 2000 2060
+forged_scan "$stranger" "$web_host" 2000 2060
 expect_soon 20 "an incident is reported" is_incident_of "$stranger"
 expect_soon 20 "it says that the source may be forged" event_exists '.event_type == "incident" and
   .src_ip == "'"$stranger"'" and .alert.would_block == true and .alert.reason == "unconfirmed"'
 refuse "nobody is blocked for it" is_blocked "$stranger"
+
+step "A scan in the name of somebody inside, to where nobody answers"
+in_ns gateway ip route add blackhole "$silent/32"
+forged_scan "$absent" "$silent" 3000 3060
+expect_soon 20 "it says that nothing shows the source to be real" event_exists '.event_type == "incident" and
+  .src_ip == "'"$absent"'" and .alert.would_block == true and .alert.reason == "unconfirmed"'
+refuse "nobody is blocked for it" is_blocked "$absent"
 
 step "After a restart"
 remembered() { spidctl spade tables --json | jq '[.tables[].remembered] | max > 10'; }
