@@ -26,13 +26,14 @@ EntryStore::EntryStore(std::size_t max_entries, std::uint32_t lists, std::uint64
     DueList::make_empty(*this, head(list));
     AgeList::make_empty(*this, head(list));
   }
+  entries_[0].parent = ~EntryId{0};
   clear();
 }
 
 void EntryStore::clear() {
   bucket_count_ = kFirstBuckets;
   mask_ = 2 * kFirstBuckets - 1;
-  for (std::size_t i = 0; i < kFirstBuckets; ++i) buckets_[i] = Bucket{};
+  for (std::size_t i = 0; i < kFirstBuckets; ++i) buckets_[i] = EntryBucket{};
   indexed_ = used_ = 0;
   untouched_ = first_entry_;
   free_ = 0;
@@ -42,8 +43,8 @@ void EntryStore::clear() {
   }
 }
 
-void EntryStore::put(Bucket& to, EntryId id) {
-  if (to.used < Bucket::kPlaces) {
+void EntryStore::put(EntryBucket& to, EntryId id) {
+  if (to.used < EntryBucket::kPlaces) {
     to.hashes[to.used] = places_[id].hash;
     to.ids[to.used++] = id;
   } else {
@@ -74,13 +75,13 @@ EntryId EntryStore::insert(std::uint32_t hash, EntryId parent, const FeatureValu
 
 void EntryStore::split_bucket() {
   const std::size_t added = bucket_count_++;
-  Bucket& high = buckets_[added];
-  Bucket& low = buckets_[added & (mask_ >> 1)];
+  EntryBucket& high = buckets_[added];
+  EntryBucket& low = buckets_[added & (mask_ >> 1)];
   __builtin_prefetch(&low + 1, 1);
-  const Bucket old = low;
-  low = high = Bucket{};
+  const EntryBucket old = low;
+  low = high = EntryBucket{};
   for (std::uint32_t i = 0; i < old.used; ++i) {
-    Bucket& to = (old.hashes[i] & mask_) == added ? high : low;
+    EntryBucket& to = (old.hashes[i] & mask_) == added ? high : low;
     to.hashes[to.used] = old.hashes[i];
     to.ids[to.used++] = old.ids[i];
   }
@@ -93,7 +94,7 @@ void EntryStore::split_bucket() {
 }
 
 void EntryStore::hide(EntryId id) {
-  Bucket& in = buckets_[bucket(places_[id].hash)];
+  EntryBucket& in = buckets_[bucket(places_[id].hash)];
   --indexed_;
   if (const std::uint32_t place = in.place_of(id); place != 0) {
     const int i = std::countr_zero(place);
@@ -101,6 +102,7 @@ void EntryStore::hide(EntryId id) {
       --in.used;
       in.hashes[i] = in.hashes[in.used];
       in.ids[i] = in.ids[in.used];
+      in.ids[in.used] = 0;
     } else {
       const EntryId moved = in.overflow;
       in.overflow = places_[moved].next;
@@ -122,7 +124,7 @@ void EntryStore::release(EntryId id) {
 }
 
 std::size_t EntryStore::bytes() const {
-  return untouched_ * (sizeof(TableEntry) + sizeof(EntryPlace)) + bucket_count_ * sizeof(Bucket);
+  return untouched_ * (sizeof(TableEntry) + sizeof(EntryPlace)) + bucket_count_ * sizeof(EntryBucket);
 }
 
 }  // namespace spidd

@@ -4,8 +4,8 @@
 //
 // All memory for `max_entries` is reserved at once and touched as it is needed. The index grows bucket by bucket
 // (linear hashing, Litwin 1980), so that nothing is ever rehashed as a whole; its hash is universal for keys that are
-// chosen without knowing the seed (multilinear hashing, Lemire and Kaser 2014). Buckets hold hashes, so that most
-// misses touch one cache line, most hits two. Not thread-safe.
+// chosen without knowing the seed (multilinear hashing with half the multiplications, Lemire and Kaser 2014). Buckets
+// hold hashes, so that most misses touch one cache line, most hits two. Not thread-safe.
 #pragma once
 
 #include <array>
@@ -47,6 +47,42 @@ struct alignas(32) EntryPlace {
 };
 static_assert(sizeof(EntryPlace) == 32);
 
+// What finds entries by their hashes, one cache line.
+struct alignas(64) EntryBucket {
+  static constexpr std::uint32_t kPlaces = 7;
+  std::uint32_t hashes[kPlaces];
+  EntryId overflow;      // linked by `next`; only if all places are used
+  EntryId ids[kPlaces];  // 0 from `used` on
+  std::uint32_t used;
+
+  // A bit for each place that has the hash, or the entry; those that are not used may have any hash.
+  std::uint32_t places_of(std::uint32_t hash) const { return places(hashes, hash); }
+  std::uint32_t place_of(EntryId id) const { return places(ids, id); }
+
+ private:
+  // Of an array and the word behind it. Without branches, as nobody can predict where in the bucket it is.
+  std::uint32_t places(const std::uint32_t* words, std::uint32_t wanted) const {
+    constexpr std::uint32_t kAll = (1U << kPlaces) - 1;
+    using Four [[gnu::vector_size(16)]] = std::uint32_t;
+    Four low, high;
+    std::memcpy(&low, words, sizeof(low));
+    std::memcpy(&high, words + 4, sizeof(high));
+#ifdef __SSE2__
+    using Floats [[gnu::vector_size(16)]] = float;
+    const int low_bits = __builtin_ia32_movmskps(Floats(low == wanted));
+    const int high_bits = __builtin_ia32_movmskps(Floats(high == wanted));
+    return static_cast<std::uint32_t>(low_bits | high_bits << 4) & kAll;
+#else
+    using Two [[gnu::vector_size(16)]] = std::uint64_t;
+    const Four bits = (Four(low == wanted) & Four{1, 2, 4, 8}) | (Four(high == wanted) & Four{16, 32, 64, 128});
+    const Two halves = Two(bits);
+    const std::uint64_t both = halves[0] | halves[1];
+    return static_cast<std::uint32_t>(both | both >> 32) & kAll;
+#endif
+  }
+};
+static_assert(sizeof(EntryBucket) == 64);
+
 class EntryStore {
  public:
   // `lists`: how many list heads there are, 0..lists-1.
@@ -61,15 +97,20 @@ class EntryStore {
   // Of a path: of its last value, and of what comes before, 0 for nothing. So the hashes of all levels are known before
   // the first of them is found, and memory is waited for once.
   std::uint32_t hash(std::uint32_t before, const FeatureValue& value) const {
-    const std::uint64_t sum = keys_[0] + keys_[1] * static_cast<std::uint32_t>(value.low) +
-                              keys_[2] * (value.low >> 32) + keys_[3] * static_cast<std::uint32_t>(value.high) +
-                              keys_[4] * (value.high >> 32);
+    const auto product = [](std::uint64_t key_of_low, std::uint64_t key_of_high, std::uint64_t word) {
+      return (key_of_low + static_cast<std::uint32_t>(word)) * (key_of_high + (word >> 32));
+    };
+    const std::uint64_t sum =
+        keys_[0] + product(keys_[1], keys_[2], value.low) + product(keys_[3], keys_[4], value.high);
     return static_cast<std::uint32_t>((sum + keys_[5] * before) >> 32);
   }
-  void prefetch(std::uint32_t hash) const { __builtin_prefetch(&buckets_[bucket(hash)]); }
+  // Where a hash is looked for, until something is inserted or cleared.
+  const EntryBucket& bucket_of(std::uint32_t hash) const { return buckets_[bucket(hash)]; }
 
   EntryId find(std::uint32_t hash, EntryId parent, const FeatureValue& value) const {
-    const Bucket& in = buckets_[bucket(hash)];
+    return find(bucket_of(hash), hash, parent, value);
+  }
+  EntryId find(const EntryBucket& in, std::uint32_t hash, EntryId parent, const FeatureValue& value) const {
     for (std::uint32_t places = in.places_of(hash); places != 0; places &= places - 1) {
       const EntryId id = in.ids[std::countr_zero(places)];
       if (is(id, parent, value)) return id;
@@ -101,36 +142,10 @@ class EntryStore {
   static EntryId head(std::uint32_t list) { return list + 1; }
 
  private:
-  struct alignas(64) Bucket {
-    static constexpr std::uint32_t kPlaces = 7;
-    std::uint32_t hashes[kPlaces];
-    EntryId overflow;  // linked by `next`; only if all places are used
-    EntryId ids[kPlaces];
-    std::uint32_t used;
-
-    // A bit for each place that has the hash, or the entry.
-    std::uint32_t places_of(std::uint32_t hash) const { return places(hashes, hash); }
-    std::uint32_t place_of(EntryId id) const { return places(ids, id); }
-
-   private:
-    // Of an array and the word behind it. Without branches, as nobody can predict where in the bucket it is.
-    std::uint32_t places(const std::uint32_t* words, std::uint32_t wanted) const {
-      using Four [[gnu::vector_size(16)]] = std::uint32_t;
-      using Two [[gnu::vector_size(16)]] = std::uint64_t;
-      Four low, high;
-      std::memcpy(&low, words, sizeof(low));
-      std::memcpy(&high, words + 4, sizeof(high));
-      const Four bits = (Four(low == wanted) & Four{1, 2, 4, 8}) | (Four(high == wanted) & Four{16, 32, 64, 128});
-      const Two halves = Two(bits);
-      const std::uint64_t both = halves[0] | halves[1];
-      return static_cast<std::uint32_t>(both | both >> 32) & ((1U << used) - 1);
-    }
-  };
-  static_assert(sizeof(Bucket) == 64);
   static constexpr std::size_t kEntriesABucket = 3;  // on average
   static constexpr std::size_t kFirstBuckets = 128;
 
-  void put(Bucket& to, EntryId id);
+  void put(EntryBucket& to, EntryId id);
   bool is(EntryId id, EntryId parent, const FeatureValue& value) const {
     const TableEntry& entry = entries_[id];
     return ((entry.value.high ^ value.high) | (entry.value.low ^ value.low) | (entry.parent ^ parent)) == 0;
@@ -147,7 +162,7 @@ class EntryStore {
   EntryId first_entry_;
   MappedArray<TableEntry> entries_;
   MappedArray<EntryPlace> places_;
-  MappedArray<Bucket> buckets_;
+  MappedArray<EntryBucket> buckets_;
   std::size_t bucket_count_ = 0;
   std::size_t mask_ = 0;  // bucket_count_ - 1 or more, all ones
   std::size_t indexed_ = 0;

@@ -31,7 +31,7 @@ constexpr std::uint32_t kLists = kCalendarSteps + 3;
 constexpr std::size_t kOverdueASecond = 8192;
 constexpr std::size_t kOverdueAnUpdate = 4;
 constexpr int kTriesForRoom = 16;
-constexpr std::size_t kNoLookUp = ProbabilityTable::kMaxDepth + 1;
+constexpr std::size_t kNoLookUp = 0;
 
 // Beyond these a table does not decay in the life of a machine, or is never rid of an entry; both would be unbounded
 // work.
@@ -126,7 +126,9 @@ struct ProbabilityTable::State {
     return store.find(store.hash(store.place(parent).hash, value), parent, value);
   }
   EntryId add_entry(std::uint32_t hash, EntryId parent, const FeatureValue& value, double count);
-  std::size_t look_up(std::span<const FeatureValue> values);
+  bool is_last(std::span<const FeatureValue> values) const;
+  void look_up(std::span<const FeatureValue> values);
+  void record_new(std::span<const FeatureValue> values, double n);
   Sums& sums_of(EntryId parent);
   void change_sums(EntryId parent, std::size_t parent_depth, double from, double to);
 
@@ -141,6 +143,7 @@ struct ProbabilityTable::State {
 
   EntryStore store;
   std::array<bool, kMaxDepth> tracked{};  // by depth of the parent
+  bool tracks = false;                    // any of them
   MappedArray<Sums> sums;                 // by parent; empty if nothing is tracked
   double total = 0;                       // N
   std::uint32_t step = 0;
@@ -309,30 +312,41 @@ bool ProbabilityTable::State::make_room() {
   return give_up_a_settled();
 }
 
-// How many of the first values are live, in last.path; of what was looked up last, or begins it, for nothing.
-std::size_t ProbabilityTable::State::look_up(std::span<const FeatureValue> values) {
-  if (last.size != kNoLookUp && last.size >= values.size() &&
-      std::equal(values.begin(), values.end(), last.values.begin()))
-    return std::min(last.known, values.size());
-  last.size = values.size();
-  std::uint32_t before = 0;
+// Whether these were looked up last, or begin it.
+bool ProbabilityTable::State::is_last(std::span<const FeatureValue> values) const {
+  if (last.size < values.size()) return false;
+  // As arithmetic: where they differ cannot be predicted.
+  std::uint64_t different = 0;
   for (std::size_t level = 0; level < values.size(); ++level) {
+    different |= (values[level].high ^ last.values[level].high) | (values[level].low ^ last.values[level].low);
+  }
+  return different == 0;
+}
+
+// Afterwards `last` is of these values.
+void ProbabilityTable::State::look_up(std::span<const FeatureValue> values) {
+  const std::size_t size = values.size();
+  std::array<const EntryBucket*, kMaxDepth> buckets;
+  std::uint32_t before = 0;
+  for (std::size_t level = 0; level < size; ++level) {
     last.values[level] = values[level];
     before = last.hashes[level] = store.hash(before, values[level]);
-    store.prefetch(before);
+    buckets[level] = &store.bucket_of(before);
+    __builtin_prefetch(buckets[level]);
   }
-  last.known = 0;
+  last.size = size;
   last.dead = 0;
-  for (EntryId parent = 0; last.known < values.size(); ++last.known) {
-    const EntryId id = store.find(last.hashes[last.known], parent, values[last.known]);
+  std::size_t known = 0;
+  for (EntryId parent = 0; known < size; ++known) {
+    const EntryId id = store.find(*buckets[known], last.hashes[known], parent, values[known]);
     if (id == 0) break;
     if (!catch_up(store[id])) {
       last.dead = id;
       break;
     }
-    last.path[last.known] = parent = id;
+    last.path[known] = parent = id;
   }
-  return last.known;
+  last.known = known;
 }
 
 // Requires room, and that there is none.
@@ -405,8 +419,8 @@ ProbabilityTable::Counts ProbabilityTable::counts(std::span<const FeatureValue> 
   State& s = *state_;
   Counts counts;
   counts.at[0] = s.total;
-  const std::size_t known = s.look_up(values);
-  for (std::size_t level = 0; level < known; ++level) counts.at[level + 1] = s.store[s.last.path[level]].count;
+  s.look_up(values);
+  for (std::size_t level = 0; level < s.last.known; ++level) counts.at[level + 1] = s.store[s.last.path[level]].count;
   return counts;
 }
 
@@ -415,41 +429,59 @@ void ProbabilityTable::record(std::span<const FeatureValue> values, double n) {
   assert(values.size() == s.features.size() && n > 0);
   ++s.counters.updates;
   if (s.is_overdue()) s.look_at_overdue(kOverdueAnUpdate);
-  while (s.store.room() < values.size() && s.make_room()) continue;
-  const std::size_t known = s.look_up(values);
-  std::array<EntryId, kMaxDepth> path = s.last.path;
-  const std::array<std::uint32_t, kMaxDepth> hashes = s.last.hashes;
+  if (!s.is_last(values)) s.look_up(values);
+  if (s.last.known < values.size()) return s.record_new(values, n);
+  EntryId parent = 0;
+  for (std::size_t level = 0; level < values.size(); ++level) {
+    const EntryId id = s.last.path[level];
+    TableEntry& entry = s.store[id];
+    if (s.tracks) s.change_sums(parent, level, entry.count, entry.count + n);
+    entry.count += n;
+    entry.seen_again = 1;
+    parent = id;
+  }
+  s.total += n;
+}
+
+// Requires: last is of these values, not all of them known.
+void ProbabilityTable::State::record_new(std::span<const FeatureValue> values, double n) {
+  while (store.room() < values.size() && make_room()) continue;
+  if (!is_last(values)) look_up(values);
+  std::array<EntryId, kMaxDepth> path = last.path;
+  const std::array<std::uint32_t, kMaxDepth> hashes = last.hashes;
+  const std::size_t known = last.known;
   EntryId parent = 0;
   for (std::size_t level = 0; level < known; ++level) {
-    TableEntry& entry = s.store[path[level]];
-    s.change_sums(parent, level, entry.count, entry.count + n);
+    TableEntry& entry = store[path[level]];
+    change_sums(parent, level, entry.count, entry.count + n);
     entry.count += n;
     entry.seen_again = 1;
     parent = path[level];
   }
-  if (s.last.dead != 0) {
-    ++s.counters.forgotten;
-    s.forget(s.last.dead);
+  if (last.dead != 0) {
+    ++counters.forgotten;
+    forget(last.dead);
   }
   std::size_t level = known;
   for (; level < values.size(); ++level) {
-    if (s.store.room() == 0) {
-      ++s.counters.refused;
+    if (store.room() == 0) {
+      ++counters.refused;
       break;
     }
-    path[level] = s.add_entry(hashes[level], parent, values[level], n);
-    s.change_sums(parent, level, 0, n);
+    path[level] = add_entry(hashes[level], parent, values[level], n);
+    change_sums(parent, level, 0, n);
     parent = path[level];
   }
-  s.total += n;
+  total += n;
   // The deepest is the oldest, so that it is given up before its parent.
-  for (std::size_t added = level; added > known; --added) s.join_newcomers(path[added - 1]);
+  for (std::size_t added = level; added > known; --added) join_newcomers(path[added - 1]);
 }
 
 double ProbabilityTable::entropy(std::span<const FeatureValue> prefix) const {
   State& s = *state_;
   assert(s.tracked[prefix.size()]);
-  if (s.look_up(prefix) < prefix.size()) return 0;
+  if (!s.is_last(prefix)) s.look_up(prefix);
+  if (s.last.known < prefix.size()) return 0;
   const EntryId parent = prefix.empty() ? 0 : s.last.path[prefix.size() - 1];
   const Sums& own = s.sums_of(parent);
   return own.counts > 0 ? std::max(0.0, std::log2(own.counts) - own.log_counts / own.counts) : 0;
@@ -458,7 +490,7 @@ double ProbabilityTable::entropy(std::span<const FeatureValue> prefix) const {
 void ProbabilityTable::track_entropy(std::size_t depth) {
   State& s = *state_;
   assert(depth < s.features.size() && s.store.found() == 0);
-  s.tracked[depth] = true;
+  s.tracked[depth] = s.tracks = true;
   if (s.sums.size() == 0) s.sums = MappedArray<Sums>(s.store.first_entry() + s.max_entries);
 }
 
