@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // The event log: JSON lines appended to a file, or to standard output. Whoever writes an event never waits for the
 // disk: lines go into a bounded buffer that one thread writes out. What does not fit, or cannot be written, is counted.
+// The same for events of other forms (alert_output.h), and as datagrams to a socket of this host.
 #pragma once
 
 #include <condition_variable>
@@ -26,13 +27,18 @@ class EventLog {
   };
   static constexpr std::size_t kDefaultBuffer = std::size_t{4} << 20U;
 
-  // Opens or creates `path` (mode 0640) for appending; "-" is standard output.
-  static Result<std::unique_ptr<EventLog>> open(const std::string& path, std::size_t buffer_bytes = kDefaultBuffer);
+  // Opens or creates `path` (mode 0640) for appending; "-" is standard output. `end` stands after every event and
+  // nowhere else.
+  static Result<std::unique_ptr<EventLog>> open(const std::string& path, std::size_t buffer_bytes = kDefaultBuffer,
+                                                std::string_view end = "\n");
+  // A datagram an event to the Unix socket `path`, which need not be there yet: it is looked for when there is
+  // something to send, and anew when its reader has gone. A reader that is busy for longer than a second loses events.
+  static std::unique_ptr<EventLog> to_socket(const std::string& path, std::size_t buffer_bytes = kDefaultBuffer);
   ~EventLog();
   EventLog(const EventLog&) = delete;
   EventLog& operator=(const EventLog&) = delete;
 
-  // Queues one event; the line end is added. Returns whether there was room.
+  // Queues one event; its end is added. Returns whether there was room.
   bool write(std::string_view json);
 
   // Opens the file anew by its name, after logrotate moved it. What is buffered goes to the new file. On failure the
@@ -47,13 +53,17 @@ class EventLog {
   std::string last_error() const;
 
  private:
-  EventLog(std::string path, UniqueFd file, std::size_t buffer_bytes);
+  EventLog(std::string path, UniqueFd file, std::size_t buffer_bytes, std::string_view end, bool socket);
   void run();
-  // Returns 0 or the errno. Called by the thread only, without the lock.
-  int write_out(int file, std::string_view lines, std::size_t& bytes_written);
+  // Both return 0 or the errno. Called by the thread only, without the lock.
+  int write_out(std::string_view events, std::size_t& bytes_written);
+  int send_out(std::string_view events, std::size_t& bytes_written);
+  int send_one(std::string_view event);
 
   const std::string path_;
   const std::size_t buffer_bytes_;
+  const std::string end_;
+  const bool socket_;
 
   mutable std::mutex mutex_;
   std::condition_variable work_;  // there is something to write, or the end has come
@@ -67,7 +77,7 @@ class EventLog {
   Counters counters_;
   int last_errno_ = 0;
 
-  bool line_open_ = false;  // thread only: the file ends in the middle of a line
+  bool line_open_ = false;  // thread only: the file ends in the middle of an event
   std::thread thread_;
 };
 
