@@ -11,9 +11,6 @@ namespace {
 
 constexpr Duration kWarnEvery = std::chrono::seconds(10);
 
-// Where adjusted thresholds and alerts go when the original's `dest` says "log": to the event log as everything else.
-bool wanted(SpadeDestination destination) { return destination != SpadeDestination::none; }
-
 }  // namespace
 
 DaemonAnomalySink::DaemonAnomalySink(Enforcer& enforcer, EventOutput& output, std::shared_ptr<const Policy> policy,
@@ -30,11 +27,11 @@ std::string_view DaemonAnomalySink::interface_of(std::uint16_t domain) const {
 
 void DaemonAnomalySink::alert(const SpadeAlert& alert) {
   if (listener_) listener_(alert);
-  output_.write(alert, interface_of(alert.packet.domain));
+  output_.write(alert, interface_of(alert.packet.domain), policy_->spade.destination);
 }
 
 void DaemonAnomalySink::adjusted(const ThresholdAdjusted& adjustment) {
-  if (wanted(policy_->spade.adjustments)) output_.write(adjustment);
+  output_.write(adjustment, policy_->spade.adjustments);
 }
 
 void DaemonAnomalySink::incident(const Incident& incident, IncidentCause cause, Timestamp now) {
@@ -52,7 +49,7 @@ void DaemonAnomalySink::incident(const Incident& incident, IncidentCause cause, 
   if (block_wanted && !event.blocked) obstacle = IncidentObstacle::refused;
   event.would_block = obstacle != IncidentObstacle::none;
   event.reason = obstacle_name(obstacle);
-  output_.write(event);
+  output_.write(event, policy_->spade.destination);
 }
 
 bool DaemonAnomalySink::block(const Incident& incident, const IncidentDecision& decision) {

@@ -20,6 +20,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr std::uint32_t kMaxInterfaces = 64;
+constexpr std::uint32_t kMostOutputs = 16;
 constexpr std::uint32_t kMostFlows = 16U << 20U;
 constexpr std::size_t kBlockBytes = sizeof(PayloadPacket) * PacketStore::kBlockPackets + 8;
 constexpr std::array<std::string_view, 3> kEndpointLabels = {"off", "name", "decide"};
@@ -109,6 +110,8 @@ void read_events(ConfigTable table, DaemonConfig& config) {
   read(table, "recent", config.recent_events, 1, 1000000);
   read(table, "queue", config.event_queue, 64, 1000000);
   read(table, "flows_per_second", config.flow_events, 0, 100000000);
+  read(table, "packet_alerts_per_second", config.packet_alerts, 0, 100000000);
+  config.alert_outputs = table.list<AlertOutputSettings>("outputs", kMostOutputs, false, parse_alert_output);
   table.refuse_unknown_keys();
 }
 

@@ -4,12 +4,14 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "userspace/base/result.h"
 #include "userspace/capture/bpf_settings.h"
 #include "userspace/daemon/protocol.h"
 #include "userspace/daemon/study.h"
 #include "userspace/engine/engine.h"
+#include "userspace/report/alert_output.h"
 
 namespace spidd {
 
@@ -34,7 +36,9 @@ struct DaemonConfig {
   std::uint32_t recent_events = 1000;  // kept in memory for spidctl alerts
   std::uint32_t event_queue = 8192;    // events between the workers and the log
   std::uint32_t flow_events = 5000;    // flow events a second; 0 = no limit
-  bool keep_on_stop = false;           // a clean stop leaves hooks and drop entries in the kernel
+  std::uint32_t packet_alerts = 100;   // of SPADE, of single packets, a second; 0 = no limit
+  std::vector<AlertOutputSettings> alert_outputs;
+  bool keep_on_stop = false;  // a clean stop leaves hooks and drop entries in the kernel
 
   const std::string& state_directory() const { return datapath.state_directory; }
 };

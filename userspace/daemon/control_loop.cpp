@@ -77,8 +77,8 @@ class ControlLoop {
 
   void hang_up() {
     daemon_.notify.reloading();
-    if (auto reopened = daemon_.output->log().reopen(); !reopened)
-      log_error("reopen the event log: {}", reopened.error().message);
+    if (auto reopened = daemon_.output->reopen(); !reopened)
+      log_error("reopen the outputs: {}", reopened.error().message);
     if (auto loaded = reload(daemon_))
       log_info("reloaded: {} mode, {} rules, {} models", mode_name(daemon_.policy->mode), daemon_.policy->rules.size(),
                daemon_.matcher->database_models());

@@ -13,8 +13,9 @@ RecentEvents::Limits limits_of(std::size_t events) { return {events, events * kA
 
 }  // namespace
 
-EventOutput::EventOutput(std::unique_ptr<EventLog> log, const Limits& limits)
+EventOutput::EventOutput(std::unique_ptr<EventLog> log, const Limits& limits, Outputs outputs)
     : log_(std::move(log)),
+      outputs_(std::move(outputs)),
       alerts_(limits_of(limits.recent)),
       ended_flows_(limits_of(limits.recent)),
       feed_(limits_of(limits.feed)),
@@ -54,12 +55,53 @@ void EventOutput::write(const DropEvent& event) { write_line(event); }
 
 void EventOutput::write(const LearnedEvent& event) { write_line(event); }
 
-void EventOutput::write(const SpadeAlert& alert, std::string_view interface) {
-  if (packets_.admit()) write_line(alert, interface);
+template <class Event>
+void EventOutput::write_outputs(const Event& event, SpadeDestination destination) {
+  if (outputs_.empty() || destination == SpadeDestination::log) return;
+  const std::lock_guard lock(outputs_lock_);
+  for (const auto& output : outputs_) output->write(event);
 }
 
-void EventOutput::write(const ThresholdAdjusted& adjustment) { write_line(adjustment); }
+void EventOutput::write(const SpadeAlert& alert, std::string_view interface, SpadeDestination destination) {
+  if (destination == SpadeDestination::none || !packets_.admit()) return;
+  write_line(alert, interface);
+  write_outputs(alert, destination);
+}
 
-void EventOutput::write(const IncidentEvent& event) { alerts_.push(write_line(event)); }
+void EventOutput::write(const ThresholdAdjusted& adjustment, SpadeDestination destination) {
+  if (destination == SpadeDestination::none) return;
+  write_line(adjustment);
+  write_outputs(adjustment, destination);
+}
+
+void EventOutput::write(const IncidentEvent& event, SpadeDestination destination) {
+  alerts_.push(write_line(event));
+  write_outputs(event, destination);
+}
+
+Result<> EventOutput::reopen() {
+  Result<> first = log_->reopen();
+  for (const auto& output : outputs_)
+    if (auto reopened = output->log().reopen(); !reopened && first) first = std::move(reopened);
+  return first;
+}
+
+EventLog::Counters EventOutput::output_counters() const {
+  EventLog::Counters sum;
+  for (const auto& output : outputs_) {
+    const EventLog::Counters one = output->log().counters();
+    sum.written += one.written;
+    sum.lost_full += one.lost_full;
+    sum.lost_failed += one.lost_failed;
+  }
+  return sum;
+}
+
+std::vector<std::string> EventOutput::output_errors() const {
+  std::vector<std::string> errors;
+  for (const auto& output : outputs_)
+    if (std::string error = output->log().last_error(); !error.empty()) errors.push_back(std::move(error));
+  return errors;
+}
 
 }  // namespace spidd

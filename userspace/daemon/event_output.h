@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// Where events go: the log file, the memory that `spidctl alerts` and `spidctl flows --ended` ask, and the feed from
-// which the control thread serves subscribers. None of them makes a worker wait. Thread-safe.
+// Where events go: the log file, further outputs for what SPADE says, the memory that `spidctl alerts` and `spidctl
+// flows --ended` ask, and the feed from which the control thread serves subscribers. None of them makes a worker wait.
+// Thread-safe.
 #pragma once
 
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <vector>
 
+#include "userspace/report/alert_output.h"
 #include "userspace/report/event_log.h"
 #include "userspace/report/events.h"
 #include "userspace/report/incident_event.h"
@@ -23,7 +27,8 @@ class EventOutput {
     std::uint64_t flows_a_second = 0;    // flow events; 0 = no limit. A flood of short flows must not fill the disk.
     std::uint64_t packets_a_second = 0;  // alerts of single packets; the same
   };
-  EventOutput(std::unique_ptr<EventLog> log, const Limits& limits);
+  using Outputs = std::vector<std::unique_ptr<AlertOutput>>;
+  EventOutput(std::unique_ptr<EventLog> log, const Limits& limits, Outputs outputs = {});
 
   // What is over the limit is counted only.
   void write(const FlowEvent& event);
@@ -33,9 +38,16 @@ class EventOutput {
   void write(const DropEvent& event);
   void write(const LearnedEvent& event);
   // Single packets that SPADE finds rare. What is over the limit is counted only: incidents say it in fewer words.
-  void write(const SpadeAlert& alert, std::string_view interface);
-  void write(const ThresholdAdjusted& adjustment);
-  void write(const IncidentEvent& event);
+  // `log` is the event log alone; `alert` and `both` are the outputs, too; `none` is nothing.
+  void write(const SpadeAlert& alert, std::string_view interface, SpadeDestination destination);
+  void write(const ThresholdAdjusted& adjustment, SpadeDestination destination);
+  void write(const IncidentEvent& event, SpadeDestination destination);
+
+  // After logrotate moved files: the first error of those that could not be opened anew.
+  Result<> reopen();
+  // Of the outputs, all together; and why a last write failed, a sentence each.
+  EventLog::Counters output_counters() const;
+  std::vector<std::string> output_errors() const;
 
   EventLog& log() { return *log_; }
   const EventLog& log() const { return *log_; }
@@ -66,8 +78,12 @@ class EventOutput {
 
   template <class... Event>
   std::string write_line(const Event&... event);
+  template <class Event>
+  void write_outputs(const Event& event, SpadeDestination destination);
 
   std::unique_ptr<EventLog> log_;
+  std::mutex outputs_lock_;  // held while a line is made
+  const Outputs outputs_;
   RecentEvents alerts_;
   RecentEvents ended_flows_;
   RecentEvents feed_;

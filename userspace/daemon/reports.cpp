@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "userspace/daemon/reports.h"
-#include "userspace/daemon/anomaly_reports.h"
 
 #include <net/if.h>
 #include <unistd.h>
@@ -142,12 +141,17 @@ StatsSection blocks_section(const EnforcerCounters& counters) {
 
 StatsSection events_section(const EventOutput& output, std::uint64_t feed_lost) {
   const EventLog::Counters counters = output.log().counters();
+  const EventLog::Counters outputs = output.output_counters();
   return {"events",
           {{"events_written", counters.written},
            {"events_lost_full", counters.lost_full},
            {"events_lost_failed", counters.lost_failed},
            {"events_lost_feed", feed_lost},
-           {"flow_events_over_limit", output.flows_over_limit()}}};
+           {"flow_events_over_limit", output.flows_over_limit()},
+           {"spade_alerts_over_limit", output.packets_over_limit()},
+           {"outputs_written", outputs.written},
+           {"outputs_lost_full", outputs.lost_full},
+           {"outputs_lost_failed", outputs.lost_failed}}};
 }
 
 StatsSection control_section(const ControlSocket::Counters& counters, std::uint64_t requests_refused) {
@@ -216,6 +220,7 @@ Result<ordered_json> status_report(Daemon& daemon, Timestamp now) {
   status["warnings"] = daemon.datapath->warnings();
   if (const std::string error = daemon.output->log().last_error(); !error.empty())
     status["warnings"].push_back("event log: " + error);
+  for (const std::string& error : daemon.output->output_errors()) status["warnings"].push_back("output: " + error);
   return status;
 }
 

@@ -161,9 +161,15 @@ Result<> drop_privileges(Daemon& daemon) {
 Result<> open_event_log(Daemon& daemon) {
   auto log = EventLog::open(daemon.config.event_log_path);
   if (!log) return error_of(log);
-  const EventOutput::Limits limits = {daemon.config.recent_events, daemon.config.event_queue,
-                                      daemon.config.flow_events};
-  daemon.output = std::make_unique<EventOutput>(std::move(*log), limits);
+  const EventOutput::Limits limits = {daemon.config.recent_events, daemon.config.event_queue, daemon.config.flow_events,
+                                      daemon.config.packet_alerts};
+  EventOutput::Outputs outputs;
+  for (const AlertOutputSettings& settings : daemon.config.alert_outputs) {
+    auto output = AlertOutput::open(settings);
+    if (!output) return error_of(output);
+    outputs.push_back(std::move(*output));
+  }
+  daemon.output = std::make_unique<EventOutput>(std::move(*log), limits, std::move(outputs));
   return {};
 }
 

@@ -70,6 +70,10 @@ constexpr auto kCounters = std::to_array<CounterInfo>({
     {"events_lost_failed", "events lost because they could not be written"},
     {"events_lost_feed", "events that subscribers missed because too many came at once"},
     {"flow_events_over_limit", "flow events not written because of flows_per_second"},
+    {"spade_alerts_over_limit", "alerts of single packets not written because of packet_alerts_per_second"},
+    {"outputs_written", "events of SPADE written to the outputs in Snort's formats, and told to syslog"},
+    {"outputs_lost_full", "events of SPADE lost because an output was too slow"},
+    {"outputs_lost_failed", "events of SPADE lost because they could not be written to an output"},
     // control socket
     {"clients", "clients of the control socket"},
     {"clients_refused", "clients sent away because there were too many"},

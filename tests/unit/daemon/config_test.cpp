@@ -52,6 +52,8 @@ group = "adm"
 mode = "0666"
 [events]
 log = "/var/log/x.jsonl"
+packet_alerts_per_second = 7
+outputs = ["fast:/var/log/spidd/alert", "syslog"]
 )",
                                    "spidd.toml");
   ASSERT_TRUE(config) << config.error().message;
@@ -63,6 +65,10 @@ log = "/var/log/x.jsonl"
   EXPECT_EQ(config->datapath.ring_bytes, 8192U);
   EXPECT_EQ(config->datapath.udp_idle, std::chrono::seconds(90));
   EXPECT_TRUE(config->keep_on_stop);
+  EXPECT_EQ(config->packet_alerts, 7U);
+  ASSERT_EQ(config->alert_outputs.size(), 2U);
+  EXPECT_EQ(config->alert_outputs[0].path, "/var/log/spidd/alert");
+  EXPECT_EQ(config->alert_outputs[1].format, AlertFormat::syslog);
   EXPECT_EQ(config->engine.flows.flows, 2048U);
   EXPECT_EQ(config->engine.endpoint_labels, EndpointLabels::decide);
   EXPECT_FALSE(config->engine.link_ftp_data);
@@ -96,6 +102,7 @@ TEST(Config, RefusesValuesOutOfRangeAndOfTheWrongType) {
            "[control]\nmode = \"01777\"",
            "[control]\nmax_clients = 100000",
            "[events]\nqueue = -1",
+           "[events]\noutputs = [\"fast:alert\"]",
            "workers = ",
        })
     EXPECT_THAT(error_of(text), HasSubstr("spidd.toml:")) << text;
@@ -175,6 +182,8 @@ TEST(Config, OfTheExampleIsTheDefault) {
   EXPECT_EQ(config->recent_events, standard.recent_events);
   EXPECT_EQ(config->event_queue, standard.event_queue);
   EXPECT_EQ(config->flow_events, standard.flow_events);
+  EXPECT_EQ(config->packet_alerts, standard.packet_alerts);
+  EXPECT_EQ(config->alert_outputs, standard.alert_outputs);
   EXPECT_EQ(config->keep_on_stop, standard.keep_on_stop);
 }
 
