@@ -118,6 +118,10 @@ void ObservationSource::forget(const ConnectionAttempt& attempt, const Handle& h
   bpf_map_delete_elem(known_attempts_.get(), &key);
 }
 
+void ObservationSource::forget_all(const Handle& handle) {
+  while (!known_.empty()) forget(ConnectionAttempt(known_.begin()->first), handle);
+}
+
 void ObservationSource::poll(const Handle& handle, Duration idle) {
   const Timestamp now = clock_.now();
   for (auto each = known_.begin(); each != known_.end();) {

@@ -34,6 +34,8 @@ class ObservationSource {
   bool know(const ConnectionAttempt& attempt);
   // The kernel sends them again; what it counted since the last poll() is handed on.
   void forget(const ConnectionAttempt& attempt, const Handle& handle);
+  void forget_all(const Handle& handle);
+  bool knows(const ConnectionAttempt& attempt) const { return known_.contains(attempt); }
   // Hands on what was counted since the last call: one observation for each kind of packet, `count` of them, client
   // port 0. Forgets attempts of which nothing came for `idle`. One system call an attempt (about 0.5 µs).
   void poll(const Handle& handle, Duration idle);

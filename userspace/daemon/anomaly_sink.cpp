@@ -26,8 +26,11 @@ std::string_view DaemonAnomalySink::interface_of(std::uint16_t domain) const {
 }
 
 void DaemonAnomalySink::alert(const SpadeAlert& alert) {
-  if (listener_) listener_(alert);
   output_.write(alert, interface_of(alert.packet.domain), policy_->spade.destination);
+}
+
+void DaemonAnomalySink::suspected(const Observation& packet) {
+  if (listener_) listener_(packet);
 }
 
 void DaemonAnomalySink::adjusted(const ThresholdAdjusted& adjustment) {

@@ -23,11 +23,12 @@ class DaemonAnomalySink final : public AnomalySink {
 
   void alert(const SpadeAlert& alert) override;
   void adjusted(const ThresholdAdjusted& adjustment) override;
+  void suspected(const Observation& packet) override;
   void incident(const Incident& incident, IncidentCause cause, Timestamp now) override;
 
   void set_policy(std::shared_ptr<const Policy> policy) { policy_ = std::move(policy); }
-  // Is told of every alert, before it is reported.
-  void on_alert(std::function<void(const SpadeAlert&)> listener) { listener_ = std::move(listener); }
+  // Is told of everything suspicious, before it is reported.
+  void on_suspicion(std::function<void(const Observation&)> listener) { listener_ = std::move(listener); }
 
  private:
   bool block(const Incident& incident, const IncidentDecision& decision);
@@ -38,7 +39,7 @@ class DaemonAnomalySink final : public AnomalySink {
   std::shared_ptr<const Policy> policy_;
   std::vector<std::string> interfaces_;
   std::function<Timestamp()> clock_;
-  std::function<void(const SpadeAlert&)> listener_;
+  std::function<void(const Observation&)> listener_;
   Timestamp last_warning_{};
 };
 

@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "userspace/base/log.h"
-#include "userspace/spade/packet_class.h"
 
 namespace spidd {
 
@@ -28,14 +27,11 @@ constexpr Duration kIdleAttempt = std::chrono::minutes(10);
 Result<std::unique_ptr<AnomalyWatch>> AnomalyWatch::create(const SpadeSettings& spade, const Settings& settings,
                                                            std::unique_ptr<ObservationSource> source,
                                                            DaemonAnomalySink& sink) {
-  std::unique_ptr<AnomalyWatch> watch(new AnomalyWatch(settings, std::move(source), sink));
+  std::unique_ptr<AnomalyWatch> watch(new AnomalyWatch(spade, settings, std::move(source), sink));
   auto monitor = AnomalyMonitor::create(spade, settings.seed, sink);
   if (!monitor) return tl::unexpected<Error>(std::move(monitor.error()));
   watch->monitor_ = *std::move(monitor);
-  sink.on_alert([familiar = &watch->familiar_](const SpadeAlert& alert) {
-    if (alert.packet.transport == Transport::tcp || alert.packet.transport == Transport::udp)
-      familiar->alerted(ConnectionAttempt::of(alert.packet), alert.reported);
-  });
+  sink.on_suspicion([watch = watch.get()](const Observation& packet) { watch->suspect(packet); });
   if (settings.state_path.empty()) return watch;
   auto read = read_state(settings.state_path, watch->source_->now());
   if (!read) {
@@ -65,13 +61,27 @@ void AnomalyWatch::stop() {
 
 void AnomalyWatch::observe(const Observation& observation) {
   monitor_->observe(observation);
-  if (observation.kind != Observation::Kind::packet) return;
-  const bool answer = observation.transport == Transport::tcp
-                          ? flag_group(observation.tcp_flags) == FlagGroup::synack
-                          : observation.transport == Transport::udp && observation.reply;
-  if (!answer) return;
-  const ConnectionAttempt attempt = ConnectionAttempt::of(observation);
-  if (familiar_.answered(attempt, observation.time)) source_->know(attempt);
+  if (const auto familiar = familiar_.seen(observation)) source_->know(*familiar);
+}
+
+void AnomalyWatch::observe_count(const Observation& observation) {
+  counters_.counted += observation.count;
+  monitor_->observe(observation);
+}
+
+void AnomalyWatch::suspect(const Observation& packet) {
+  const FamiliarAttempts::Suspects suspects = familiar_.suspected(packet);
+  for (std::size_t i = 0; i < suspects.count; ++i)
+    if (source_->knows(suspects.each[i])) suspects_.push_back(suspects.each[i]);
+}
+
+// Not while the source hands something on. What is handed on here may be suspicious, too.
+void AnomalyWatch::see_suspects_again() {
+  for (std::size_t i = 0; i < suspects_.size(); ++i) {
+    const ConnectionAttempt attempt = suspects_[i];
+    source_->forget(attempt, [this](const Observation& observation) { observe_count(observation); });
+  }
+  suspects_.clear();
 }
 
 void AnomalyWatch::run() {
@@ -81,6 +91,7 @@ void AnomalyWatch::run() {
   while (!stopping_.load(std::memory_order_relaxed)) {
     const std::size_t taken = source_->drain(handle, kBatch);
     counters_.observations += taken;
+    see_suspects_again();
     mailbox_.take([this](const Task& task) { task(*this); });
     if (source_->now() >= next_tick) {
       every_second();
@@ -95,17 +106,14 @@ void AnomalyWatch::run() {
     taken = source_->drain(handle, kBatch);
     counters_.observations += taken;
   }
+  source_->forget_all([this](const Observation& observation) { observe_count(observation); });
   monitor_->finish();
   finish_checkpoint();
 }
 
 void AnomalyWatch::every_second() {
-  source_->poll(
-      [this](const Observation& observation) {
-        counters_.counted += observation.count;
-        monitor_->observe(observation);
-      },
-      kIdleAttempt);
+  source_->poll([this](const Observation& observation) { observe_count(observation); }, kIdleAttempt);
+  see_suspects_again();
   if (source_->pending_bytes() == 0) monitor_->advance(source_->now() - kRingDelay);
   tend_checkpoint();
 }
@@ -164,6 +172,8 @@ Result<> AnomalyWatch::change_settings(const SpadeSettings& spade) {
   monitor_->finish();
   (*monitor)->spade().restore(std::move(snapshot).finish(), Downtime::ignored);
   monitor_ = *std::move(monitor);
+  familiar_ = FamiliarAttempts({}, spade);
+  source_->forget_all([this](const Observation& observation) { observe_count(observation); });
   checkpoint_updates_ = monitor_->spade().updates();
   return {};
 }

@@ -80,11 +80,15 @@ class AnomalyWatch {
   Result<> change_settings(const SpadeSettings& spade);
 
  private:
-  AnomalyWatch(const Settings& settings, std::unique_ptr<ObservationSource> source, DaemonAnomalySink& sink)
-      : settings_(settings), source_(std::move(source)), sink_(sink), familiar_({}) {}
+  AnomalyWatch(const SpadeSettings& spade, const Settings& settings, std::unique_ptr<ObservationSource> source,
+               DaemonAnomalySink& sink)
+      : settings_(settings), source_(std::move(source)), sink_(sink), familiar_({}, spade) {}
 
   void run();
   void observe(const Observation& observation);
+  void observe_count(const Observation& observation);
+  void suspect(const Observation& packet);
+  void see_suspects_again();
   void every_second();
   void tend_checkpoint();
   void finish_checkpoint();
@@ -93,6 +97,7 @@ class AnomalyWatch {
   std::unique_ptr<ObservationSource> source_;
   DaemonAnomalySink& sink_;
   FamiliarAttempts familiar_;
+  std::vector<ConnectionAttempt> suspects_;  // that the kernel only counts, until it is told
   std::unique_ptr<AnomalyMonitor> monitor_;
   std::vector<std::string> warnings_;
   AnomalyCounters counters_;

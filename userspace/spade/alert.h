@@ -65,6 +65,8 @@ class SpadeSink {
   virtual ~SpadeSink() = default;
   virtual void alert(const SpadeAlert& alert) = 0;
   virtual void adjusted(const ThresholdAdjusted& adjustment) = 0;
+  // Over a detector's threshold and not excluded: an alert follows at once, or after a wait, or not at all.
+  virtual void suspected(const Observation& /*packet*/) {}
   // The adviser's time is over: the log file is due.
   virtual void advised(const ThresholdAdviser& /*adviser*/) {}
   // The survey has `new_rows` more rows.

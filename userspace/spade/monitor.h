@@ -40,6 +40,7 @@ class AnomalyMonitor final : private SpadeSink {
 
   void alert(const SpadeAlert& alert) override;
   void adjusted(const ThresholdAdjusted& adjustment) override;
+  void suspected(const Observation& packet) override { sink_.suspected(packet); }
   void advised(const ThresholdAdviser& adviser) override;
   void surveyed(const ScoreSurvey& survey, std::size_t new_rows) override;
 

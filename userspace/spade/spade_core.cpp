@@ -131,6 +131,7 @@ void Spade::State::report(std::size_t index, const Observation& packet, const Ba
     d.statistics.excluded += batch.over;
     return;
   }
+  sink->suspected(packet);
   WaitingReport report{packet, batch.top.value.score, batch.top.value.raw_bits, batch.top.base, d.threshold.score};
   report.packet.count = batch.over;
   if (d.detector.waiting() != Detector::Waiting::none) {
