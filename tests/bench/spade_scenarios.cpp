@@ -2,15 +2,20 @@
 // SPADE on a capture whose attacks are known (tests/lab/spade_scenarios.py): which raise an incident, after how many of
 // their packets, how large it says they are; what else raises one; and the alerts of the original's profile beside it.
 //
-//   spade_scenarios CAPTURE.pcap ORACLE.tsv [HOME] [LIST]     HOME: a network, 10.1.0.0/16; LIST: any word, all
-//   incidents
+//   spade_scenarios CAPTURE.pcap ORACLE.tsv [HOME] [SWITCH=on|off]... [list]
+//
+// HOME: a network, 10.1.0.0/16 if none is given. SWITCH: one of the switches of [spade.extensions], to see what it is
+// good for. list: all incidents, not only the false ones.
 #include <fmt/format.h>
 
 #include <fstream>
 #include <memory>
+#include <span>
 #include <sstream>
 #include <string>
+#include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "userspace/capture/pcap_source.h"
@@ -46,12 +51,24 @@ double seconds(Timestamp time) { return std::chrono::duration<double>(time.time_
 class Judge : public IncidentSink {
  public:
   Judge(std::vector<Claim> claims, bool list) : claims_(std::move(claims)), list_(list) {
-    for (std::size_t i = 0; i < claims_.size(); ++i) by_source_[claims_[i].source].push_back(i);
+    for (std::size_t i = 0; i < claims_.size(); ++i) {
+      const Claim& claim = claims_[i];
+      if (claim.source == "*")
+        by_target_[claim.target].push_back(i);
+      else
+        by_source_[claim.source].push_back(i);
+    }
   }
 
-  Claim* claim_of(const std::string& source, Timestamp time) {
-    const auto found = by_source_.find(source);
-    if (found == by_source_.end()) return nullptr;
+  using Claims = std::unordered_map<std::string, std::vector<std::size_t>>;
+
+  Claim* claim_of(const std::string& source, Timestamp time) { return claim_in(by_source_, source, time); }
+  // Of many sources, that are nobody's.
+  Claim* claim_at(const std::string& target, Timestamp time) { return claim_in(by_target_, target, time); }
+
+  Claim* claim_in(const Claims& known, const std::string& host, Timestamp time) {
+    const auto found = known.find(host);
+    if (found == known.end()) return nullptr;
     for (const std::size_t i : found->second)
       if (seconds(time) >= claims_[i].begin && seconds(time) <= claims_[i].end + kGrace) return &claims_[i];
     return nullptr;
@@ -60,6 +77,7 @@ class Judge : public IncidentSink {
   void incident(const Incident& incident, IncidentCause cause, Timestamp now) override {
     const bool opened = cause == IncidentCause::opened;
     Claim* claim = claim_of(incident.host.to_string(), incident.last);
+    if (incident.side == IncidentSide::target) claim = claim_at(incident.host.to_string(), incident.last);
     if (claim == nullptr && incident.side == IncidentSide::target) {
       // Several attacks may seek the same target: right, but nobody's alone.
       for (const Claim& other : claims_)
@@ -85,7 +103,8 @@ class Judge : public IncidentSink {
 
  private:
   std::vector<Claim> claims_;
-  std::unordered_map<std::string, std::vector<std::size_t>> by_source_;
+  Claims by_source_;
+  Claims by_target_;
   bool list_;
 };
 
@@ -95,6 +114,7 @@ class Alerts : public SpadeSink {
 
   void alert(const SpadeAlert& alert) override {
     Claim* claim = judge_->claim_of(alert.packet.source.to_string(), alert.packet.time);
+    if (claim == nullptr) claim = judge_->claim_at(alert.packet.destination.to_string(), alert.packet.time);
     if (claim == nullptr)
       ++unclaimed;
     else
@@ -149,23 +169,51 @@ SpadeSettings settings_of(SpadeProfile profile, const IpPrefix& home) {
   return settings;
 }
 
+bool set(SpadeExtensions& extensions, std::string_view word) {
+  const std::string_view name = word.substr(0, word.find('='));
+  const bool on = word.substr(word.find('=') + 1) == "on";
+  const std::pair<std::string_view, bool*> switches[] = {
+      {"learn_answered_only", &extensions.learn_answered_only},
+      {"quarantine", &extensions.quarantine},
+      {"scan_promotion", &extensions.scan_promotion},
+      {"burst_score", &extensions.burst_score},
+      {"asset_prior", &extensions.asset_prior},
+  };
+  for (const auto& [known, value] : switches)
+    if (known == name) return *value = on, true;
+  return false;
+}
+
 int run(int argc, char** argv) {
   if (argc < 3) {
-    fmt::print(stderr, "usage: {} CAPTURE.pcap ORACLE.tsv [HOME] [LIST]\n", argv[0]);
+    fmt::print(stderr, "usage: {} CAPTURE.pcap ORACLE.tsv [HOME] [SWITCH=on|off]... [list]\n", argv[0]);
     return 2;
   }
-  const auto home = IpPrefix::parse(argc > 3 ? argv[3] : "10.1.0.0/16");
+  SpadeExtensions extensions;
+  std::string_view network = "10.1.0.0/16";
+  bool list = false;
+  for (const std::string_view word : std::span(argv + 3, argv + argc)) {
+    if (word == "list")
+      list = true;
+    else if (word.find('=') == std::string_view::npos)
+      network = word;
+    else if (!set(extensions, word))
+      return fmt::print(stderr, "{} is no switch\n", word), 2;
+  }
+  const auto home = IpPrefix::parse(network);
   if (!home) return fmt::print(stderr, "{}\n", home.error().message), 2;
 
-  Judge judge(read_claims(argv[2]), argc > 4);
-  const SpadeSettings settings = settings_of(SpadeProfile::documented, *home);
+  Judge judge(read_claims(argv[2]), list);
+  SpadeSettings settings = settings_of(SpadeProfile::documented, *home);
+  settings.extensions = extensions;
   Incidents incidents(settings.extensions, HomeNetwork(settings.home), 1, judge);
   Alerts alerts(judge, &incidents);
   Alerts original_alerts(judge, nullptr);
   auto spade = Spade::create(settings, alerts);
   auto original = Spade::create(settings_of(SpadeProfile::v030125, *home), original_alerts);
   if (!spade || !original) return fmt::print(stderr, "the settings cannot be\n"), 1;
-  spade->set_learning_filter([&incidents](const Observation& o) { return !incidents.in_quarantine(o); });
+  if (extensions.quarantine)
+    spade->set_learning_filter([&incidents](const Observation& o) { return !incidents.in_quarantine(o); });
 
   Timestamp first{};
   Timestamp last{};
@@ -175,9 +223,11 @@ int run(int argc, char** argv) {
   reading.observe = [&](const Observation& o) {
     if (packets++ == 0) first = o.time;
     last = o.time;
-    if (o.kind == Observation::Kind::packet)
-      if (Claim* claim = judge.claim_of(o.source.to_string(), o.time); claim != nullptr && claim->sent < claim->packets)
-        ++claim->sent;
+    if (o.kind == Observation::Kind::packet) {
+      Claim* claim = judge.claim_of(o.source.to_string(), o.time);
+      if (claim == nullptr) claim = judge.claim_at(o.destination.to_string(), o.time);
+      if (claim != nullptr && claim->sent < claim->packets) ++claim->sent;
+    }
     const auto begin = std::chrono::steady_clock::now();
     incidents.observe(o);
     spent += std::chrono::steady_clock::now() - begin;

@@ -355,6 +355,30 @@ class Office:
                 self.connect(t + r.uniform(0, 60), client, ip("198.18.96.0") + r.randrange(4096), 443, "silent")
         self.claim("trap", "line-down", "", "", "*", t, t + 70, 400)
 
+        # What is frequent, not rare. New ones go to the end, so that those above stay as they are.
+        src, t = single(27)
+        for i in range(1200):
+            self.connect(t + i / 10, src, self.servers[2][0], 22)
+        self.claim("attack", "password-guessing", "brute force", dotted(src), dotted(self.servers[2][0]), t, t + 120, 1200)
+        t, (dst, port) = slot(28), self.servers[9]
+        for i in range(10000):
+            out.tcp(t + i / 500, r.randrange(ip("11.0.0.0"), ip("200.0.0.0")), self.port(), dst, port, SYN)
+        self.claim("attack", "syn-flood", "flood", "*", dotted(dst), t, t + 20, 10000)
+        src, t = single(29)
+        dst = self.servers[5][0]
+        for i in range(200):  # nothing comes back, as from a firewall
+            out.udp(t + i, src, 40000, dst, 1000 + 3 * i)
+        self.claim("attack", "udp-vertical-drop", "vertical scan", dotted(src), dotted(dst), t, t + 200, 200)
+        client, t = self.clients[40], slot(30)
+        for i in range(20):  # a page whose pictures come from one server
+            for j in range(20):
+                self.connect(t + 15 * i + j / 50, client, ip("198.18.32.7"), 443)
+        self.claim("trap", "many-pictures", "", dotted(client), "*", t, t + 300, 400)
+        client, t = self.clients[41], slot(30) + 60
+        for i in range(40):  # a voice call: what one side sends to the other's port is not answered there
+            out.udp(t + i / 2, client, 16384, ip("198.18.33.7"), 20000 + 2 * (i // 8))
+        self.claim("trap", "one-way-media", "", dotted(client), "*", t, t + 20, 40)
+
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -10,9 +10,9 @@
 namespace spidd {
 namespace {
 
-constexpr std::array kKinds = {IncidentKind::vertical_scan,  IncidentKind::horizontal_scan,  IncidentKind::fan_out,
-                               IncidentKind::odd_service,    IncidentKind::dead_destination, IncidentKind::odd_icmp,
-                               IncidentKind::unasked_answers};
+constexpr std::array kKinds = {IncidentKind::vertical_scan,   IncidentKind::horizontal_scan,  IncidentKind::fan_out,
+                               IncidentKind::odd_service,     IncidentKind::dead_destination, IncidentKind::odd_icmp,
+                               IncidentKind::unasked_answers, IncidentKind::brute_force,      IncidentKind::flood};
 
 // "odd ICMP" is odd-icmp.
 std::string word_of(IncidentKind kind) {

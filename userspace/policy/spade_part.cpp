@@ -271,6 +271,8 @@ void read_extensions(ConfigTable table, SpadeExtensions& extensions) {
   read("incidents", extensions.incidents);
   read("scan_promotion", extensions.scan_promotion);
   read("burst_score", extensions.burst_score);
+  extensions.burst_threshold = table.number("burst_threshold", 1, kHighestScore).value_or(extensions.burst_threshold);
+  extensions.burst_least = integer(table, "burst_least", 2, 1'000'000'000, extensions.burst_least);
   read("asset_prior", extensions.asset_prior);
   extensions.incident_idle =
       table.duration("incident_idle", seconds(1), kLongestPeriod).value_or(extensions.incident_idle);

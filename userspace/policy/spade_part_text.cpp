@@ -145,6 +145,9 @@ void write_extensions(Writer& out, const SpadeExtensions& extensions) {
   out.boolean("incidents", extensions.incidents, standard.incidents);
   out.boolean("scan_promotion", extensions.scan_promotion, standard.scan_promotion);
   out.boolean("burst_score", extensions.burst_score, standard.burst_score);
+  if (extensions.burst_threshold != standard.burst_threshold)
+    out.line("burst_threshold", number_text(extensions.burst_threshold));
+  out.integer("burst_least", extensions.burst_least, standard.burst_least);
   out.boolean("asset_prior", extensions.asset_prior, standard.asset_prior);
   if (extensions.incident_idle != standard.incident_idle)
     out.line("incident_idle",

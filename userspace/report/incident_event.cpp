@@ -11,6 +11,7 @@ namespace spidd {
 namespace {
 
 constexpr unsigned kScoreDecimals = 4;
+constexpr unsigned kBurstDecimals = 1;
 
 bool is_icmp(Transport transport) { return transport == Transport::icmp || transport == Transport::icmp6; }
 
@@ -51,6 +52,10 @@ void append_json(std::string& out, const IncidentEvent& event) {
   json.real("max_score", incident.max_score, kScoreDecimals);
   json.integer("hosts", static_cast<std::uint64_t>(std::llround(incident.hosts)));
   json.integer("ports", static_cast<std::uint64_t>(std::llround(incident.ports)));
+  if (incident.family == IncidentFamily::burst) {
+    json.real("burst", incident.burst, kBurstDecimals);
+    json.real("usual", incident.usual, kBurstDecimals);
+  }
   json.integer("answered", incident.answered);
   json.integer("failed", incident.failed);
   json.boolean("confirmed", incident.confirmed);

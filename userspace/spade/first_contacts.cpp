@@ -60,6 +60,8 @@ void forget_streak(ContactSource& source) {
 
 }  // namespace
 
+bool is_echo_request(const Observation& packet) { return is_echo(packet, kEchoRequest4, kEchoRequest6); }
+
 FirstContacts::FirstContacts(std::uint32_t most, HomeNetwork home, Listener& listener)
     : home_(std::move(home)),
       listener_(&listener),
@@ -93,7 +95,7 @@ void FirstContacts::observe(const Observation& o) {
       return begin(o);
     case Transport::icmp:
     case Transport::icmp6:
-      if (is_echo(o, kEchoRequest4, kEchoRequest6)) return begin(o);
+      if (is_echo_request(o)) return begin(o);
       if (is_echo(o, kEchoReply4, kEchoReply6)) return answer(answered_by(o), o.time);
       return;
   }
@@ -309,6 +311,15 @@ void FirstContacts::restart(const IpAddress& address) {
   source.port = {};
   source.destination = {};
   forget_streak(source);
+}
+
+bool FirstContacts::is_reply(const Observation& packet) const {
+  return contacts_.find(answered_by(packet)) != Contacts::kNone;
+}
+
+bool FirstContacts::is_answered(const Observation& packet) const {
+  const auto slot = contacts_.find(key_of(packet));
+  return slot != Contacts::kNone && contacts_[slot].state == State::answered;
 }
 
 const ContactSource* FirstContacts::source(const IpAddress& address) const {

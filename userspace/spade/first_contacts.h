@@ -87,6 +87,8 @@ struct std::hash<spidd::HostKey> {
 
 namespace spidd {
 
+bool is_echo_request(const Observation& packet);
+
 class FirstContacts {
  public:
   // No answer for so long is a failure, which a late answer takes back, for sources that are used to quicker answers.
@@ -127,6 +129,11 @@ class FirstContacts {
 
   // What the source did so far has been reported: its walk begins anew.
   void restart(const IpAddress& source);
+
+  // UDP: goes to who contacted its sender.
+  bool is_reply(const Observation& packet) const;
+  // Somebody answered when it went there, this time or before.
+  bool is_answered(const Observation& packet) const;
 
   // Nothing is known of a source that made no contacts.
   const ContactSource* source(const IpAddress& address) const;

@@ -31,6 +31,10 @@ std::string_view incident_kind_name(IncidentKind kind) {
       return "odd ICMP";
     case IncidentKind::unasked_answers:
       return "unasked answers";
+    case IncidentKind::brute_force:
+      return "brute force";
+    case IncidentKind::flood:
+      return "flood";
   }
   return "?";
 }
@@ -43,6 +47,8 @@ std::string_view incident_family_name(IncidentFamily family) {
       return "odd";
     case IncidentFamily::icmp:
       return "icmp";
+    case IncidentFamily::burst:
+      return "burst";
   }
   return "?";
 }
@@ -71,6 +77,8 @@ std::string incident_message(const Incident& incident) {
                   incident.host.to_string(), incident.count, format_duration(lasted),
                   source ? about(incident.hosts, "host", "hosts") : about(incident.hosts, "source", "sources"),
                   about(incident.ports, "port", "ports"));
+  if (incident.family == IncidentFamily::burst)
+    text += fmt::format(", up to {:.0f} in 10s where {:.1f} are usual", incident.burst, incident.usual);
   if (!source) return text;
   const std::uint32_t contacts = incident.answered + incident.failed;
   if (contacts > 0) text += fmt::format(", {} of {} first contacts failed", incident.failed, contacts);

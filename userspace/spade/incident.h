@@ -22,11 +22,13 @@ enum class IncidentKind : std::uint8_t {
   dead_destination,  // a host that is not there, sought by many
   odd_icmp,          // ICMP that is not seen here
   unasked_answers,   // answers to what nobody asked: backscatter of an attack on the source in other people's name
+  brute_force,       // one source at one service, many times as often as usual, and it is answered
+  flood,             // the same without answers; or a service that is called so by many
 };
 std::string_view incident_kind_name(IncidentKind kind);  // "vertical scan"
 
 // Which detectors it rests on. One host has at most one open incident a family and side.
-enum class IncidentFamily : std::uint8_t { scan, odd, icmp };
+enum class IncidentFamily : std::uint8_t { scan, odd, icmp, burst };
 std::string_view incident_family_name(IncidentFamily family);
 
 enum class IncidentSide : std::uint8_t { source, target };
@@ -70,6 +72,10 @@ struct Incident {
   // Its first contacts fail so often that it does not know where it is going (trw.h), or it goes to so many places
   // without an answer.
   bool scan = false;
+
+  // Family burst: attempts in about ten seconds at the highest, and how many are usual.
+  double burst = 0;
+  double usual = 0;
 
   std::vector<IncidentExample> examples;  // the first ones
 };

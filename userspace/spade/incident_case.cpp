@@ -38,7 +38,7 @@ void IncidentCase::begin_anew(const Observation& packet) {
   fresh.incident.host = incident.host;
   fresh.incident.domain = packet.domain;
   fresh.incident.first = fresh.incident.last = packet.time;
-  if (incident.family != IncidentFamily::scan) {
+  if (incident.family == IncidentFamily::odd || incident.family == IncidentFamily::icmp) {
     fresh.released = std::move(released);
     if (targets.exact())
       for (const std::uint64_t seen : targets.seen()) fresh.released.add(seen);
@@ -77,7 +77,9 @@ void IncidentCase::add_evidence(const Observation& packet, const TargetHash& has
 void IncidentCase::classify(bool inside) {
   incident.hosts = hosts.estimate();
   incident.ports = ports.estimate();
-  if (incident.family == IncidentFamily::odd) {
+  if (incident.family == IncidentFamily::burst) {
+    incident.kind = answered * 2 > incident.count ? IncidentKind::brute_force : IncidentKind::flood;
+  } else if (incident.family == IncidentFamily::odd) {
     incident.kind = IncidentKind::odd_service;
   } else if (incident.family == IncidentFamily::icmp) {
     incident.kind = IncidentKind::odd_icmp;

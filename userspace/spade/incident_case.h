@@ -48,10 +48,11 @@ struct IncidentCase {
   std::uint16_t last_port = 0;  // of the source
   Majority<std::uint16_t> port;
   Majority<IpAddress> destination;
-  std::uint64_t answers = 0;  // alerts of unasked answers
-  std::uint64_t dead = 0;     // alerts of destinations that are not there
-  std::uint64_t outside = 0;  // evidence whose destination is outside
-  std::uint32_t replies = 0;  // of anybody, to what its source sent
+  std::uint64_t answers = 0;   // alerts of unasked answers
+  std::uint64_t dead = 0;      // alerts of destinations that are not there
+  std::uint64_t outside = 0;   // evidence whose destination is outside
+  std::uint64_t answered = 0;  // family burst: evidence of contacts that had been answered
+  std::uint32_t replies = 0;   // of anybody, to what its source sent
 
   // As if nothing had been seen before `packet`, but for what is no news any more.
   void begin_anew(const Observation& packet);

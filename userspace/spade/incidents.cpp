@@ -5,13 +5,18 @@
 //   scan, target    alerts of kDistinctSources different sources
 //   odd and icmp    kRepeats alerts of one source about one target within the idle time; its packets are not learned
 //                   meanwhile, or there would be no second; they are if it happens again later
+//   burst, source   it calls one service many times as often as usual (burst.h)
+//   burst, target   a service is called many times as often as usual, not by one source for the most part
 // A case that is not opened is forgotten after that time, of the family scan after an hour without evidence.
 #include "userspace/spade/incidents.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
+#include <optional>
 
 #include "userspace/base/lru_table.h"
+#include "userspace/spade/burst.h"
 #include "userspace/spade/first_contacts.h"
 #include "userspace/spade/incident_case.h"
 
@@ -22,6 +27,8 @@ constexpr double kDistinctTargets = 5;
 constexpr double kDistinctSources = 8;
 constexpr std::int32_t kRepeats = 3;
 constexpr std::uint32_t kRepliesThatConfirm = 2;
+constexpr std::array kFamilies = {IncidentFamily::scan, IncidentFamily::odd, IncidentFamily::icmp,
+                                  IncidentFamily::burst};
 // What is not a scan may be a new habit: after this time it is learned as any other.
 constexpr Duration kLongestQuarantine = std::chrono::hours(1);
 constexpr std::uint32_t kCasesAnIncident = 4;
@@ -68,7 +75,13 @@ struct Incidents::State : FirstContacts::Listener {
         sink(&receiver),
         most_open(std::clamp(wanted.max_incidents, 1U, 1U << 20)),
         contacts(most_open * kContactsAnIncident, home, *this),
-        cases(most_open * kCasesAnIncident) {}
+        cases(most_open * kCasesAnIncident) {
+    if (!wanted.burst_score) return;
+    BurstSettings settings;
+    settings.threshold = wanted.burst_threshold;
+    settings.least = wanted.burst_least;
+    bursts.emplace(settings, hash_seed);
+  }
 
   void contacted(const Observation& first, const ContactSource& source) override;
   void failed(const Observation& first, const ContactSource& source) override;
@@ -80,6 +93,8 @@ struct Incidents::State : FirstContacts::Listener {
   IncidentCase* find(const IpAddress& host, IncidentSide side, IncidentFamily family);
   Cases::Slot case_of(const IpAddress& host, IncidentSide side, IncidentFamily family, const Observation& packet);
   void evidence(Cases::Slot slot, const Observation& packet, double score);
+  void look_for_bursts(const Observation& packet);
+  void burst(IncidentSide side, const Observation& packet, const Burst& burst);
   void judge(Cases::Slot slot, const ContactSource* source);
   void say(IncidentCase& c, IncidentCause cause);
   void close(Cases::Slot slot);
@@ -96,6 +111,7 @@ struct Incidents::State : FirstContacts::Listener {
   std::uint32_t most_open;
   FirstContacts contacts;
   Cases cases;
+  std::optional<BurstScore> bursts;
   Counters counters;
   Timestamp now;
 };
@@ -173,8 +189,10 @@ void Incidents::State::judge(Cases::Slot slot, const ContactSource* source) {
     return;
   }
   bool opens = false;
-  if (incident.side == IncidentSide::target)
-    opens = incident.family == IncidentFamily::scan && c.hosts.estimate() >= kDistinctSources;
+  if (incident.side == IncidentSide::target && incident.family == IncidentFamily::scan)
+    opens = c.hosts.estimate() >= kDistinctSources;
+  else if (incident.family == IncidentFamily::burst)
+    opens = true;
   else if (incident.family == IncidentFamily::scan)
     opens = scanner || (c.alerted.estimate() >= kDistinctTargets && (source == nullptr || source->walk.steps() >= 0));
   else
@@ -232,7 +250,7 @@ void Incidents::State::failed(const Observation& first, const ContactSource& sou
 // seen to use it.
 void Incidents::State::replied(const Observation& first) {
   if (!is_inside(first.source)) return;
-  for (const IncidentFamily family : {IncidentFamily::scan, IncidentFamily::odd, IncidentFamily::icmp}) {
+  for (const IncidentFamily family : kFamilies) {
     IncidentCase* c = find(first.source, IncidentSide::source, family);
     if (c == nullptr || c->replies >= kRepliesThatConfirm || !c->is_about(first, hash, true)) continue;
     if (++c->replies < kRepliesThatConfirm || !c->open || c->incident.confirmed) continue;
@@ -244,7 +262,7 @@ void Incidents::State::replied(const Observation& first) {
 void Incidents::State::confirmed(const ContactSource& source, const Observation* first) {
   const bool inside = is_inside(source.address);
   if (inside && first == nullptr) return;
-  for (const IncidentFamily family : {IncidentFamily::scan, IncidentFamily::odd, IncidentFamily::icmp}) {
+  for (const IncidentFamily family : kFamilies) {
     IncidentCase* c = find(source.address, IncidentSide::source, family);
     if (c == nullptr || c->incident.acknowledged) continue;
     if (inside ? !c->is_about(*first, hash, true) : !c->open) continue;
@@ -277,6 +295,41 @@ void Incidents::State::alert(const SpadeAlert& alert) {
   cases[target].dead += alert.type == DetectorType::dead_dest ? 1 : 0;
   evidence(target, packet, alert.score);
   judge(target, nullptr);
+}
+
+// Attempts only: what follows from them is many packets to one host, and normal.
+void Incidents::State::look_for_bursts(const Observation& packet) {
+  if (packet.kind != Observation::Kind::packet || is_group_address(packet.destination)) return;
+  switch (packet.transport) {
+    case Transport::tcp:
+      if (flag_group(packet.tcp_flags) != FlagGroup::synonly) return;
+      break;
+    case Transport::udp:
+      if (packet.reply || contacts.is_reply(packet)) return;
+      break;
+    case Transport::icmp:
+    case Transport::icmp6:
+      if (!is_echo_request(packet)) return;
+      break;
+  }
+  const BurstScore::Bursts found = bursts->add(packet);
+  if (found.edge.burst) burst(IncidentSide::source, packet, found.edge);
+  if (found.service.burst && found.edge.current * 2 < found.service.current)
+    burst(IncidentSide::target, packet, found.service);
+}
+
+void Incidents::State::burst(IncidentSide side, const Observation& packet, const Burst& burst) {
+  const auto slot =
+      case_of(side == IncidentSide::source ? packet.source : packet.destination, side, IncidentFamily::burst, packet);
+  IncidentCase& c = cases[slot];
+  c.spread(packet, hash);
+  c.answered += side == IncidentSide::source && contacts.is_answered(packet) ? 1 : 0;
+  if (burst.current > c.incident.burst) {
+    c.incident.burst = burst.current;
+    c.incident.usual = burst.usual;
+  }
+  evidence(slot, packet, 0);
+  judge(slot, contacts.source(packet.source));
 }
 
 // In the order of their last evidence; a bounded number a second.
@@ -318,6 +371,7 @@ Incidents& Incidents::operator=(Incidents&&) noexcept = default;
 void Incidents::observe(const Observation& observation) {
   state_->advance(observation.time);
   state_->contacts.observe(observation);
+  if (state_->bursts) state_->look_for_bursts(observation);
 }
 
 void Incidents::alert(const SpadeAlert& alert) {
@@ -376,6 +430,7 @@ Incidents::Counters Incidents::counters() const {
 std::size_t Incidents::bytes() const {
   const State& s = *state_;
   std::size_t bytes = s.contacts.bytes() + s.cases.size() * State::Cases::bytes_per_entry();
+  if (s.bursts) bytes += s.bursts->bytes();
   for (const unsigned list : {unsigned{State::kCases}, unsigned{State::kOpen}, unsigned{State::kPatient}})
     for (auto slot = s.cases.oldest(list); slot != State::Cases::kNone; slot = s.cases.newer(slot)) {
       bytes += s.cases[slot].bytes();

@@ -158,7 +158,9 @@ struct SpadeExtensions {
   bool quarantine = true;                             // nor what belongs to an open incident
   bool incidents = true;                              // group alerts by source and by target
   bool scan_promotion = true;                         // call an incident a scan by the outcomes of its attempts (TRW)
-  bool burst_score = false;                           // MIDAS-like, beside rarity
+  bool burst_score = false;                           // what is many times as frequent as usual, beside rarity (MIDAS)
+  double burst_threshold = 1000;                      // chi-square of a burst
+  std::uint32_t burst_least = 60;                     // attempts in ten seconds, less are no burst
   bool asset_prior = false;                           // small baselines lean on those of their group
   Duration incident_idle = std::chrono::minutes(10);  // an incident without news closes
   std::uint32_t max_incidents = 4096;

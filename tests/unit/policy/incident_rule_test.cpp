@@ -120,7 +120,7 @@ TEST(IncidentRule, MistakesNameFileAndLine) {
   };
   EXPECT_THAT(mistake("version = 1\n[[incident]]\nname = 'a'\naction = 'block'\nkinds = ['scan']"),
               HasSubstr("p.toml:5: incident 'a': kinds: 'scan' is none of vertical-scan, horizontal-scan, fan-out, "
-                        "odd-service, dead-destination, odd-icmp, unasked-answers"));
+                        "odd-service, dead-destination, odd-icmp, unasked-answers, brute-force, flood"));
   EXPECT_THAT(mistake("version = 1\n[[incident]]\nname = 'a'"), HasSubstr("p.toml:2: incident 'a' needs an action"));
   EXPECT_THAT(
       mistake("version = 1\n[[rule]]\nname = 'a'\naction = 'alert'\n[[incident]]\nname = 'a'\naction = 'alert'"),

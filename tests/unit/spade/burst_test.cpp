@@ -25,47 +25,96 @@ TEST(BurstScore, IsTheChiSquareOfTheFormula) {
   EXPECT_EQ(midas_score(0, 0, 9), 0);
 }
 
-// The highest score of steady traffic of twenty hosts, then of a hundredfold of one of them, then of the others again.
+BurstSettings at_once() {
+  BurstSettings settings;
+  settings.warm_up = 0;
+  return settings;
+}
+
+// Steady traffic of twenty hosts, then a hundredfold of one of them, then the others again.
 TEST(BurstScore, StandsOutInAFloodOnly) {
   BurstScore burst({}, 1);
-  double steady = 0;
-  double flood = 0;
-  double others = 0;
+  bool steady = false;
+  bool others = false;
+  unsigned flood = 0;
   for (int i = 0; i < 20000; ++i) {
     const double second = i / 10.0;
     const std::uint32_t host = 0x0a000100U + static_cast<std::uint32_t>(i) % 20;
-    const double score = burst.add(packet(second, host, 0x0a000001, 80));
-    if (second > 100 && second < 1500) steady = std::max(steady, score);
+    const auto seen = burst.add(packet(second, host, 0x0a000001, 80));
+    if (second < 1500) steady |= seen.edge.burst || seen.service.burst;
     // The flood has a target of its own; the server is as busy as ever.
     if (second >= 1500 && second < 1600)
-      for (int j = 0; j < 20; ++j) flood = std::max(flood, burst.add(packet(second, 0x0a000105, 0x0a000002, 22)));
-    if (second >= 1500 && host != 0x0a000105) others = std::max(others, score);
+      for (int j = 0; j < 20; ++j) flood += burst.add(packet(second, 0x0a000105, 0x0a000002, 22)).edge.burst ? 1 : 0;
+    if (second >= 1500 && host != 0x0a000105) others |= seen.edge.burst || seen.service.burst;
   }
-  EXPECT_LT(steady, 50);
-  EXPECT_LT(others, 50);
-  EXPECT_GT(flood, 1000);
+  EXPECT_FALSE(steady);
+  EXPECT_FALSE(others);
+  EXPECT_GT(flood, 19000U);
 }
 
-TEST(BurstScore, DoesNotLearnTheFlood) {
+TEST(BurstScore, SaysHowManyAreUsual) {
   BurstScore burst({}, 1);
-  double before = 0;
+  for (int i = 0; i < 2000; ++i) burst.add(packet(i, 1, 2, 80));
+  Burst last;
+  for (int i = 0; i < 400; ++i) last = burst.add(packet(2000 + i / 40.0, 1, 2, 80)).edge;
+  EXPECT_TRUE(last.burst);
+  EXPECT_NEAR(last.current, 300, 30);  // the second tick, and half of the first
+  EXPECT_NEAR(last.usual, 10, 1);
+}
+
+TEST(BurstScore, CallsNothingABurstBeforeItKnowsWhatIsUsual) {
+  BurstScore burst({}, 1);
+  for (int i = 0; i < 5000; ++i) EXPECT_FALSE(burst.add(packet(i / 10.0, 1, 2, 80)).edge.burst);
+}
+
+TEST(BurstScore, CallsNothingABurstThatIsFew) {
+  BurstScore burst({}, 1);
+  for (int i = 0; i < 2000; ++i) burst.add(packet(i, 1, 2, 80));
+  for (int i = 0; i < 59; ++i) EXPECT_FALSE(burst.add(packet(2001, 3, 4, 80)).edge.burst);
+  EXPECT_TRUE(burst.add(packet(2001, 3, 4, 80)).edge.burst);
+}
+
+TEST(BurstScore, DoesNotLearnABurstUnlessItBecomesAHabit) {
+  BurstScore burst({}, 1);
   for (int second = 0; second < 1000; ++second) burst.add(packet(second, 1, 2, 80));
-  const auto flood = [&burst](int begin) {
-    double highest = 0;
-    for (int second = begin; second < begin + 300; ++second)
-      for (int i = 0; i < 100; ++i) highest = burst.add(packet(second, 1, 2, 80));
-    return highest;
+  const auto flood = [&burst](int begin, int seconds) {
+    Burst last;
+    for (int second = begin; second < begin + seconds; ++second)
+      for (int i = 0; i < 100; ++i) last = burst.add(packet(second, 1, 2, 80)).edge;
+    return last;
   };
-  before = flood(1000);
+  const Burst before = flood(1000, 300);
   for (int second = 1300; second < 1400; ++second) burst.add(packet(second, 1, 2, 80));
-  EXPECT_GT(flood(1400), before * 0.9);
+  const Burst again = flood(1400, 300);
+  EXPECT_TRUE(again.burst);
+  EXPECT_NEAR(again.usual, before.usual, 1);
+  EXPECT_FALSE(flood(1700, 2 * 3600).burst);
+}
+
+// In a flood of random sources every cell is full; the flood is of the service, not of any of them.
+TEST(BurstScore, BlamesNobodyForAFloodOfRandomSources) {
+  BurstSettings settings = at_once();
+  settings.columns = 1024;
+  BurstScore burst(settings, 1);
+  for (int i = 0; i < 1000; ++i) burst.add(packet(i, 1, 2, 80));
+  unsigned edges = 0;
+  unsigned services = 0;
+  std::uint32_t source = 1;
+  for (int i = 0; i < 1000000; ++i) {
+    source = source * 1664525 + 1013904223;
+    const auto seen = burst.add(packet(1000 + i * 1e-5, source, 2, 80));
+    edges += seen.edge.burst ? 1 : 0;
+    services += seen.service.burst ? 1 : 0;
+  }
+  EXPECT_LE(edges, 100U);
+  EXPECT_GT(services, 999000U);
 }
 
 TEST(BurstScore, SurvivesGapsAndClocksThatGoBack) {
-  BurstScore burst({}, 1);
+  BurstScore burst(at_once(), 1);
   for (int second = 0; second < 100; ++second) burst.add(packet(second, 1, 2, 80));
   burst.add(packet(1e8, 1, 2, 80));
-  EXPECT_GE(burst.add(packet(5, 1, 2, 80)), 0);
+  EXPECT_GE(burst.add(packet(5, 1, 2, 80)).edge.score, 0);
 }
 
 }  // namespace

@@ -457,6 +457,46 @@ TEST(Incidents, CallNothingAScanIfPromotionIsOff) {
   EXPECT_FALSE(network.said.back().incident.scan);
 }
 
+SpadeExtensions with_bursts() {
+  SpadeExtensions extensions;
+  extensions.burst_score = true;
+  return extensions;
+}
+
+TEST(Incidents, OpenForPasswordGuessingThatIsAnswered) {
+  Network network(with_bursts());
+  for (int i = 0; i < 100; ++i) network.connect(i * 10, ip("10.1.1.8"), ip("10.1.0.9"), 22);
+  for (int i = 0; i < 200; ++i) network.connect(1000 + i / 10.0, ip("10.1.1.7"), ip("10.1.0.9"), 22);
+  ASSERT_EQ(network.opened(), 1U);
+  const Incident& incident = network.said.back().incident;
+  EXPECT_EQ(incident.kind, IncidentKind::brute_force);
+  EXPECT_EQ(incident.host, ip("10.1.1.7"));
+  EXPECT_TRUE(incident.acknowledged);
+  network.incidents.close_all();
+  EXPECT_EQ(incident_message(network.said.back().incident),
+            "Spade: brute force by 10.1.1.7: 79 in 11s, 1 host, 1 port, up to 94 in 10s where 0.2 are usual, "
+            "0 of 1 first contacts failed, confirmed");
+}
+
+TEST(Incidents, OpenForAFloodOfAServiceAndBlameNobody) {
+  Network network(with_bursts());
+  for (int i = 0; i < 100; ++i) network.connect(i * 10, ip("10.1.1.8"), ip("10.1.0.9"), 80);
+  for (unsigned i = 0; i < 5000; ++i)
+    network.probe(1000 + i / 500.0, numbered(0x20000000, i * 7919), ip("10.1.0.9"), 80);
+  ASSERT_EQ(network.opened(), 1U);
+  const Incident& incident = network.said.at(0).incident;
+  EXPECT_EQ(incident.kind, IncidentKind::flood);
+  EXPECT_EQ(incident.side, IncidentSide::target);
+  EXPECT_EQ(incident.host, ip("10.1.0.9"));
+}
+
+TEST(Incidents, DoNotOpenForBurstsUnlessTheyAreWanted) {
+  Network network;
+  for (int i = 0; i < 100; ++i) network.connect(i * 10, ip("10.1.1.8"), ip("10.1.0.9"), 22);
+  for (int i = 0; i < 200; ++i) network.connect(1000 + i / 10.0, ip("10.1.1.7"), ip("10.1.0.9"), 22);
+  EXPECT_EQ(network.opened(), 0U);
+}
+
 TEST(Incidents, AreWordedForTheAdministrator) {
   Network network;
   for (std::uint16_t i = 1; i <= 40; ++i) network.refused(i, ip("192.0.2.1"), ip("10.1.0.9"), i);
