@@ -50,7 +50,7 @@ void BurstScore::next_tick() {
   ticks_ = past * (ticks_ + 1);
 }
 
-Burst BurstScore::add(Sketch& sketch, std::uint64_t hash, float count) {
+Burst BurstScore::add(Sketch& sketch, std::uint64_t hash, float count, double least) {
   std::array<std::size_t, kRows> cells;
   float current = 0;
   float total = 0;
@@ -67,7 +67,7 @@ Burst BurstScore::add(Sketch& sketch, std::uint64_t hash, float count) {
   burst.current = std::max<double>(count, current - (sketch.mass - current) / settings_.columns);
   burst.usual = ticks_ > 1 ? total / (ticks_ - 1) : 0;
   burst.score = midas_score(burst.current, burst.current + total, ticks_);
-  burst.burst = warm_ticks_ >= settings_.warm_up && burst.current + 0.5 >= settings_.least &&
+  burst.burst = warm_ticks_ >= settings_.warm_up && burst.current + 0.5 >= least &&
                 burst.current >= settings_.times * burst.usual && burst.score >= settings_.threshold;
   if (burst.burst)
     for (const std::size_t cell : cells) sketch.held[cell] |= kInBurst;
@@ -97,8 +97,8 @@ BurstScore::Bursts BurstScore::add(const Observation& observation) {
   const std::uint8_t* destination = observation.destination.bytes.data();
   const std::uint64_t port = static_cast<std::uint64_t>(observation.transport) << 16 | observation.destination_port;
   const auto count = static_cast<float>(observation.count);
-  return {add(sketches_[0], flow_hash(source, destination, seed_ ^ port), count),
-          add(sketches_[1], flow_hash(destination, destination, seed_ ^ port), count)};
+  return {add(sketches_[0], flow_hash(source, destination, seed_ ^ port), count, settings_.least),
+          add(sketches_[1], flow_hash(destination, destination, seed_ ^ port), count, settings_.least_of_service)};
 }
 
 std::size_t BurstScore::bytes() const {

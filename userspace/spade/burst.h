@@ -20,10 +20,11 @@ double midas_score(double current, double total, double tick);
 
 struct BurstSettings {
   Duration tick = std::chrono::seconds(5);
-  std::uint32_t columns = 16384;  // a power of two; 64 bytes a column for each of the two keys: 2 MiB
+  std::uint32_t columns = 4096;   // a power of two; 48 bytes a column for each of the two keys: 384 KiB
   double current_decay = 0.5;     // what is left of the current counts after a tick: they are of about two ticks
   double threshold = 1000;        // score of a burst
-  double least = 60;              // current count of a burst
+  double least = 60;              // current count of a burst of one source
+  double least_of_service = 600;  // of a service: everybody comes to work at the same time
   double times = 8;               // and so many times the usual count
   std::uint32_t warm_up = 120;    // ticks in which nothing is a burst, because nothing is usual yet
   // A burst is not added to the total: attacks do not become normal. What lasts for so many ticks does.
@@ -61,7 +62,7 @@ class BurstScore {
   static constexpr unsigned kRows = 4;
 
   void next_tick();
-  Burst add(Sketch& sketch, std::uint64_t hash, float count);
+  Burst add(Sketch& sketch, std::uint64_t hash, float count, double least);
 
   BurstSettings settings_;
   std::uint64_t seed_;

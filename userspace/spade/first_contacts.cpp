@@ -3,6 +3,8 @@
 // answered since it began: kStreakAtOnce places, or kStreakAfterAWhile of them for kAWhile. An inside host opens many
 // connections at once when it shows a page, and peers of many protocols are gone when they are called: it is called a
 // scanner only if most of what failed has one port or one host in common, and for the web's ports by its walk alone.
+// UDP that nobody answers says little: kSilentPorts ports of one host, or one port of kSilentHosts hosts, and no answer
+// from there. Traceroute does the one; browsers do the other where QUIC is not let out.
 #include "userspace/spade/first_contacts.h"
 
 #include <algorithm>
@@ -17,6 +19,8 @@ constexpr std::uint32_t kStreakAtOnce = 16;
 constexpr std::uint32_t kStreakAfterAWhile = 8;
 constexpr Duration kAWhile = std::chrono::milliseconds(500);
 constexpr std::int32_t kCommonVotes = 3;
+constexpr std::int32_t kSilentPorts = 16;
+constexpr std::int32_t kSilentHosts = 32;
 constexpr std::uint32_t kSuspiciousFailures = 2;
 constexpr float kAnswerWeight = 0.2F;
 
@@ -35,6 +39,8 @@ bool is_echo(const Observation& o, std::uint8_t type4, std::uint8_t type6) {
 }
 
 bool is_web(std::uint16_t port) { return port == 80 || port == 443; }
+
+bool is_traceroute(std::uint16_t port) { return port >= 33434 && port < 33434 + 256; }
 
 ContactKey key_of(const Observation& o) { return {o.source, o.destination, o.destination_port, o.transport}; }
 
@@ -115,8 +121,12 @@ void FirstContacts::advance(Timestamp now) {
   for (auto slot = contacts_.oldest(kOverdue); slot != Contacts::kNone; slot = contacts_.oldest(kOverdue)) {
     Contact& contact = contacts_[slot];
     if (contact.first.time + kTimeout > now) break;
-    if (contact.first.transport != Transport::udp && contact.state == State::waiting)
-      fail(source_of(contact.first.source), contact.first);
+    if (contact.state == State::waiting) {
+      if (contact.first.transport == Transport::udp)
+        ignore(contact.first);
+      else
+        fail(source_of(contact.first.source), contact.first);
+    }
     settle(slot, State::failed);
   }
 }
@@ -174,6 +184,10 @@ void FirstContacts::answer(const ContactKey& key, Timestamp now) {
   }
   ContactSource& source = source_of(key.source);
   forget_streak(source);
+  if (key.transport == Transport::udp) {
+    if (source.silent_port.value == key.port) source.silent_port = {};
+    if (source.silent_destination.value == key.destination) source.silent_destination = {};
+  }
   if (contact.state != State::failed) {
     ++counters_.answered;
     ++source.answered;
@@ -231,9 +245,9 @@ void FirstContacts::accept(const Observation& packet) {
   listener_->confirmed(source, &contact->first);
 }
 
-void FirstContacts::confirm(const IpAddress& address) {
+void FirstContacts::confirm(const IpAddress& address, Timestamp since) {
   ContactSource& source = source_of(address);
-  source.confirmed = now_;
+  source.confirmed = std::max(source.confirmed, since);
   listener_->confirmed(source, nullptr);
 }
 
@@ -294,6 +308,17 @@ bool FirstContacts::fail(ContactSource& source, const Observation& first) {
   return true;
 }
 
+void FirstContacts::ignore(const Observation& first) {
+  if (is_traceroute(first.destination_port)) return;
+  ContactSource& source = source_of(first.source);
+  if (is_outage(source, first)) return;
+  if (!is_web(first.destination_port)) source.silent_port.add(first.destination_port);
+  source.silent_destination.add(first.destination);
+  // From the middle on they are remembered, so that something is known when it is enough.
+  if (source.silent_destination.votes >= kSilentPorts / 2 || source.silent_port.votes >= kSilentHosts / 2)
+    fail(source, first);
+}
+
 // If several inside hosts fail outside and nobody there answers anybody, the line is down, not the hosts ill.
 bool FirstContacts::is_outage(const ContactSource& source, const Observation& first) {
   if (!is_inside(source.address) || is_inside(first.destination)) return false;
@@ -310,6 +335,8 @@ void FirstContacts::restart(const IpAddress& address) {
   source.walk = {};
   source.port = {};
   source.destination = {};
+  source.silent_port = {};
+  source.silent_destination = {};
   forget_streak(source);
 }
 
@@ -360,6 +387,8 @@ bool FirstContacts::is_scanner(const ContactSource& source, Timestamp now) const
   if (source.walk.scanner() &&
       (!inside || source.port.votes >= kCommonVotes || source.destination.votes >= kCommonVotes))
     return true;
+
+  if (source.silent_destination.votes >= kSilentPorts || source.silent_port.votes >= kSilentHosts) return true;
 
   const std::int32_t common = std::max(source.streak_port.votes, source.streak_destination.votes);
   const bool web_page = source.streak_port.votes >= source.streak_destination.votes && is_web(source.streak_port.value);

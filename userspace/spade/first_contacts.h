@@ -4,7 +4,8 @@
 //
 // A contact is (source, destination, port). TCP: a SYN; SYN-ACK answers it, RST refuses it, silence fails it. ICMP: an
 // echo request alike. UDP: any packet that is no reply; it fails only if somebody says so, because much of UDP is one
-// way. Contacts seen before are no first contacts and count no more, whatever their outcome.
+// way, or as one of many (ports of one host, or hosts at one port) of which none answers. Contacts seen before are no
+// first contacts and count no more, whatever their outcome.
 //
 // Not thread-safe. Bounded: the oldest settled contacts are forgotten first, then the oldest that wait; of sources
 // those without failures.
@@ -66,6 +67,10 @@ struct ContactSource {
   std::array<std::uint32_t, 8> recent_failures{};  // hashes of contacts: a contact that was forgotten fails once
   std::uint8_t next_failure = 0;
 
+  // UDP contacts that nobody answered: to one port or one host, since anybody answered there.
+  Majority<std::uint16_t> silent_port;
+  Majority<IpAddress> silent_destination;
+
   // First contacts since the last answer.
   std::uint32_t streak = 0;
   Timestamp streak_start;
@@ -125,7 +130,8 @@ class FirstContacts {
 
   // A packet that fails without being a contact: odd flags, a destination that is not there. Counted once a contact.
   void fail(const Observation& packet);
-  void confirm(const IpAddress& source);
+  // It has made a connection elsewhere, begun at `since`.
+  void confirm(const IpAddress& source, Timestamp since);
 
   // What the source did so far has been reported: its walk begins anew.
   void restart(const IpAddress& source);
@@ -170,6 +176,7 @@ class FirstContacts {
   Contact* unfinished(const ContactKey& key);
   void refuse(const ContactKey& key, const Observation& packet);
   bool fail(ContactSource& source, const Observation& first);
+  void ignore(const Observation& first);
   bool is_outage(const ContactSource& source, const Observation& first);
   bool is_inside(const IpAddress& address) const { return !home_.everything() && home_.contains(address); }
   ContactSource& source_of(const IpAddress& address);

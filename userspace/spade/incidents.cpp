@@ -27,6 +27,7 @@ constexpr double kDistinctTargets = 5;
 constexpr double kDistinctSources = 8;
 constexpr std::int32_t kRepeats = 3;
 constexpr std::uint32_t kRepliesThatConfirm = 2;
+constexpr double kLeastOfAService = 10;
 constexpr std::array kFamilies = {IncidentFamily::scan, IncidentFamily::odd, IncidentFamily::icmp,
                                   IncidentFamily::burst};
 // What is not a scan may be a new habit: after this time it is learned as any other.
@@ -80,6 +81,7 @@ struct Incidents::State : FirstContacts::Listener {
     BurstSettings settings;
     settings.threshold = wanted.burst_threshold;
     settings.least = wanted.burst_least;
+    settings.least_of_service = kLeastOfAService * settings.least;
     bursts.emplace(settings, hash_seed);
   }
 
@@ -265,7 +267,7 @@ void Incidents::State::confirmed(const ContactSource& source, const Observation*
   for (const IncidentFamily family : kFamilies) {
     IncidentCase* c = find(source.address, IncidentSide::source, family);
     if (c == nullptr || c->incident.acknowledged) continue;
-    if (inside ? !c->is_about(*first, hash, true) : !c->open) continue;
+    if (inside ? !c->is_about(*first, hash, true) : !c->open || source.confirmed < c->incident.first) continue;
     c->incident.acknowledged = true;
     if (!c->open) continue;
     c->incident.confirmed = true;
@@ -379,9 +381,8 @@ void Incidents::alert(const SpadeAlert& alert) {
   state_->alert(alert);
 }
 
-void Incidents::confirm(const IpAddress& source, Timestamp now) {
-  state_->advance(now);
-  state_->contacts.confirm(source);
+void Incidents::confirm(const IpAddress& source, Timestamp since) {
+  if (!state_->is_inside(source)) state_->contacts.confirm(source, since);
 }
 
 void Incidents::advance(Timestamp now) { state_->advance(now); }

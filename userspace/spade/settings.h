@@ -154,14 +154,14 @@ struct StatisticsSettings {  // spade-stats, 7.8
 
 // What spidd does beyond the original (12.6, 12.7).
 struct SpadeExtensions {
-  bool learn_answered_only = false;                   // an attempt that nobody answers does not become normal
-  bool quarantine = true;                             // nor what belongs to an open incident
-  bool incidents = true;                              // group alerts by source and by target
-  bool scan_promotion = true;                         // call an incident a scan by the outcomes of its attempts (TRW)
-  bool burst_score = false;                           // what is many times as frequent as usual, beside rarity (MIDAS)
-  double burst_threshold = 1000;                      // chi-square of a burst
-  std::uint32_t burst_least = 60;                     // attempts in ten seconds, less are no burst
-  bool asset_prior = false;                           // small baselines lean on those of their group
+  bool learn_answered_only = false;  // an attempt that nobody answers does not become normal
+  bool quarantine = true;            // nor what belongs to an open incident
+  bool incidents = true;             // group alerts by source and by target
+  bool scan_promotion = true;        // call an incident a scan by the outcomes of its attempts (TRW)
+  bool burst_score = true;           // what is many times as frequent as usual, beside rarity (MIDAS)
+  double burst_threshold = 1000;     // chi-square of a burst
+  std::uint32_t burst_least = 60;    // attempts of a source in ten seconds; of a service ten times that
+  bool asset_prior = false;          // small baselines lean on those of their group
   Duration incident_idle = std::chrono::minutes(10);  // an incident without news closes
   std::uint32_t max_incidents = 4096;
 

@@ -95,6 +95,7 @@ TEST(BurstScore, DoesNotLearnABurstUnlessItBecomesAHabit) {
 TEST(BurstScore, BlamesNobodyForAFloodOfRandomSources) {
   BurstSettings settings = at_once();
   settings.columns = 1024;
+  settings.least_of_service = 100;
   BurstScore burst(settings, 1);
   for (int i = 0; i < 1000; ++i) burst.add(packet(i, 1, 2, 80));
   unsigned edges = 0;

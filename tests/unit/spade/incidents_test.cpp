@@ -50,6 +50,17 @@ class Network : public IncidentSink {
     return o;
   }
 
+  void udp(double second, const IpAddress& from, std::uint16_t from_port, const IpAddress& to, std::uint16_t to_port) {
+    Observation o;
+    o.time = kStart + std::chrono::duration_cast<Duration>(std::chrono::duration<double>(second));
+    o.transport = Transport::udp;
+    o.source = from;
+    o.source_port = from_port;
+    o.destination = to;
+    o.destination_port = to_port;
+    incidents.observe(o);
+  }
+
   Observation probe(double second, const IpAddress& from, const IpAddress& to, std::uint16_t port) {
     return tcp(second, from, 40000, to, port, kSyn);
   }
@@ -138,6 +149,40 @@ TEST(Incidents, CallAWormWithinTenPacketsAndCountItsTargets) {
   EXPECT_FALSE(incident.confirmed);
   EXPECT_NEAR(incident.hosts, 600, 60);
   EXPECT_EQ(incident.ports, 1);
+}
+
+TEST(Incidents, OpenForUdpPortsOfOneHostThatNobodyAnswers) {
+  Network network;
+  unsigned sent = 0;
+  while (network.opened() == 0 && sent < 200) {
+    ++sent;
+    network.udp(sent, ip("192.0.2.1"), 40000, ip("10.1.0.9"), static_cast<std::uint16_t>(1000 + sent));
+  }
+  EXPECT_LE(sent, 20U);
+  EXPECT_EQ(network.said.at(0).incident.kind, IncidentKind::vertical_scan);
+}
+
+TEST(Incidents, OpenForOneUdpPortOfManyHostsThatNobodyAnswers) {
+  Network network;
+  for (unsigned i = 1; i <= 100; ++i) network.udp(i, ip("10.1.1.7"), 40000, numbered(0x0b000000, i), 161);
+  ASSERT_EQ(network.opened(), 1U);
+  EXPECT_EQ(network.said.at(0).incident.kind, IncidentKind::fan_out);
+}
+
+TEST(Incidents, DoNotOpenForUdpThatIsOneWay) {
+  Network network;
+  // Traceroute, QUIC that is not let out, a resolver some of whose servers are gone, media to a few ports.
+  for (unsigned i = 0; i < 90; ++i)
+    network.udp(i, ip("10.1.1.7"), 40000, ip("198.18.0.1"), static_cast<std::uint16_t>(33434 + i));
+  for (unsigned i = 0; i < 200; ++i) network.udp(100 + i, ip("10.1.1.8"), 40000, numbered(kOutside, i), 443);
+  for (unsigned i = 0; i < 200; ++i) {
+    network.udp(300 + i, ip("10.1.1.9"), 40000, numbered(kOutside, i), 53);
+    if (i % 5 == 0) network.udp(300.1 + i, numbered(kOutside, i), 53, ip("10.1.1.9"), 40000);
+  }
+  for (unsigned i = 0; i < 2000; ++i)
+    network.udp(500 + i, ip("10.1.1.10"), 40000, ip("198.18.0.2"), static_cast<std::uint16_t>(20000 + 2 * (i / 200)));
+  network.wait(3000);
+  EXPECT_EQ(network.opened(), 0U);
 }
 
 TEST(Incidents, FollowASlowScanAsOne) {
@@ -248,6 +293,23 @@ TEST(Incidents, ConfirmASourceByAConnectionToWhereItHasBeenBefore) {
   ASSERT_FALSE(network.incidents.open().at(0)->confirmed);
   network.connect(3640, ip("192.0.2.1"), ip("10.1.0.9"), 443);
   EXPECT_TRUE(network.incidents.open().at(0)->acknowledged);
+}
+
+TEST(Incidents, AreConfirmedByAConversationThatBeganDuringThem) {
+  Network network;
+  const IpAddress source = ip("192.0.2.1");
+  network.incidents.confirm(source, Network::kStart);
+  for (std::uint16_t i = 1; i < 30; ++i) network.refused(100 + i, source, ip("10.1.0.9"), i);
+  ASSERT_EQ(network.opened(), 1U);
+  EXPECT_FALSE(network.incidents.open().at(0)->confirmed);
+  network.incidents.confirm(source, Network::kStart + std::chrono::seconds(50));
+  EXPECT_FALSE(network.incidents.open().at(0)->confirmed);
+  network.incidents.confirm(ip("192.0.2.2"), Network::kStart + std::chrono::seconds(140));
+  EXPECT_FALSE(network.incidents.open().at(0)->confirmed);
+  network.incidents.confirm(source, Network::kStart + std::chrono::seconds(140));
+  EXPECT_TRUE(network.incidents.open().at(0)->confirmed);
+  EXPECT_TRUE(network.incidents.open().at(0)->acknowledged);
+  EXPECT_EQ(network.said.back().cause, IncidentCause::changed);
 }
 
 TEST(Incidents, ConfirmAnInsideSourceOnlyWhenItIsRepliedToAboutTheIncident) {
@@ -457,14 +519,8 @@ TEST(Incidents, CallNothingAScanIfPromotionIsOff) {
   EXPECT_FALSE(network.said.back().incident.scan);
 }
 
-SpadeExtensions with_bursts() {
-  SpadeExtensions extensions;
-  extensions.burst_score = true;
-  return extensions;
-}
-
 TEST(Incidents, OpenForPasswordGuessingThatIsAnswered) {
-  Network network(with_bursts());
+  Network network;
   for (int i = 0; i < 100; ++i) network.connect(i * 10, ip("10.1.1.8"), ip("10.1.0.9"), 22);
   for (int i = 0; i < 200; ++i) network.connect(1000 + i / 10.0, ip("10.1.1.7"), ip("10.1.0.9"), 22);
   ASSERT_EQ(network.opened(), 1U);
@@ -479,7 +535,7 @@ TEST(Incidents, OpenForPasswordGuessingThatIsAnswered) {
 }
 
 TEST(Incidents, OpenForAFloodOfAServiceAndBlameNobody) {
-  Network network(with_bursts());
+  Network network;
   for (int i = 0; i < 100; ++i) network.connect(i * 10, ip("10.1.1.8"), ip("10.1.0.9"), 80);
   for (unsigned i = 0; i < 5000; ++i)
     network.probe(1000 + i / 500.0, numbered(0x20000000, i * 7919), ip("10.1.0.9"), 80);
@@ -490,8 +546,10 @@ TEST(Incidents, OpenForAFloodOfAServiceAndBlameNobody) {
   EXPECT_EQ(incident.host, ip("10.1.0.9"));
 }
 
-TEST(Incidents, DoNotOpenForBurstsUnlessTheyAreWanted) {
-  Network network;
+TEST(Incidents, DoNotOpenForBurstsThatAreNotWanted) {
+  SpadeExtensions extensions;
+  extensions.burst_score = false;
+  Network network(extensions);
   for (int i = 0; i < 100; ++i) network.connect(i * 10, ip("10.1.1.8"), ip("10.1.0.9"), 22);
   for (int i = 0; i < 200; ++i) network.connect(1000 + i / 10.0, ip("10.1.1.7"), ip("10.1.0.9"), 22);
   EXPECT_EQ(network.opened(), 0U);
