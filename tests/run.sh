@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Installs what is needed, builds, and runs every test, none of them skipped. The last lines are the counted results.
 #   sudo tests/run.sh [--short] [--no-install]
-#     --short       other kernels (vmtests/) with their bpf tests and one netns test only
+#     --short       other kernels (vmtests/) with their bpf tests and one netns test only; unit tests only with sanitizers
 #     --no-install  the packages are there already
 # Everything it writes is in build/; it can be run again, and then builds only what has changed.
 set -euo pipefail
@@ -10,10 +10,14 @@ set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 # The tests that are left out: each form of the tests in virtual machines contains the other.
 exclude_label='^vm$'
+unit_tests=ON
 install=true
 for argument in "$@"; do
   case $argument in
-    --short) exclude_label='^vm-full$' ;;
+    --short)
+      exclude_label='^vm-full$'
+      unit_tests=OFF
+      ;;
     --no-install) install=false ;;
     *)
       sed -n '4,6s/^# \{0,1\}//p' "$0" >&2
@@ -69,7 +73,7 @@ if $install; then
   packaging/install-dependencies.sh build demonstration test
 fi
 mkdir -p build
-build release all -DCMAKE_BUILD_TYPE=Release
+build release all -DCMAKE_BUILD_TYPE=Release -DSPIDD_UNIT_TESTS=$unit_tests
 test_build release --label-exclude "$exclude_label"
 # -O0: a third less time to compile than -O1, and the tests take seconds.
 build asan unprivileged_tests -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_CXX_FLAGS_RELWITHDEBINFO="-O0 -g1" \
