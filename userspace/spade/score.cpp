@@ -11,6 +11,7 @@ double one_more_probability(double count, double base) { return (count + 1) / (b
 
 std::optional<double> relative_score(double count, double base) {
   if (!(base > 0)) return std::nullopt;
+  if (count == 0) return 1;  // in a flood nearly all, and what the formula says
   return 1 - std::log(count + 1) / std::log(base + 1);
 }
 
