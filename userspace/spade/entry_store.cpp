@@ -59,6 +59,11 @@ EntryId EntryStore::insert(std::uint32_t hash, EntryId parent, const FeatureValu
     free_ = places_[id].next;
   } else {
     id = untouched_++;
+    if (id == kManyEntries) {
+      entries_.enlarge_first_page();
+      places_.enlarge_first_page();
+      buckets_.enlarge_first_page();
+    }
   }
   ++used_;
   TableEntry& entry = entries_[id];

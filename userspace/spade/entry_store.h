@@ -122,8 +122,12 @@ class EntryStore {
   }
   // Requires: room() > 0, and that find() finds nothing. Sets value, parent and hash; in no list yet.
   EntryId insert(std::uint32_t hash, EntryId parent, const FeatureValue& value);
-  // Brings in what hide() will need.
-  void prefetch_to_hide(EntryId id) const { __builtin_prefetch(&buckets_[bucket(places_[id].hash)], 1); }
+  // Bring in what insert() below this parent, and what hide() and release() of an entry will need.
+  void prefetch_to_insert(EntryId parent) const { __builtin_prefetch(&places_[parent], 1); }
+  void prefetch_to_hide(EntryId id) const {
+    __builtin_prefetch(&buckets_[bucket(places_[id].hash)], 1);
+    __builtin_prefetch(&places_[entries_[id].parent], 1);
+  }
   // Takes it out of the index: find() does not find it any more.
   void hide(EntryId id);
   // Gives its place away. Requires: hidden, in no list.
@@ -144,6 +148,8 @@ class EntryStore {
  private:
   static constexpr std::size_t kEntriesABucket = 3;  // on average
   static constexpr std::size_t kFirstBuckets = 128;
+  // So many entries are worth large pages: a quarter of what the first has room for.
+  static constexpr std::size_t kManyEntries = 16384;
 
   void put(EntryBucket& to, EntryId id);
   bool is(EntryId id, EntryId parent, const FeatureValue& value) const {

@@ -334,6 +334,8 @@ void ProbabilityTable::State::look_up(std::span<const FeatureValue> values) {
     buckets[level] = &store.bucket_of(before);
     __builtin_prefetch(buckets[level]);
   }
+  // For what may be recorded next; here, as it takes as long as the memory that is waited for.
+  while (store.room() < features.size() && make_room()) continue;
   last.size = size;
   last.dead = 0;
   std::size_t known = 0;
@@ -347,6 +349,8 @@ void ProbabilityTable::State::look_up(std::span<const FeatureValue> values) {
     last.path[known] = parent = id;
   }
   last.known = known;
+  // What is scored is recorded next.
+  if (known < size && known > 0) store.prefetch_to_insert(last.path[known - 1]);
 }
 
 // Requires room, and that there is none.
@@ -417,9 +421,9 @@ void ProbabilityTable::advance(std::int64_t second) {
 
 ProbabilityTable::Counts ProbabilityTable::counts(std::span<const FeatureValue> values) const {
   State& s = *state_;
+  s.look_up(values);
   Counts counts;
   counts.at[0] = s.total;
-  s.look_up(values);
   for (std::size_t level = 0; level < s.last.known; ++level) counts.at[level + 1] = s.store[s.last.path[level]].count;
   return counts;
 }
@@ -445,8 +449,6 @@ void ProbabilityTable::record(std::span<const FeatureValue> values, double n) {
 
 // Requires: last is of these values, not all of them known.
 void ProbabilityTable::State::record_new(std::span<const FeatureValue> values, double n) {
-  while (store.room() < values.size() && make_room()) continue;
-  if (!is_last(values)) look_up(values);
   std::array<EntryId, kMaxDepth> path = last.path;
   const std::array<std::uint32_t, kMaxDepth> hashes = last.hashes;
   const std::size_t known = last.known;

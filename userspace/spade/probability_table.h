@@ -68,7 +68,8 @@ class ProbabilityTable {
   // the first call (2.4.1). A clock that goes back is ignored.
   void advance(std::int64_t second);
 
-  // Of the first `values.size()` features, as of the clock.
+  // Of the first `values.size()` features, as of the clock. In a full table, makes the room that record() of a new path
+  // would need.
   Counts counts(std::span<const FeatureValue> values) const;
 
   // Adds `n` at every level. Requires: values.size() == features().size(), n > 0.
