@@ -138,6 +138,8 @@ std::vector<StatsSection> spade_sections(const AnomalyWatch& watch) {
                                          {{"observations", counters.observations},
                                           {"counted", counters.counted},
                                           {"undecodable", counters.undecodable},
+                                          {"conversations", counters.conversations},
+                                          {"conversations_lost", counters.conversations_lost},
                                           {"known_attempts", counters.known_attempts},
                                           {"attempts_without_room", counters.attempts_without_room},
                                           {"updates", statistics.updates},

@@ -84,6 +84,14 @@ void AnomalyWatch::see_suspects_again() {
   suspects_.clear();
 }
 
+void AnomalyWatch::take_conversations() {
+  if (settings_.conversations == nullptr) return;
+  settings_.conversations->take([this](const Conversation& conversation) {
+    ++counters_.conversations;
+    if (Incidents* const incidents = monitor_->incidents()) incidents->confirm(conversation.client, conversation.start);
+  });
+}
+
 void AnomalyWatch::run() {
   const ObservationSource::Handle handle = [this](const Observation& observation) { observe(observation); };
   Timestamp next_tick = source_->now() + kTick;
@@ -92,6 +100,7 @@ void AnomalyWatch::run() {
     const std::size_t taken = source_->drain(handle, kBatch);
     counters_.observations += taken;
     see_suspects_again();
+    take_conversations();
     mailbox_.take([this](const Task& task) { task(*this); });
     if (source_->now() >= next_tick) {
       every_second();
@@ -181,6 +190,7 @@ Result<> AnomalyWatch::change_settings(const SpadeSettings& spade) {
 AnomalyCounters AnomalyWatch::counters() const {
   AnomalyCounters counters = counters_;
   counters.undecodable = source_->undecodable();
+  if (settings_.conversations != nullptr) counters.conversations_lost = settings_.conversations->lost();
   counters.known_attempts = source_->known();
   counters.attempts_without_room = source_->not_known();
   return counters;

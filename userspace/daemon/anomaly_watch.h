@@ -18,6 +18,7 @@
 
 #include "userspace/capture/observation_source.h"
 #include "userspace/daemon/anomaly_sink.h"
+#include "userspace/daemon/conversations.h"
 #include "userspace/daemon/mailbox.h"
 #include "userspace/spade/familiar_attempts.h"
 #include "userspace/spade/monitor.h"
@@ -26,9 +27,11 @@
 namespace spidd {
 
 struct AnomalyCounters {
-  std::uint64_t observations = 0;    // read from the kernel
-  std::uint64_t counted = 0;         // packets that the kernel counted instead
-  std::uint64_t undecodable = 0;     // observations of another version: not used
+  std::uint64_t observations = 0;   // read from the kernel
+  std::uint64_t counted = 0;        // packets that the kernel counted instead
+  std::uint64_t undecodable = 0;    // observations of another version: not used
+  std::uint64_t conversations = 0;  // TCP clients that workers saw exchange payload
+  std::uint64_t conversations_lost = 0;
   std::uint64_t known_attempts = 0;  // counted by the kernel now
   std::uint64_t attempts_without_room = 0;
   std::uint64_t checkpoints = 0;
@@ -42,6 +45,7 @@ class AnomalyWatch {
     std::uint64_t checkpoint_updates = 50000;
     Duration checkpoint_at_most = std::chrono::minutes(15);  // even if there were fewer updates
     std::uint64_t seed = 0;                                  // of hashes
+    Conversations* conversations = nullptr;                  // what confirms sources; must outlive the watch
   };
   using Task = std::function<void(AnomalyWatch&)>;
 
@@ -89,6 +93,7 @@ class AnomalyWatch {
   void observe_count(const Observation& observation);
   void suspect(const Observation& packet);
   void see_suspects_again();
+  void take_conversations();
   void every_second();
   void tend_checkpoint();
   void finish_checkpoint();

@@ -11,6 +11,7 @@
 #include "userspace/capture/bpf_datapath.h"
 #include "userspace/daemon/anomaly_watch.h"
 #include "userspace/daemon/config.h"
+#include "userspace/daemon/conversations.h"
 #include "userspace/daemon/control_socket.h"
 #include "userspace/daemon/enforcer.h"
 #include "userspace/daemon/event_output.h"
@@ -45,6 +46,7 @@ struct Daemon {
   std::unique_ptr<Study> study;
   std::vector<StatsSection> study_sections;  // its counters, as it last gave them
   std::optional<ControlSocket> control;
+  std::unique_ptr<Conversations> conversations;   // from workers to the anomaly watch; empty: SPADE is off
   std::vector<std::unique_ptr<EventSink>> sinks;  // one a worker
   std::vector<std::unique_ptr<Worker>> workers;
   std::unique_ptr<DaemonAnomalySink> anomaly_sink;

@@ -91,4 +91,9 @@ void EventSink::flow_ended(const FlowView& view, const FlowTotals& totals, EndRe
   if (++ended_at_shutdown_ % kFlushEvery == 0) output_.log().flush();
 }
 
+void EventSink::flow_settled(const SettledFlow& flow) {
+  if (conversations_ != nullptr && flow.conversation) conversations_->push({flow.client.address, flow.start});
+  study_.submit(flow);
+}
+
 }  // namespace spidd

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "userspace/daemon/conversations.h"
 #include "userspace/daemon/enforcer.h"
 #include "userspace/daemon/event_output.h"
 #include "userspace/daemon/study.h"
@@ -25,8 +26,10 @@ class EventSink final : public EngineSink {
 
   void decision(const FlowView& view, const Decision& decision) override;
   void flow_ended(const FlowView& view, const FlowTotals& totals, EndReason reason) override;
-  void flow_settled(const SettledFlow& flow) override { study_.submit(flow); }
+  void flow_settled(const SettledFlow& flow) override;
 
+  // Who is told of TCP clients that somebody talks to; nobody if it is null. Must outlive the sink's use.
+  void set_conversations(Conversations* conversations) { conversations_ = conversations; }
   void set_policy(std::shared_ptr<const Policy> policy) { policy_ = std::move(policy); }
 
  private:
@@ -36,6 +39,7 @@ class EventSink final : public EngineSink {
   Enforcer& enforcer_;
   EventOutput& output_;
   Study& study_;
+  Conversations* conversations_ = nullptr;
   std::shared_ptr<const Policy> policy_;
   std::vector<std::string> interfaces_;
   std::function<Timestamp()> clock_;

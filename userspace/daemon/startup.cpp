@@ -24,6 +24,7 @@ namespace spidd {
 namespace {
 
 constexpr int kNiceness = -10;
+constexpr std::size_t kWaitingConversations = 8192;
 
 tl::unexpected<Error> error_of(auto& result) { return tl::unexpected<Error>(std::move(result.error())); }
 
@@ -228,17 +229,23 @@ std::vector<std::string> interface_names(const Daemon& daemon) {
   return interfaces;
 }
 
+bool spade_is_on(const Daemon& daemon) {
+  return daemon.policy->spade.enabled && daemon.config.datapath.observation_limit != 0;
+}
+
 Result<> start_workers(Daemon& daemon) {
   const std::vector<std::string> interfaces = interface_names(daemon);
   const unsigned count = daemon.config.datapath.workers;
   EngineSettings settings = share_of_worker(daemon.config.engine, count);
   settings.endpoints = std::make_shared<SharedEndpointMemory>(settings.endpoint_limits);
+  if (spade_is_on(daemon)) daemon.conversations = std::make_unique<Conversations>(kWaitingConversations);
   for (unsigned number = 0; number < count; ++number) {
     auto source = daemon.datapath->open_source(number);
     if (!source) return error_of(source);
     const BpfSource* const clock = source->get();
     daemon.sinks.push_back(std::make_unique<EventSink>(*daemon.enforcer, *daemon.output, *daemon.study, daemon.policy,
                                                        interfaces, [clock] { return clock->now(); }));
+    daemon.sinks.back()->set_conversations(daemon.conversations.get());
     daemon.workers.push_back(std::make_unique<Worker>(number, std::move(*source), settings, daemon.matcher,
                                                       daemon.policy, *daemon.sinks.back()));
   }
@@ -248,8 +255,8 @@ Result<> start_workers(Daemon& daemon) {
 
 // After the workers: what they block at once is more urgent.
 Result<> start_anomaly_watch(Daemon& daemon) {
+  if (!spade_is_on(daemon)) return {};
   const SpadeSettings& spade = daemon.policy->spade;
-  if (!spade.enabled || daemon.config.datapath.observation_limit == 0) return {};
   auto source = daemon.datapath->open_observations();
   if (!source) return error_of(source);
   const ObservationSource* const clock = source->get();
@@ -258,6 +265,7 @@ Result<> start_anomaly_watch(Daemon& daemon) {
   AnomalyWatch::Settings settings;
   settings.state_path = state_path(daemon.config, spade);
   settings.checkpoint_updates = spade.checkpoint_updates;
+  settings.conversations = daemon.conversations.get();
   std::random_device random;
   settings.seed = std::uint64_t{random()} << 32U | random();
   auto watch = AnomalyWatch::create(spade, settings, std::move(*source), *daemon.anomaly_sink);
@@ -296,6 +304,7 @@ Result<> stop_anomaly_watch(Daemon& daemon) {
   if (daemon.anomaly) daemon.anomaly->stop();
   daemon.anomaly.reset();
   daemon.anomaly_sink.reset();
+  daemon.conversations.reset();
   return {};
 }
 

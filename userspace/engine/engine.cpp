@@ -206,6 +206,7 @@ void Engine::report_settled(const Flow& flow) {
   settled_.time = now_;
   settled_.verdict = flow.verdict;
   settled_.view = model_view(flow);
+  settled_.conversation = flow.key.transport == Transport::tcp && flow.start_seen && flow.directions_seen == 3;
   // A name that came from other flows is nothing to learn from.
   if (flow.verdict.basis == LabelBasis::endpoint) settled_.verdict.state = IdentificationState::unknown;
   const bool identified = settled_.verdict.state == IdentificationState::identified;

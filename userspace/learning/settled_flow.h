@@ -28,6 +28,7 @@ struct SettledFlow {
   Category category = Category::plain;
   Origin origin = Origin::shipped;  // of the label's model
   bool provisional = false;         // the label's model is
+  bool conversation = false;        // TCP, seen from its SYN on, payload of both directions
   Fingerprint fingerprint;          // of every packet the verdict is based on
   std::array<PayloadPacket, kSamplePackets> sample;
   unsigned samples = 0;

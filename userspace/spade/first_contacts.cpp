@@ -3,8 +3,9 @@
 // answered since it began: kStreakAtOnce places, or kStreakAfterAWhile of them for kAWhile. An inside host opens many
 // connections at once when it shows a page, and peers of many protocols are gone when they are called: it is called a
 // scanner only if most of what failed has one port or one host in common, and for the web's ports by its walk alone.
-// UDP that nobody answers says little: kSilentPorts ports of one host, or one port of kSilentHosts hosts, and no answer
-// from there. Traceroute does the one; browsers do the other where QUIC is not let out.
+// UDP that nobody answers says little: only after kSilentPorts ports of one host, or one port of kSilentHosts hosts,
+// and no answer from there, does more of it fail. Traceroute does the one; browsers do the other where QUIC is not let
+// out.
 #include "userspace/spade/first_contacts.h"
 
 #include <algorithm>
@@ -19,8 +20,8 @@ constexpr std::uint32_t kStreakAtOnce = 16;
 constexpr std::uint32_t kStreakAfterAWhile = 8;
 constexpr Duration kAWhile = std::chrono::milliseconds(500);
 constexpr std::int32_t kCommonVotes = 3;
-constexpr std::int32_t kSilentPorts = 16;
-constexpr std::int32_t kSilentHosts = 32;
+constexpr std::int32_t kSilentPorts = 10;
+constexpr std::int32_t kSilentHosts = 24;
 constexpr std::uint32_t kSuspiciousFailures = 2;
 constexpr float kAnswerWeight = 0.2F;
 
@@ -314,9 +315,7 @@ void FirstContacts::ignore(const Observation& first) {
   if (is_outage(source, first)) return;
   if (!is_web(first.destination_port)) source.silent_port.add(first.destination_port);
   source.silent_destination.add(first.destination);
-  // From the middle on they are remembered, so that something is known when it is enough.
-  if (source.silent_destination.votes >= kSilentPorts / 2 || source.silent_port.votes >= kSilentHosts / 2)
-    fail(source, first);
+  if (source.silent_destination.votes >= kSilentPorts || source.silent_port.votes >= kSilentHosts) fail(source, first);
 }
 
 // If several inside hosts fail outside and nobody there answers anybody, the line is down, not the hosts ill.
@@ -387,8 +386,6 @@ bool FirstContacts::is_scanner(const ContactSource& source, Timestamp now) const
   if (source.walk.scanner() &&
       (!inside || source.port.votes >= kCommonVotes || source.destination.votes >= kCommonVotes))
     return true;
-
-  if (source.silent_destination.votes >= kSilentPorts || source.silent_port.votes >= kSilentHosts) return true;
 
   const std::int32_t common = std::max(source.streak_port.votes, source.streak_destination.votes);
   const bool web_page = source.streak_port.votes >= source.streak_destination.votes && is_web(source.streak_port.value);

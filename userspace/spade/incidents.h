@@ -49,8 +49,9 @@ class Incidents {
   void observe(const Observation& observation);
   void alert(const SpadeAlert& alert);
   // A source outside that is known to receive what is sent to it, from elsewhere: a flow with payload in both
-  // directions. An inside host does its work meanwhile: of it, only what its incident is about says something.
-  void confirm(const IpAddress& source, Timestamp now);
+  // directions, begun at `since`. That says nothing of an incident that began later, in its name perhaps. An inside
+  // host does its work meanwhile: of it, only what its incident is about says something.
+  void confirm(const IpAddress& source, Timestamp since);
   // Time passes: attempts time out, idle incidents close. observe() does it too.
   void advance(Timestamp now);
   // Closes all, for the end of a capture or the daemon's stop.

@@ -178,5 +178,39 @@ TEST_F(EventSinkTest, LosesNoFlowAtShutdown) {
   EXPECT_EQ(output_->log().counters().lost_full, 0U);
 }
 
+TEST_F(EventSinkTest, TellsOfClientsThatHadAConversation) {
+  Conversations conversations(2);
+  SettledFlow settled;
+  settled.client.address = *IpAddress::parse("203.0.113.9");
+  settled.start = kNow;
+  sink_->flow_settled(settled);
+  sink_->set_conversations(&conversations);
+  sink_->flow_settled(settled);
+  settled.conversation = true;
+  sink_->flow_settled(settled);
+  std::vector<Conversation> told;
+  conversations.take([&](const Conversation& one) { told.push_back(one); });
+  ASSERT_EQ(told.size(), 1U);
+  EXPECT_EQ(told[0].client, settled.client.address);
+  EXPECT_EQ(told[0].start, kNow);
+}
+
+TEST_F(EventSinkTest, CountsConversationsThatNobodyTakes) {
+  Conversations conversations(2);
+  sink_->set_conversations(&conversations);
+  SettledFlow settled;
+  settled.conversation = true;
+  for (int i = 0; i < 5; ++i) sink_->flow_settled(settled);
+  EXPECT_EQ(conversations.lost(), 3U);
+  int told = 0;
+  conversations.take([&](const Conversation&) { ++told; });
+  conversations.take([&](const Conversation&) { ++told; });
+  EXPECT_EQ(told, 2);
+  sink_->flow_settled(settled);
+  conversations.take([&](const Conversation&) { ++told; });
+  EXPECT_EQ(told, 3) << "there is room again";
+  EXPECT_EQ(conversations.lost(), 3U);
+}
+
 }  // namespace
 }  // namespace spidd
