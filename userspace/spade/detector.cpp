@@ -51,7 +51,8 @@ bool proves_death(const IpAddress& destination, const Observation& unreachable) 
 
 }  // namespace
 
-Result<Detector> Detector::create(const DetectorSettings& settings, const Compatibility& compatibility) {
+Result<Detector> Detector::create(const DetectorSettings& settings, const Compatibility& compatibility,
+                                  bool asset_prior) {
   if (settings.id.empty()) return fail("a detector has no id");
   if (!compatibility.any_id && !is_detector_id(settings.id) && !is_serial_number(settings.id)) {
     return fail("detector \"{}\": an id is a letter, then letters, digits, - and _, at most {} in all", settings.id,
@@ -66,6 +67,8 @@ Result<Detector> Detector::create(const DetectorSettings& settings, const Compat
   if (auto planned = detector.plan(); !planned) {
     return std::move(planned).error().within(fmt::format("detector {}", settings.id));
   }
+  const bool odd = settings.type == DetectorType::odd_dport || settings.type == DetectorType::odd_port_dest;
+  if (asset_prior && odd) detector.lean_on_group();
   detector.plan_texts();
   return detector;
 }
@@ -199,6 +202,16 @@ Result<> Detector::plan_odd(std::vector<Feature> features) {
   return {};
 }
 
+// The same table without the source.
+void Detector::lean_on_group() {
+  asset_prior_ = true;
+  TableNeed group = needs_.front();
+  group.features.erase(group.features.begin());
+  group.entropy_depth = 0;
+  needs_.push_back(std::move(group));
+  if (settings_.min_observations > kPriorMinimum) settings_.min_observations = kPriorMinimum;
+}
+
 void Detector::plan_odd_typecode() {
   scope_ = to_condition(settings_.side) | icmp_condition(settings_.icmp_type);
   needs_.push_back({scope_, {Feature::icmp_type_code}, settings_.decay});
@@ -258,13 +271,21 @@ std::optional<Detector::Score> Detector::score(const Counts& counts, double adde
   if (settings_.probability_mode == 0 && settings_.type == DetectorType::closed_dport)
     return bayes_score(counts, added);
   const auto& at = counts.first->at;
-  const double base = at[base_level_] + added;
+  double base = at[base_level_] + added;
   if (!(base > 0)) return std::nullopt;
   if (compatibility_.unknown_destination_is_normal && settings_.type == DetectorType::closed_dport &&
       !(at[1] + added > 0)) {
     return scored(1, 0, base);
   }
-  const double count = at[target_level_] + added;
+  double count = at[target_level_] + added;
+  if (asset_prior_) {
+    // Without this source, or it would confirm itself.
+    const auto& group = counts.second->at;
+    const double others = group[base_level_ - 1] - at[base_level_];
+    const double alike = std::max(0.0, group[target_level_ - 1] - at[target_level_]);
+    if (others > 0) count += kPriorWeight * std::min(1.0, alike / others);
+    base += kPriorWeight;
+  }
   const double relative = count > 0 ? relative_score(count, base).value_or(0) : 1;
   return scored(one_more_probability(count, base), relative, base);
 }

@@ -48,14 +48,21 @@ class Detector {
     for_presence,  // a response means closed: it makes the report
   };
 
-  // Counts of the detector's tables; the second table is of probmode 0 only, else null.
+  // A small baseline leans on what all sources do, as if it had this many observations of that (spade.md 12.7.9).
+  static constexpr double kPriorWeight = 10;
+  // So much of its own is needed then.
+  static constexpr double kPriorMinimum = 20;
+
+  // Counts of the detector's tables; the second table is of probmode 0 and of a prior only, else null.
   struct Counts {
     const ProbabilityTable::Counts* first = nullptr;
     const ProbabilityTable::Counts* second = nullptr;
   };
 
-  // An error names what the type cannot do.
-  static Result<Detector> create(const DetectorSettings& settings, const Compatibility& compatibility);
+  // `asset_prior`: P = (c + m q) / (C + m) for odd-dport and odd-port-dest, q being the share among all sources. An
+  // error names what the type cannot do.
+  static Result<Detector> create(const DetectorSettings& settings, const Compatibility& compatibility,
+                                 bool asset_prior = false);
 
   const DetectorSettings& settings() const { return settings_; }
   Conditions scope() const { return scope_; }
@@ -98,6 +105,7 @@ class Detector {
   Result<> plan_closed_dport();
   Result<> plan_dead_dest();
   Result<> plan_odd(std::vector<Feature> features);
+  void lean_on_group();
   void plan_odd_typecode();
   void plan_texts();
   std::optional<Score> bayes_score(const Counts& counts, double added) const;
@@ -112,6 +120,7 @@ class Detector {
   std::size_t target_level_ = 0;
   std::size_t gate_level_ = 0;
   std::size_t entropy_depth_ = 0;
+  bool asset_prior_ = false;
   Waiting waiting_ = Waiting::none;
   ResponseScope responses_;
   std::string activity_at_once_;

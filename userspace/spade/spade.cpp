@@ -66,7 +66,7 @@ Result<Spade> Spade::create(SpadeSettings settings, SpadeSink& sink) {
   for (const DetectorSettings& wanted : settings.detectors) {
     if (std::ranges::count(settings.detectors, wanted.id, &DetectorSettings::id) > 1)
       return fail("spade: there are two detectors with the id {}", wanted.id);
-    auto detector = Detector::create(wanted, compatibility);
+    auto detector = Detector::create(wanted, compatibility, settings.extensions.asset_prior);
     if (!detector) return std::move(detector).error().within("spade");
     first_need.push_back(needs.size());
     needs.insert(needs.end(), detector->tables().begin(), detector->tables().end());

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // The engine as a whole: what it refuses, gates, counts, learns, and where its profiles part (spade.md 9).
+#include <fmt/format.h>
+
+#include <array>
 #include <cmath>
 
 #include "tests/unit/spade/spade_fixture.h"
@@ -386,6 +389,50 @@ TEST(Observers, SeeExcludedScoresAndTheirTimeIsTold) {
   EXPECT_TRUE(listener.alerts.empty());
   EXPECT_EQ(spade->advisers().size(), 1U);
   EXPECT_EQ(spade->surveys().size(), 1U);
+}
+
+// A host that is new, among ten that all use port 80 and one of which uses 22, asks for 80, 22 and 6667.
+std::vector<double> scores_of_a_new_host(bool asset_prior) {
+  DetectorSettings detector = named("odd", default_detector(DetectorType::odd_dport));
+  detector.threshold = 0;  // everything is said
+  SpadeSettings settings = settings_of({detector});
+  settings.extensions.asset_prior = asset_prior;
+  Engine engine(settings);
+  const auto send = [&](const std::string& from, std::uint16_t port) {
+    return engine.see(tcp(0, from, 1025, "192.0.2.1", port));
+  };
+  for (int host = 1; host <= 10; host++)
+    for (int i = 0; i < 100; i++) send(fmt::format("10.0.1.{}", host), host == 1 && i % 10 == 0 ? 22 : 80);
+  for (int i = 0; i < 30; i++) send("10.0.0.5", 443);
+  std::vector<double> scores;
+  for (const std::uint16_t port : std::array<std::uint16_t, 3>{80, 22, 6667})
+    for (const SpadeAlert& alert : send("10.0.0.5", port)) scores.push_back(alert.score);
+  return scores;
+}
+
+TEST(Spade, LetsASmallBaselineLeanOnItsGroup) {
+  EXPECT_TRUE(scores_of_a_new_host(false).empty()) << "600 observations of its own are wanted";
+  const std::vector<double> scores = scores_of_a_new_host(true);
+  ASSERT_EQ(scores.size(), 3U);
+  // 1 - ln(c + m q + 1) / ln(C + m + 1) with m = 10, q = 0.99, 0.01, 0.
+  EXPECT_NEAR(scores[0], 1 - std::log(10.9) / std::log(41.0), 1e-9);
+  EXPECT_NEAR(scores[1], 1 - std::log(1.1) / std::log(42.0), 1e-9);
+  EXPECT_EQ(scores[2], 1);
+}
+
+TEST(Spade, LetsDestinationsLeanOnThoseOfTheGroup) {
+  DetectorSettings detector = named("odd", default_detector(DetectorType::odd_port_dest, Transport::udp));
+  SpadeSettings settings = settings_of({detector});
+  settings.extensions.asset_prior = true;
+  Engine engine(settings);
+  const auto ask = [&](const std::string& from, const std::string& to) {
+    return engine.see(udp(0, from, 1025, to, 53)).size();
+  };
+  for (int host = 1; host <= 10; host++)
+    for (int i = 0; i < 100; i++) ask(fmt::format("10.0.1.{}", host), i % 2 == 0 ? "192.0.2.53" : "192.0.2.54");
+  for (int i = 0; i < 30; i++) ask("10.0.0.5", "192.0.2.53");
+  EXPECT_EQ(ask("10.0.0.5", "192.0.2.54"), 0U) << "everybody else asks it";
+  EXPECT_EQ(ask("10.0.0.5", "198.51.100.53"), 1U);
 }
 
 }  // namespace
