@@ -37,6 +37,14 @@ void DaemonAnomalySink::adjusted(const ThresholdAdjusted& adjustment) {
   output_.write(adjustment, policy_->spade.adjustments);
 }
 
+void DaemonAnomalySink::advised(const ThresholdAdviser& /*adviser*/) {
+  if (files_ != nullptr) files_->advised();
+}
+
+void DaemonAnomalySink::surveyed(const ScoreSurvey& survey, std::size_t new_rows) {
+  if (files_ != nullptr) files_->surveyed(survey, new_rows);
+}
+
 void DaemonAnomalySink::incident(const Incident& incident, IncidentCause cause, Timestamp now) {
   const IncidentDecision decision = decide(incident, *policy_);
   if (decision.action == Action::pass) return;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "userspace/daemon/anomaly_files.h"
 #include "userspace/daemon/enforcer.h"
 #include "userspace/daemon/event_output.h"
 #include "userspace/policy/policy.h"
@@ -24,9 +25,13 @@ class DaemonAnomalySink final : public AnomalySink {
   void alert(const SpadeAlert& alert) override;
   void adjusted(const ThresholdAdjusted& adjustment) override;
   void suspected(const Observation& packet) override;
+  void advised(const ThresholdAdviser& adviser) override;
+  void surveyed(const ScoreSurvey& survey, std::size_t new_rows) override;
   void incident(const Incident& incident, IncidentCause cause, Timestamp now) override;
 
   void set_policy(std::shared_ptr<const Policy> policy) { policy_ = std::move(policy); }
+  // For what surveys and advisers say; must outlive what is observed.
+  void set_files(AnomalyFiles* files) { files_ = files; }
   // Is told of everything suspicious, before it is reported.
   void on_suspicion(std::function<void(const Observation&)> listener) { listener_ = std::move(listener); }
 
@@ -40,6 +45,7 @@ class DaemonAnomalySink final : public AnomalySink {
   std::vector<std::string> interfaces_;
   std::function<Timestamp()> clock_;
   std::function<void(const Observation&)> listener_;
+  AnomalyFiles* files_ = nullptr;
   Timestamp last_warning_{};
 };
 

@@ -68,6 +68,8 @@ class ControlLoop {
     while (::read(daemon_.signals.get(), &info, sizeof info) == sizeof info) {
       if (info.ssi_signo == SIGHUP) {
         hang_up();
+      } else if (info.ssi_signo == SIGUSR1) {
+        if (daemon_.anomaly) daemon_.anomaly->post([](AnomalyWatch& watch) { watch.write_files(); });
       } else {
         log_info("stopping on signal {}", info.ssi_signo);
         stopping_ = true;
