@@ -151,7 +151,9 @@ std::vector<StatsSection> spade_sections(const AnomalyWatch& watch) {
                                           {"entries_evicted", statistics.entries_evicted},
                                           {"observations_refused", statistics.observations_refused},
                                           {"checkpoints", counters.checkpoints},
-                                          {"checkpoints_failed", counters.checkpoints_failed}}}};
+                                          {"checkpoints_failed", counters.checkpoints_failed},
+                                          {"files_written", counters.files_written},
+                                          {"files_lost", counters.files_lost}}}};
   const Incidents* const incidents = watch.monitor().incidents();
   if (incidents == nullptr) return sections;
   const Incidents::Counters sums = incidents->counters();

@@ -31,6 +31,7 @@ Result<std::unique_ptr<AnomalyWatch>> AnomalyWatch::create(const SpadeSettings& 
   auto monitor = AnomalyMonitor::create(spade, settings.seed, sink);
   if (!monitor) return tl::unexpected<Error>(std::move(monitor.error()));
   watch->monitor_ = *std::move(monitor);
+  sink.set_files(&watch->files_);
   sink.on_suspicion([watch = watch.get()](const Observation& packet) { watch->suspect(packet); });
   if (settings.state_path.empty()) return watch;
   auto read = read_state(settings.state_path, watch->source_->now());
@@ -117,6 +118,7 @@ void AnomalyWatch::run() {
   }
   source_->forget_all([this](const Observation& observation) { observe_count(observation); });
   monitor_->finish();
+  files_.write_log(monitor_->spade());
   finish_checkpoint();
 }
 
@@ -124,6 +126,7 @@ void AnomalyWatch::every_second() {
   source_->poll([this](const Observation& observation) { observe_count(observation); }, kIdleAttempt);
   see_suspects_again();
   if (source_->pending_bytes() == 0) monitor_->advance(source_->now() - kRingDelay);
+  if (files_.log_due()) files_.write_log(monitor_->spade());
   tend_checkpoint();
 }
 
@@ -141,9 +144,10 @@ void AnomalyWatch::tend_checkpoint() {
   const std::uint64_t updates = monitor_->spade().updates();
   if (!snapshot_) {
     const bool due =
-        updates - checkpoint_updates_ >= settings_.checkpoint_updates ||
+        checkpoint_wanted_ || updates - checkpoint_updates_ >= settings_.checkpoint_updates ||
         (updates != checkpoint_updates_ && source_->now() - checkpoint_time_ >= settings_.checkpoint_at_most);
     if (!due) return;
+    checkpoint_wanted_ = false;
     checkpoint_updates_ = updates;
     checkpoint_time_ = source_->now();
     std::vector<const ProbabilityTable*> tables;
@@ -179,6 +183,8 @@ Result<> AnomalyWatch::change_settings(const SpadeSettings& spade) {
   snapshot.take_all();
   snapshot_.reset();
   monitor_->finish();
+  files_.write_log(monitor_->spade());
+  files_.forget_surveys();
   (*monitor)->spade().restore(std::move(snapshot).finish(), Downtime::ignored);
   monitor_ = *std::move(monitor);
   familiar_ = FamiliarAttempts({}, spade);
@@ -187,8 +193,16 @@ Result<> AnomalyWatch::change_settings(const SpadeSettings& spade) {
   return {};
 }
 
+void AnomalyWatch::write_files() {
+  files_.write_log(monitor_->spade());
+  checkpoint_wanted_ = true;
+}
+
 AnomalyCounters AnomalyWatch::counters() const {
   AnomalyCounters counters = counters_;
+  const FileWriter::Counters files = files_.writer().counters();
+  counters.files_written = files.written;
+  counters.files_lost = files.lost_full + files.lost_failed;
   counters.undecodable = source_->undecodable();
   if (settings_.conversations != nullptr) counters.conversations_lost = settings_.conversations->lost();
   counters.known_attempts = source_->known();

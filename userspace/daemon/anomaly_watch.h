@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "userspace/capture/observation_source.h"
+#include "userspace/daemon/anomaly_files.h"
 #include "userspace/daemon/anomaly_sink.h"
 #include "userspace/daemon/conversations.h"
 #include "userspace/daemon/mailbox.h"
@@ -36,12 +37,15 @@ struct AnomalyCounters {
   std::uint64_t attempts_without_room = 0;
   std::uint64_t checkpoints = 0;
   std::uint64_t checkpoints_failed = 0;
+  std::uint64_t files_written = 0;  // log and surveys
+  std::uint64_t files_lost = 0;     // could not be written, or too many waited to be
 };
 
 class AnomalyWatch {
  public:
   struct Settings {
     std::string state_path;  // "": nothing is kept
+    std::string directory;   // of log and surveys whose names have no slash
     std::uint64_t checkpoint_updates = 50000;
     Duration checkpoint_at_most = std::chrono::minutes(15);  // even if there were fewer updates
     std::uint64_t seed = 0;                                  // of hashes
@@ -61,7 +65,7 @@ class AnomalyWatch {
   const std::vector<std::string>& warnings() const { return warnings_; }
 
   void start();
-  // Writes the state, reports open incidents as closed, ends the thread.
+  // Writes state and log, reports open incidents as closed, ends the thread.
   void stop();
 
   // Has the task run on the watch's thread, soon.
@@ -82,11 +86,17 @@ class AnomalyWatch {
   AnomalyCounters counters() const;
   // Begins with new settings what was learned with the old ones: tables that are still wanted go on.
   Result<> change_settings(const SpadeSettings& spade);
+  // What the original does at SIGUSR1: the log is written, and the state file soon.
+  void write_files();
 
  private:
   AnomalyWatch(const SpadeSettings& spade, const Settings& settings, std::unique_ptr<ObservationSource> source,
                DaemonAnomalySink& sink)
-      : settings_(settings), source_(std::move(source)), sink_(sink), familiar_({}, spade) {}
+      : settings_(settings),
+        source_(std::move(source)),
+        sink_(sink),
+        familiar_({}, spade),
+        files_(settings.directory) {}
 
   void run();
   void observe(const Observation& observation);
@@ -103,6 +113,7 @@ class AnomalyWatch {
   DaemonAnomalySink& sink_;
   FamiliarAttempts familiar_;
   std::vector<ConnectionAttempt> suspects_;  // that the kernel only counts, until it is told
+  AnomalyFiles files_;
   std::unique_ptr<AnomalyMonitor> monitor_;
   std::vector<std::string> warnings_;
   AnomalyCounters counters_;
@@ -111,6 +122,7 @@ class AnomalyWatch {
   std::future<Result<>> writing_;          // one that is being written
   std::uint64_t checkpoint_updates_ = 0;   // of the tables, at the last one
   Timestamp checkpoint_time_{};
+  bool checkpoint_wanted_ = false;  // whatever has changed since
 
   Mailbox<Task> mailbox_;
   std::atomic<bool> stopping_ = false;

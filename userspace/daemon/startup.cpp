@@ -74,7 +74,7 @@ Result<> take_signals(Daemon& daemon) {
   daemon.notify = ServiceNotify::from_environment();
   sigset_t set;
   sigemptyset(&set);
-  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&set, signal);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) sigaddset(&set, signal);
   if (::sigprocmask(SIG_BLOCK, &set, nullptr) != 0) return fail_errno(errno, "sigprocmask");
   daemon.signals.reset(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!daemon.signals) return fail_errno(errno, "signalfd");
@@ -264,6 +264,7 @@ Result<> start_anomaly_watch(Daemon& daemon) {
                                                             interface_names(daemon), [clock] { return clock->now(); });
   AnomalyWatch::Settings settings;
   settings.state_path = state_path(daemon.config, spade);
+  settings.directory = daemon.config.state_directory();
   settings.checkpoint_updates = spade.checkpoint_updates;
   settings.conversations = daemon.conversations.get();
   std::random_device random;
