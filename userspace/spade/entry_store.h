@@ -122,9 +122,10 @@ class EntryStore {
   }
   // Requires: room() > 0, and that find() finds nothing. Sets value, parent and hash; in no list yet.
   EntryId insert(std::uint32_t hash, EntryId parent, const FeatureValue& value);
-  // Bring in what insert() below this parent, and what hide() and release() of an entry will need.
-  void prefetch_to_insert(EntryId parent) const { __builtin_prefetch(&places_[parent], 1); }
-  void prefetch_to_hide(EntryId id) const {
+  // Bring in what insert() below this parent, and what hide() and release() of an entry will need. Inline, as g++ 12
+  // takes calls of functions that only prefetch for calls that do nothing.
+  [[gnu::always_inline]] void prefetch_to_insert(EntryId parent) const { __builtin_prefetch(&places_[parent], 1); }
+  [[gnu::always_inline]] void prefetch_to_hide(EntryId id) const {
     __builtin_prefetch(&buckets_[bucket(places_[id].hash)], 1);
     __builtin_prefetch(&places_[entries_[id].parent], 1);
   }
