@@ -47,7 +47,7 @@ struct DetectorStatistics {
 
 struct SpadeStatistics {
   std::uint64_t observations = 0;  // packets, pseudo-packets of ICMP errors included
-  std::uint64_t updates = 0;       // of tables
+  std::uint64_t updates = 0;       // of tables, for each packet
   std::uint64_t waiting = 0;
   std::uint64_t waiting_refused = 0;     // reports that found the wait queue full: reported at once as unconfirmed
   std::uint64_t attempts_forgotten = 0;  // learn_answered_only: not learned even if answered, for want of room

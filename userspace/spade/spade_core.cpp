@@ -211,7 +211,7 @@ void Spade::State::learn_attempt(const Observation& packet, Conditions condition
 }
 
 void Spade::State::record(const Observation& packet, Conditions conditions, TableSet::Kinds kinds) {
-  totals.updates += tables.record(packet, conditions, kinds);
+  totals.updates += std::uint64_t{tables.record(packet, conditions, kinds)} * packet.count;
 }
 
 }  // namespace spidd

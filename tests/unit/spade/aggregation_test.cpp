@@ -234,6 +234,17 @@ void compare_all(Engines& engines) {
   print("  every / relevant", compare(engines.every.alerts(), engines.relevant.alerts(), true));
   print("  relevant / counted", compare(engines.relevant.alerts(), engines.counted.alerts(), false));
   print("  every / counted", compare(engines.every.alerts(), engines.counted.alerts(), true));
+  const SpadeStatistics relevant = engines.relevant.statistics(), counted = engines.counted.statistics();
+  // A count may come after a decay step or within a quarantine that its packets came before.
+  const auto near = [](double value) { return value * 0.001; };
+  const auto updates = static_cast<double>(relevant.updates);
+  EXPECT_NEAR(updates, static_cast<double>(counted.updates), near(updates));
+  for (std::size_t i = 0; i < relevant.detectors.size(); ++i) {
+    EXPECT_EQ(relevant.detectors[i].evaluated, counted.detectors[i].evaluated) << relevant.detectors[i].id;
+    EXPECT_EQ(relevant.detectors[i].reported, counted.detectors[i].reported) << relevant.detectors[i].id;
+    const double remembered = relevant.detectors[i].remembered;
+    EXPECT_NEAR(remembered, counted.detectors[i].remembered, near(remembered)) << relevant.detectors[i].id;
+  }
   fmt::print("  observations: every {}, relevant {}, counted {} and {} of {} attempts\n", engines.every.observed,
              engines.relevant.observed, engines.counted.observed, engines.counted.counted, engines.counted.most_known);
   std::map<std::string, std::uint64_t> alerts;
