@@ -41,6 +41,26 @@ void print_labels(const json& labels) {
   if (!row.empty()) print_row("", row);
 }
 
+// Two rows: what it saw, and what it knows.
+void print_spade(const json& status) {
+  const auto found = status.find("spade");
+  if (found == status.end() || !found->is_object()) return;
+  const json& spade = *found;
+  if (spade.value("enabled", json(false)) != true) return print_row("anomalies", "not looked for: SPADE is off");
+  if (!spade.contains("observations")) return print_row("anomalies", "SPADE is busy");
+  const std::uint64_t learning = number_at(spade, "/detectors_learning");
+  print_row("anomalies",
+            fmt::format("{} open incidents of {}, {} rare packets of {}", grouped(number_at(spade, "/open_incidents")),
+                        grouped(number_at(spade, "/incidents")), grouped(number_at(spade, "/rare_packets")),
+                        grouped(number_at(spade, "/observations") + number_at(spade, "/counted"))));
+  print_row("", fmt::format("{} counts remembered in {}{}{}", grouped(number_at(spade, "/table_entries")),
+                            byte_text(number_at(spade, "/table_bytes")),
+                            learning > 0 ? fmt::format(", {} of {} detectors have seen too little", learning,
+                                                       number_at(spade, "/detectors"))
+                                         : "",
+                            number_at(spade, "/checkpoints_failed") > 0 ? ", state not kept" : ""));
+}
+
 void print_status(const json& status) {
   const auto uptime = std::chrono::seconds(static_cast<std::int64_t>(real_at(status, "/uptime_seconds")));
   print_row("spidd", fmt::format("{}, up {}, {} mode", text_at(status, "/version"), format_duration(uptime),
@@ -86,6 +106,7 @@ void print_status(const json& status) {
             fmt::format("{} from {}", number_at(status, "/models/count"), text_at(status, "/models/directory")));
   if (const auto site = status.find("site"); site != status.end() && site->contains("ready"))
     print_row("site", site->at("ready") == true ? "learned" : "not learned: see spidctl site status");
+  print_spade(status);
   for (const json& warning : array_at(status, "/warnings"))
     if (warning.is_string()) print_row("warning", warning.get_ref<const std::string&>());
 }

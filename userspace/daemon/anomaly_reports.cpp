@@ -131,9 +131,39 @@ ordered_json spade_report(const AnomalyWatch& watch, SpadeRequest::Verb verb) {
   return {{"text", std::move(text)}};
 }
 
+ordered_json spade_summary(const AnomalyWatch& watch) {
+  const SpadeStatistics statistics = watch.monitor().spade().statistics();
+  const AnomalyCounters counters = watch.counters();
+  const Incidents* const incidents = watch.monitor().incidents();
+  std::uint64_t rare = 0;
+  std::uint64_t learning = 0;
+  for (const DetectorStatistics& detector : statistics.detectors) {
+    rare += detector.anomalous;
+    if (detector.evaluated == detector.insufficient) ++learning;
+  }
+  return {{"enabled", true},
+          {"observations", counters.observations},
+          {"counted", counters.counted},
+          {"rare_packets", rare},
+          {"detectors", statistics.detectors.size()},
+          {"detectors_learning", learning},
+          {"table_entries", statistics.table_entries},
+          {"table_bytes", statistics.table_bytes},
+          {"open_incidents", incidents == nullptr ? 0 : incidents->open().size()},
+          {"incidents", incidents == nullptr ? 0 : incidents->counters().opened},
+          {"checkpoints", counters.checkpoints},
+          {"checkpoints_failed", counters.checkpoints_failed}};
+}
+
 std::vector<StatsSection> spade_sections(const AnomalyWatch& watch) {
   const SpadeStatistics statistics = watch.monitor().spade().statistics();
   const AnomalyCounters counters = watch.counters();
+  std::uint64_t rare = 0;
+  std::uint64_t reported = 0;
+  for (const DetectorStatistics& detector : statistics.detectors) {
+    rare += detector.anomalous;
+    reported += detector.reported;
+  }
   std::vector<StatsSection> sections = {{"spade",
                                          {{"observations", counters.observations},
                                           {"counted", counters.counted},
@@ -142,6 +172,8 @@ std::vector<StatsSection> spade_sections(const AnomalyWatch& watch) {
                                           {"conversations_lost", counters.conversations_lost},
                                           {"known_attempts", counters.known_attempts},
                                           {"attempts_without_room", counters.attempts_without_room},
+                                          {"rare_packets", rare},
+                                          {"reported", reported},
                                           {"updates", statistics.updates},
                                           {"waiting", statistics.waiting},
                                           {"waiting_refused", statistics.waiting_refused},

@@ -14,6 +14,9 @@ namespace spidd {
 
 nlohmann::ordered_json spade_report(const AnomalyWatch& watch, SpadeRequest::Verb verb);
 
+// "spade" of the status: what is most worth knowing.
+nlohmann::ordered_json spade_summary(const AnomalyWatch& watch);
+
 // Counters of the section "spade" and, if there are any, of "incidents".
 std::vector<StatsSection> spade_sections(const AnomalyWatch& watch);
 

@@ -217,6 +217,12 @@ Result<ordered_json> status_report(Daemon& daemon, Timestamp now) {
                       {"count", daemon.matcher->database_models()},
                       {"loaded", format_timestamp(daemon.models_loaded)}};
   status["site"] = {{"ready", daemon.study->site_ready()}};
+  // Also says so if it is busy: then there are no numbers.
+  status["spade"] = {{"enabled", daemon.anomaly != nullptr}};
+  if (daemon.anomaly) {
+    if (auto summary = daemon.anomaly->ask([](AnomalyWatch& watch) { return spade_summary(watch); }, kWorkerPatience))
+      status["spade"] = std::move(*summary);
+  }
   status["warnings"] = daemon.datapath->warnings();
   if (const std::string error = daemon.output->log().last_error(); !error.empty())
     status["warnings"].push_back("event log: " + error);

@@ -145,5 +145,12 @@ TEST_F(AnswersTest, HandOutWhatWasMeasuredOfASettledFlow) {
   EXPECT_THAT(missing["error"].get<std::string>(), HasSubstr("flow 1 is not among the"));
 }
 
+TEST_F(AnswersTest, SaysThatSpadeIsOff) {
+  const json answer = ask(R"({"version":1,"command":"spade","verb":"status"})");
+  EXPECT_EQ(answer["ok"], false);
+  EXPECT_THAT(answer["error"].get<std::string>(), HasSubstr("SPADE is switched off"));
+  EXPECT_EQ(ask(R"({"version":1,"command":"spade","verb":"flush"})")["ok"], false);
+}
+
 }  // namespace
 }  // namespace spidd
