@@ -35,7 +35,6 @@ expect_soon 20 "SPADE has learned it" remembers 50
 expect_soon 20 "a checkpoint was written" checkpoints_are 1
 learned=$(table_sum)
 touch "$work/learned"
-sleep 0.05
 connections 30 # more than one checkpoint's updates
 expect_soon 20 "another was written since" state_is_new "$work/learned"
 
@@ -71,7 +70,6 @@ step "A damaged state file"
 stop spidd KILL
 head -c "$(($(stat -c %s "$work/good.state") / 2))" "$work/good.state" >"$state"
 starts_anew "cut in half"
-sleep 1 # files put aside are named after the second
 cp "$work/good.state" "$state"
 printf '\xff\xff\xff' | dd of="$state" bs=1 seek="$(($(stat -c %s "$state") / 2))" conv=notrunc status=none
 starts_anew "three bytes changed"
