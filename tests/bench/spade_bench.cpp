@@ -41,21 +41,41 @@ double score_and_record(ProbabilityTable& table, const Key& key) {
 
 // Keys in an order that no prefetcher guesses, made on the spot so that only the table is in the caches: all alike, or
 // as of traffic, most of it to few of them (Zipf's law, roughly).
+class LiveKeys {
+ public:
+  LiveKeys(std::uint32_t keys, bool is_traffic) : keys_(keys), is_traffic_(is_traffic) {}
+
+  Key next() {
+    random_ ^= random_ << 13;
+    random_ ^= random_ >> 7;
+    random_ ^= random_ << 17;
+    std::uint64_t among = keys_;
+    if (is_traffic_) among = std::max<std::uint64_t>(1, among >> (random_ & 15));
+    return ordinary_key(static_cast<std::uint32_t>((random_ >> 32) * among >> 32));
+  }
+
+ private:
+  std::uint32_t keys_;
+  bool is_traffic_;
+  std::uint64_t random_ = 88172645463325252;
+};
+
+// What the next figures have too much.
+void make_live_keys(benchmark::State& state) {
+  LiveKeys keys(50'000, true);
+  for (auto _ : state) benchmark::DoNotOptimize(keys.next());
+}
+BENCHMARK(make_live_keys);
+
 void score_and_record_live_keys(benchmark::State& state, bool is_traffic) {
   ProbabilityTable table = make_table(1 << 22);
   table.advance(kStart);
   const auto keys = static_cast<std::uint32_t>(state.range(0));
   for (std::uint32_t i = 0; i < keys; ++i) table.record(ordinary_key(i));
-  std::uint64_t random = 88172645463325252;
+  LiveKeys live(keys, is_traffic);
   std::int64_t packets = 0;
   for (auto _ : state) {
-    random ^= random << 13;
-    random ^= random >> 7;
-    random ^= random << 17;
-    std::uint64_t among = keys;
-    if (is_traffic) among = std::max<std::uint64_t>(1, among >> (random & 15));
-    const auto number = static_cast<std::uint32_t>((random >> 32) * among >> 32);
-    benchmark::DoNotOptimize(score_and_record(table, ordinary_key(number)));
+    benchmark::DoNotOptimize(score_and_record(table, live.next()));
     if (++packets % 100'000 == 0) table.advance(kStart + packets / 100'000);
   }
   state.SetItemsProcessed(state.iterations());

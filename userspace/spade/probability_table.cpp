@@ -507,7 +507,7 @@ const ProbabilityTable::Counters& ProbabilityTable::counters() const { return st
 
 void ProbabilityTable::for_each(const Visit& visit) const {
   State& s = *state_;
-  for (std::uint8_t depth = 1; depth <= s.features.size(); ++depth) {
+  for (std::size_t depth = 1; depth <= s.features.size(); ++depth) {
     for (EntryId id = s.store.first_entry(); id < s.store.last_entry(); ++id) {
       TableEntry& entry = s.store[id];
       if (s.store.place(id).depth != depth || s.store.place(id).forgotten || !s.catch_up(entry)) continue;
