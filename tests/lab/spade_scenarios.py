@@ -10,7 +10,8 @@ line claims is background. Home is 10.1.0.0/16. --quiet leaves the attacks out: 
 
 The background: visits to servers by a power law, day and night, name lookups, clocks, mail, passive FTP, monitoring, hosts
 that get another address, lost packets, servers that are down for minutes, dead links in pages, and a host that looks for a
-printer that is gone. Attacks begin when a third of the time is over, each from a source of its own.
+printer that is gone. Attacks, rare or frequent (password guessing, a flood), begin when a third of the time is over, each
+from a source of its own.
 """
 import argparse
 import math
