@@ -30,7 +30,7 @@ _spidctl() {
     unblock) options+=" --json" ;;
     analyze)
       options+=" --json --policy --models --filter --threads --max-flows --profile --strict-sessions --site"
-      options+=" --spade --spade-config --spade-profile --alert-format"
+      options+=" --spade --spade-config --spade-profile --alert-format --spade-state --spade-log"
       ;;
     explain) options+=" --capture --filter --models --profile --against --json" ;;
     learn)
@@ -42,8 +42,8 @@ _spidctl() {
       [ "${COMP_WORDS[COMP_CWORD - 1]}" = site ] && options+=" status record review accept reject undo forget learn"
       ;;
     spade)
-      options+=" --output"
-      [ "${COMP_WORDS[COMP_CWORD - 1]}" = spade ] && options+=" import"
+      options+=" --output --json"
+      [ "${COMP_WORDS[COMP_CWORD - 1]}" = spade ] && options+=" status tables stats survey advise incidents import"
       ;;
     policy) [ "${COMP_WORDS[COMP_CWORD - 1]}" = policy ] && options+=" check reload" ;;
     eval)
