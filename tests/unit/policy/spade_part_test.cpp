@@ -66,6 +66,8 @@ learn_answered_only = true
 quarantine = false
 incident_idle = "5m"
 max_incidents = 10
+burst_threshold = 250.5
+burst_least = 30
 [[spade.detector]]
 id = "web"
 type = "closed-dport"
@@ -142,6 +144,8 @@ interval = "15m"
   EXPECT_FALSE(settings.extensions.quarantine);
   EXPECT_EQ(settings.extensions.incident_idle, std::chrono::minutes(5));
   EXPECT_EQ(settings.extensions.max_incidents, 10U);
+  EXPECT_EQ(settings.extensions.burst_threshold, 250.5);
+  EXPECT_EQ(settings.extensions.burst_least, 30U);
 
   ASSERT_EQ(settings.detectors.size(), 3U);
   const DetectorSettings& web = settings.detectors[0];
