@@ -19,12 +19,18 @@ never_block = ["192.0.2.1"]
 
 [spade]
 home = ["192.0.2.0/24"]
+log_file = "spade.log"
 
 [[incident]]
 name = "scanners"
 scans_only = true
 action = "block"
 for = "2m"
+TOML
+
+cat >"$work/spidd.toml" <<TOML
+[events]
+outputs = ["fast:$work/alert", "csv:$work/alert.csv"]
 TOML
 
 # scan_ports FIRST LAST: connections to closed ports of the web server, one after the other.
@@ -62,7 +68,7 @@ step "Two hosts inside a gateway"
 make_topology
 ip -n client addr add "$neighbour/24" dev c0
 start_servers
-start_spidd "$work/policy.toml"
+start_spidd "$work/policy.toml" --config "$work/spidd.toml"
 expect "the scanner-to-be can fetch a page" download_as "$scanner"
 expect "its neighbour can" download_as "$neighbour"
 expect "SPADE has seen it" test "$(spidctl spade status --json | jq '.spade.observations > 0')" = true
@@ -75,6 +81,13 @@ expect "its event names the rule" event_exists '.event_type == "incident" and .a
   .alert.action == "blocked" and .incident.scan == true'
 expect "spidctl alerts shows it" ctl_shows "incident.*$scanner" alerts
 expect "spidctl spade incidents shows it" ctl_shows "$scanner" spade incidents
+expect "a file for Snort's readers has it" grep -q "\[104:100:1\] Spade: .*scan by $scanner" "$work/alert"
+expect "so has a table" grep -q ",104,100,1,.*,$scanner," "$work/alert.csv"
+expect "the status shows it" ctl_shows "anomalies.* open incident" status
+expect "the status says it to programs" test "$(spidctl status --json | jq '.spade.open_incidents > 0')" = true
+unexplained() { spidctl metrics | awk '/^# HELP/ { help[$3] = 1 } /section="(spade|incidents)"/ { sub(/[{].*/, "")
+  if (!help[$0]) print }'; }
+expect "every metric of SPADE has a help" test "$(unexplained)" = ""
 refuse "it can fetch nothing any more" download_as "$scanner"
 expect "its neighbour still can" download_as "$neighbour"
 refuse "the server is not blocked" is_blocked "$web_host"
@@ -95,11 +108,18 @@ expect_soon 20 "it says that nothing shows the source to be real" event_exists '
   .src_ip == "'"$absent"'" and .alert.would_block == true and .alert.reason == "unconfirmed"'
 refuse "nobody is blocked for it" is_blocked "$absent"
 
+step "On request"
+refuse "there is no log of SPADE yet" test -e "$work/state/spade.log"
+kill -USR1 "${pids[spidd]}"
+expect_soon 5 "SIGUSR1 has it written" grep -qs "packets were processed by Spade" "$work/state/spade.log"
+expect_soon 5 "and the state" test -s "$work/state/spade.state"
+expect "spidd goes on" ctl_shows "gi" status
+
 step "After a restart"
 remembered() { spidctl spade tables --json | jq '[.tables[].remembered] | max > 10'; }
 expect "the tables hold what was seen" test "$(remembered)" = true
 stop spidd
 expect "the state was written" test -s "$work/state/spade.state"
-start_spidd "$work/policy.toml"
+start_spidd "$work/policy.toml" --config "$work/spidd.toml"
 expect "the tables still hold it" test "$(remembered)" = true
 expect "the scanner is still blocked" is_blocked "$scanner"

@@ -82,6 +82,8 @@ constexpr auto kCounters = std::to_array<CounterInfo>({
     {"attempts_without_room", "connection attempts that the kernel could have counted if it had had room for them"},
     {"rare_packets", "packets over a detector's threshold"},
     {"reported", "packets reported as rare, whether written or over the limit"},
+    {"conversations", "TCP clients that SPADE was told of because they had a conversation"},
+    {"conversations_lost", "TCP clients that SPADE was not told of because too many had conversations"},
     {"updates", "changes of SPADE's tables"},
     {"waiting", "reports of SPADE that wait for a response now"},
     {"waiting_refused", "reports of SPADE that did not wait for a response because too many did"},
@@ -104,6 +106,7 @@ constexpr auto kCounters = std::to_array<CounterInfo>({
     {"contacts_failed", "first contacts that nobody answered, or that were refused"},
     {"contacts_answered", "first contacts that were answered"},
     {"outage", "failed first contacts not counted because nobody outside answered anybody"},
+    {"bytes", "memory used now"},
     // control socket
     {"clients", "clients of the control socket"},
     {"clients_refused", "clients sent away because there were too many"},
