@@ -59,11 +59,10 @@ EntryId EntryStore::insert(std::uint32_t hash, EntryId parent, const FeatureValu
     free_ = places_[id].next;
   } else {
     id = untouched_++;
-    if (id == kManyEntries) {
-      entries_.enlarge_first_page();
-      places_.enlarge_first_page();
-      buckets_.enlarge_first_page();
-    }
+    // One after the other, so that their pauses do not add up.
+    if (id == kManyEntries) entries_.enlarge_first_page();
+    if (id == kManyEntries + kManyEntries / 16) places_.enlarge_first_page();
+    if (id == kManyEntries + kManyEntries / 8) buckets_.enlarge_first_page();
   }
   ++used_;
   TableEntry& entry = entries_[id];
