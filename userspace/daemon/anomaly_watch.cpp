@@ -107,7 +107,7 @@ void AnomalyWatch::run() {
       every_second();
       next_tick = source_->now() + kTick;
     }
-    if (snapshot_) tend_checkpoint();
+    tend_checkpoint();
     if (taken == kBatch) continue;
     nap = taken > 0 ? kShortestNap : std::min(nap * 2, kLongestNap);
     std::this_thread::sleep_for(nap);
@@ -127,7 +127,6 @@ void AnomalyWatch::every_second() {
   see_suspects_again();
   if (source_->pending_bytes() == 0) monitor_->advance(source_->now() - kRingDelay);
   if (files_.log_due()) files_.write_log(monitor_->spade());
-  tend_checkpoint();
 }
 
 // A copy in slices, between packets; then another thread writes it.
