@@ -117,6 +117,7 @@ class Datapath {
     settings_.drop_generation = 1;
     settings_.rings = 1;
     settings_.udp_idle_ns = settings_.tcp_idle_ns = ~0ULL;
+    settings_.observation_limit = ~0U;  // as in a daemon that watches for anomalies
     write_settings();
   }
   ~Datapath() { ingress_xdp_bpf::destroy(skeleton_); }
