@@ -36,7 +36,8 @@ Result<std::unique_ptr<AnomalyWatch>> AnomalyWatch::create(const SpadeSettings& 
   if (settings.state_path.empty()) return watch;
   auto read = read_state(settings.state_path, watch->source_->now());
   if (!read) {
-    watch->warnings_.push_back(fmt::format("SPADE begins anew: {}", read.error().message));
+    watch->warnings_.push_back(fmt::format("SPADE begins anew, and its state is not kept: {}", read.error().message));
+    watch->settings_.state_path.clear();
     return watch;
   }
   if (!read->damage.empty()) watch->warnings_.push_back(fmt::format("SPADE begins anew: {}", read->damage));

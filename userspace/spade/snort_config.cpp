@@ -106,8 +106,9 @@ void Interpreter::take_main(const SnortLine& line) {
   const auto is_nothing = [](const std::string& name) { return name == "0" || name == "/dev/null"; };
   settings_.log_file = options.text("logfile").value_or("-");
   if (settings_.log_file == "-" || is_nothing(settings_.log_file)) settings_.log_file.clear();
-  settings_.state_file = options.text("statefile").value_or("spade.rcv");
-  if (is_nothing(settings_.state_file)) settings_.state_file.clear();
+  // Never that of the original, whose form is another: spidd would take it for a damaged one of its own.
+  settings_.state_file =
+      is_nothing(options.text("statefile").value_or("")) ? std::string() : distributed_settings().state_file;
   settings_.checkpoint_updates = static_cast<std::uint64_t>(
       options.integer("cpfreq", 1, kMostCount).value_or(static_cast<std::int64_t>(settings_.checkpoint_updates)));
   settings_.destination = options.word("dest", parse_dest).value_or(SpadeDestination::alert);

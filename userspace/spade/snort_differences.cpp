@@ -67,8 +67,10 @@ std::vector<std::string> differences_from_original(const SpadeSettings& settings
           "restart");
   note_if(!settings.surveys.empty(), "spade-survey: percentiles are interpolated; Spade 030125 was one rank too high");
   note_if(settings.state_file.empty(), "no state file: nothing is kept over a restart, and no file '0' is written");
-  note_if(!settings.state_file.empty(),
-          "the state file has a form of its own: what Spade 030125 learned cannot be taken over");
+  note_if(
+      !settings.state_file.empty(),
+      "the state file is spade.state, which has a form of its own: that of Spade 030125 (statefile) is left as it is, "
+      "and what it learned cannot be taken over");
   note_if(settings.log_file.empty(), "the log goes to no terminal: 'spidctl spade stats' shows it");
   if (!notes.empty()) notes.emplace_back("profile = \"030125\" gives the scores and reports of Spade 030125 instead");
   return notes;

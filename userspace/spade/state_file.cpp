@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <span>
 #include <system_error>
 
@@ -20,6 +21,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kMostBytes = std::size_t{1} << 32;
+constexpr std::size_t kHeadOfOriginal = 12;  // bytes
 constexpr std::size_t kTemporarySuffix = 7;  // of StagedFiles: a dot and six characters
 
 // What a table scaled away while it was copied.
@@ -97,6 +99,10 @@ Result<std::string> put_aside(const std::string& path, Timestamp now) {
   return aside;
 }
 
+tl::unexpected<Error> refuse_original(const std::string& path) {
+  return fail("{} is a state file of Spade 030125, which is left as it is: name another", path);
+}
+
 }  // namespace
 
 SpadeSnapshot::SpadeSnapshot(SpadeState state, std::vector<const ProbabilityTable*> tables)
@@ -132,7 +138,16 @@ SpadeState SpadeSnapshot::finish() && {
   return std::move(state_);
 }
 
+bool is_state_of_original(std::string_view bytes) {
+  // 'v', its version, and a text with a length of two bytes.
+  constexpr std::string_view kName = "netspade";
+  return bytes.starts_with('v') && bytes.size() >= kHeadOfOriginal && bytes.substr(4, kName.size()) == kName;
+}
+
 Result<> write_state(const std::string& path, const SpadeState& state) {
+  std::string head(kHeadOfOriginal, '\0');
+  std::ifstream(path, std::ios::binary).read(head.data(), static_cast<std::streamsize>(head.size()));
+  if (is_state_of_original(head)) return refuse_original(path);
   StagedFiles files;
   if (Result<> written = files.write(path, encode_state(state)); !written) return written;
   return files.commit();
@@ -145,6 +160,7 @@ Result<SpadeStateRead> read_state(const std::string& path, Timestamp now) {
     if (read.error().code == ENOENT) return SpadeStateRead{};
     return tl::unexpected<Error>(std::move(read).error());
   }
+  if (is_state_of_original(bytes)) return refuse_original(path);
   Result<SpadeState> state = decode_state(bytes);
   if (state) return SpadeStateRead{std::move(*state), true, {}};
   Result<std::string> aside = put_aside(path, now);

@@ -57,7 +57,10 @@ std::string encode_state(const SpadeState& state);
 // The message says at which byte what is wrong. Nothing of a damaged file is used.
 Result<SpadeState> decode_state(std::string_view bytes);
 
-// Atomically and through to the disk: whoever reads sees the old file or the new one.
+// Whether these are the first bytes of a state file of Spade 030125, a memory image (spade.md 8.1).
+bool is_state_of_original(std::string_view bytes);
+
+// Atomically and through to the disk: whoever reads sees the old file or the new one. Never over one of Spade 030125.
 Result<> write_state(const std::string& path, const SpadeState& state);
 
 struct SpadeStateRead {
@@ -66,7 +69,8 @@ struct SpadeStateRead {
   // A damaged file: what is wrong, and where it was put aside (`path`.damaged-TIME). Then `state` is empty.
   std::string damage;
 };
-// An error only if there is a file that cannot be read, or a damaged one that cannot be put aside.
+// An error only if there is a file that cannot be read, one of Spade 030125, or a damaged one that cannot be put aside:
+// all of them stay where they are, and nothing should be written there.
 Result<SpadeStateRead> read_state(const std::string& path, Timestamp now);
 
 enum class Downtime : std::uint8_t {

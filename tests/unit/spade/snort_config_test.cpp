@@ -61,7 +61,7 @@ preprocessor spade-detect: type=odd-typecode to=nothome
     EXPECT_EQ(detector, wanted.detectors[i]) << wanted.detectors[i].id;
   }
   EXPECT_EQ(config.settings.log_file, "./spade.log");
-  EXPECT_EQ(config.settings.state_file, "./spade.rcv");
+  EXPECT_EQ(config.settings.state_file, "spade.state");
   EXPECT_EQ(config.settings.checkpoint_updates, 50000U);
   EXPECT_EQ(config.settings.destination, SpadeDestination::alert);
   EXPECT_THAT(config.settings.home, IsEmpty());
@@ -149,7 +149,7 @@ preprocessor spade-stats: entropy condprob
   EXPECT_EQ(detector.probability_mode, 2U);
   EXPECT_FALSE(detector.relative_score);
   EXPECT_TRUE(detector.corrected_score);
-  EXPECT_EQ(settings.state_file, "/var/log/spade.rcv");
+  EXPECT_EQ(settings.state_file, "spade.state");
   EXPECT_EQ(settings.log_file, "/var/log/log.txt");
   EXPECT_EQ(settings.checkpoint_updates, 40000U);
   ASSERT_EQ(settings.home.size(), 2U);
@@ -169,7 +169,7 @@ TEST(SnortConfig, WithoutDetectorsThereIsTheOldSilentOne) {
   EXPECT_FALSE(config.settings.detectors[0].relative_score);
   EXPECT_FALSE(config.settings.detectors[0].corrected_score);
   EXPECT_EQ(config.settings.log_file, "");
-  EXPECT_EQ(config.settings.state_file, "spade.rcv");
+  EXPECT_EQ(config.settings.state_file, "spade.state");
 }
 
 TEST(SnortConfig, ReadsAdaptersByNameAndByPlace) {
@@ -268,7 +268,17 @@ TEST(SnortConfig, SaysWhatDiffersAndOnlyThat) {
       "{}preprocessor spade-detect: type=odd-port-dest maxentropy=0 id=a\npreprocessor spade-adapt2: id=a\n", kMain));
   EXPECT_THAT(rich.notes, Contains(HasSubstr("maxentropy 0 means one destination only")));
   EXPECT_THAT(rich.notes, Contains(HasSubstr("cut them to whole numbers")));
-  EXPECT_EQ(read("preprocessor spade: statefile=0\n").settings.state_file, "");
+}
+
+TEST(SnortConfig, NeverNamesTheStateFileOfTheOriginal) {
+  const SnortConfig config = read("preprocessor spade: statefile=/var/log/snort/spade.rcv\n");
+  EXPECT_EQ(config.settings.state_file, distributed_settings().state_file);
+  EXPECT_THAT(config.notes, Contains(HasSubstr("that of Spade 030125 (statefile) is left as it is")));
+  for (const std::string_view nothing : {"0", "/dev/null"}) {
+    const SnortConfig none = read(fmt::format("preprocessor spade: statefile={}\n", nothing));
+    EXPECT_EQ(none.settings.state_file, "");
+    EXPECT_THAT(none.notes, Contains(HasSubstr("no state file")));
+  }
 }
 
 TEST(SnortConfig, IsToldFromOtherFiles) {

@@ -251,6 +251,21 @@ TEST(StateFile, PutsADamagedFileAsideAndStartsClean) {
   EXPECT_FALSE(none->found);
 }
 
+TEST(StateFile, LeavesThatOfTheOriginalAlone) {
+  const Directory directory;
+  const std::string path = directory.file("spade.rcv");
+  using namespace std::string_literals;
+  const std::string original = "v\x05\x08\0netspade\x02\x02\x04\x08\x04\x03\x02\x01"s;
+  write_bytes(path, original);
+  const auto read = read_state(path, kNow);
+  ASSERT_FALSE(read);
+  EXPECT_EQ(read.error().message, path + " is a state file of Spade 030125, which is left as it is: name another");
+  EXPECT_FALSE(write_state(path, {}));
+  EXPECT_EQ(directory.names(), (std::vector<std::string>{"spade.rcv"}));
+  std::ifstream file(path, std::ios::binary);
+  EXPECT_EQ(std::string(std::istreambuf_iterator<char>(file), {}), original);
+}
+
 TEST(StateFile, IsTheLastCheckpointAfterAKill) {
   const Directory directory;
   const std::string path = directory.file("state");
