@@ -8,7 +8,9 @@
 //
 // Room is made among the newcomers: the youngest eighth of the table, in order of age. What was seen once only is given
 // up, oldest newcomer first; what was seen again may settle, until seven eighths of the table have. So a flood of
-// random keys churns in its eighth, whatever was there before it stays, and a new key has time to be seen again.
+// random keys churns in its eighth, whatever was there before it stays, and a new key has time to be seen again. What
+// is given up was seen all the same: it goes on counting in N and above it, and decays there (2.4, 12.4). Else a flood
+// would make everything else look common.
 #include "userspace/spade/probability_table.h"
 
 #include <algorithm>
@@ -115,6 +117,8 @@ struct ProbabilityTable::State {
   void scale(std::uint32_t steps);
 
   void forget(EntryId id);
+  void give_up(EntryId id);
+  void remove(EntryId id, double count);
   void release(EntryId id);
   void forget_all();
   bool make_room();
@@ -235,17 +239,32 @@ void ProbabilityTable::State::forget_all() {
 
 // A forgotten entry takes its count from the sums of its own tree, not from its parent's count (2.4.2).
 void ProbabilityTable::State::forget(EntryId id) {
-  if (id == last.dead || std::find(last.path.begin(), last.path.end(), id) != last.path.end()) last.size = kNoLookUp;
-  TableEntry& entry = store[id];
+  const TableEntry& entry = store[id];
   const double count =
       entry.step == step ? entry.count : entry.count * std::pow(factor, static_cast<double>(step - entry.step));
   if (entry.parent == 0) total = std::max(0.0, total - count);
-  change_sums(entry.parent, store.place(id).depth - 1U, count, 0);
+  remove(id, count);
+  if (store.found() == 0) total = 0;
+}
+
+// For room: N keeps its count, if it has not decayed away unnoticed.
+void ProbabilityTable::State::give_up(EntryId id) {
+  if (catch_up(store[id])) {
+    ++counters.evicted;
+    remove(id, store[id].count);
+  } else {
+    ++counters.forgotten;
+    forget(id);
+  }
+}
+
+void ProbabilityTable::State::remove(EntryId id, double count) {
+  if (id == last.dead || std::find(last.path.begin(), last.path.end(), id) != last.path.end()) last.size = kNoLookUp;
+  change_sums(store[id].parent, store.place(id).depth - 1U, count, 0);
   store.hide(id);
   DueList::remove(store, id);
   leave_newcomers(id);
   store.place(id).forgotten = true;
-  if (store.found() == 0) total = 0;
   if (store.place(id).children == 0) release(id);
 }
 
@@ -282,8 +301,7 @@ bool ProbabilityTable::State::give_up_a_settled() {
     if (store[id].seen_again) {
       AgeList::remove(store, id);
     } else if (store.place(id).children == 0) {
-      ++counters.evicted;
-      forget(id);
+      give_up(id);
       return true;
     }
     id = older;
@@ -298,9 +316,8 @@ bool ProbabilityTable::State::make_room() {
     const EntryId id = store.place(head).age_next;
     TableEntry& entry = store[id];
     if (!entry.seen_again && store.place(id).children == 0) {
-      ++counters.evicted;
       store.prefetch_to_hide(store.place(store.place(id).age_next).age_next);
-      forget(id);
+      give_up(id);
       return true;
     }
     leave_newcomers(id);

@@ -43,7 +43,8 @@ class ProbabilityTable {
   static constexpr std::size_t kBytesPerEntry = 112;  // at most, index and entropy included: bytes() of a full table
   static constexpr std::int64_t kNoSecond = std::numeric_limits<std::int64_t>::min();  // the clock does not run yet
 
-  // at[0]: N, the whole table; at[k]: c(first k values). 0 for what is not known; below an unknown value all are 0.
+  // at[0]: N, the whole table, with what was given up or refused for want of room; at[k]: c(first k values). 0 for what
+  // is not known; below an unknown value all are 0.
   struct Counts {
     std::array<double, kMaxDepth + 1> at{};
   };
@@ -51,7 +52,7 @@ class ProbabilityTable {
   struct Counters {
     std::uint64_t updates = 0;    // record() calls
     std::uint64_t forgotten = 0;  // entries that decayed below the cutoff
-    std::uint64_t evicted = 0;    // given up for room: seen once only, youngest first (see .cpp)
+    std::uint64_t evicted = 0;    // given up for room: seen once only, youngest first (see .cpp); N keeps them
     std::uint64_t refused = 0;    // observations that found no room at all: they count in N and known prefixes only
   };
 

@@ -13,6 +13,8 @@
 #include <random>
 #include <vector>
 
+#include "userspace/spade/score.h"
+
 namespace spidd {
 namespace {
 
@@ -286,6 +288,33 @@ TEST(ProbabilityTable, KeepsABaselineThroughAFloodOfRandomKeys) {
   expect_counts(2);
   EXPECT_GT(table.counters().evicted, 200'000U);
   EXPECT_LE(table.bytes(), kRoom * ProbabilityTable::kBytesPerEntry + (1 << 17));
+}
+
+TEST(ProbabilityTable, CountsInNWhatItGaveUpForRoom) {
+  ProbabilityTable table = destination_ports(kFastDecay);
+  table.advance(1000);
+  table.record(Path{kA, k80}, 20'000);
+  std::mt19937_64 random(9);
+  for (int i = 0; i < 300'000; ++i) record(table, random_path(random));
+  EXPECT_GT(table.counters().evicted, 500'000U);
+  auto counts = table.counts(Path{kA, k80});
+  EXPECT_EQ(counts.at[0], 320'000);
+  EXPECT_EQ(counts.at[2], 20'000);
+  EXPECT_NEAR(*relative_score(counts.at[2], counts.at[0]), 1 - std::log(20'001) / std::log(320'001), 1e-9);
+  table.advance(1061);
+  EXPECT_EQ(table.counts({}).at[0], 160'000) << "decays with the rest";
+  // What is left of the table takes its own count with it when it is forgotten, no more.
+  table.advance(1121);
+  counts = table.counts(Path{kA, k80});
+  EXPECT_EQ(counts.at[2], 5000);
+  EXPECT_LE(counts.at[0], 80'000);
+  EXPECT_GE(counts.at[0], 80'000 - 4096 * 0.25);
+}
+
+TEST(ProbabilityTable, CountsInNWhatWasRefused) {
+  ProbabilityTable table = destination_ports(kNoDecay, ProbabilityTable::kMinEntries);
+  for (std::uint64_t i = 0; i < 3000; ++i) record(table, {{1, i}, {0, i}}, 3);
+  EXPECT_EQ(table.counts({}).at[0], 9000);
 }
 
 TEST(ProbabilityTable, LearnsNewKeysDuringAFlood) {
