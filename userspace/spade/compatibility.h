@@ -34,8 +34,9 @@ struct Compatibility {
   bool unreachable_is_life = false;
   // D22: the text says "Closed" by the settings alone, instead of by what was waited for.
   bool text_by_settings = false;
-  // 3.3: nobody's address is one that ends in 255, instead of groups and the home networks' broadcast addresses.
-  bool broadcast_is_last_octet = false;
+  // 3.3: nobody's address is one that ends in 255 only, instead of also groups and the first and last addresses of the
+  // home networks.
+  bool broadcast_is_last_octet_only = false;
   // 6.3: a host that spoke while its report waited is reported all the same.
   bool no_second_look = false;
   // 12.7.5: closed-dport waits on after a RST, instead of taking it for the answer that it is.
@@ -56,7 +57,7 @@ struct Compatibility {
     c.adapter_makes_detector = true;
     c.unreachable_is_life = true;
     c.text_by_settings = true;
-    c.broadcast_is_last_octet = true;
+    c.broadcast_is_last_octet_only = true;
     c.no_second_look = true;
     c.reset_is_no_answer = true;
     c.udp_has_no_direction = true;

@@ -80,9 +80,9 @@ Classifier::Classifier(const std::vector<IpPrefix>& home, const Compatibility& c
       last.bytes[i] = static_cast<std::uint8_t>(last.bytes[i] | (0xffU >> kept));
     }
     home_.push_back({value_of(prefix.address), value_of(mask)});
-    // Networks of one or two addresses have no broadcast address (RFC 3021).
+    // Networks of one or two addresses have hosts only (RFC 3021).
     if (prefix.address.is_ipv4() && prefix.length > 128 - kIpv4Bits && prefix.length < 127)
-      broadcasts_.emplace_back(last);
+      nobodys_.insert(nobodys_.end(), {prefix.address, last});
   }
 }
 
@@ -96,8 +96,10 @@ bool Classifier::at_home(const FeatureValue& address) const {
 }
 
 bool Classifier::can_be_host(const IpAddress& address) const {
-  if (compatibility_.broadcast_is_last_octet && address.is_ipv4()) return address.bytes[15] != 0xff;
-  return !is_group_address(address) && std::find(broadcasts_.begin(), broadcasts_.end(), address) == broadcasts_.end();
+  // The subnets at home are not known. Where they are larger than /24, a host or two go unwatched.
+  if (address.is_ipv4() && address.bytes[15] == 0xff) return false;
+  if (compatibility_.broadcast_is_last_octet_only && address.is_ipv4()) return true;
+  return !is_group_address(address) && std::find(nobodys_.begin(), nobodys_.end(), address) == nobodys_.end();
 }
 
 Conditions Classifier::conditions(const Observation& observation) const {

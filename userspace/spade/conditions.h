@@ -69,7 +69,7 @@ class Classifier {
 
   std::array<Conditions, 64> flags_{};
   std::vector<Prefix> home_;
-  std::vector<IpAddress> broadcasts_;
+  std::vector<IpAddress> nobodys_;  // network and broadcast addresses
   Compatibility compatibility_;
 };
 

@@ -100,6 +100,38 @@ TEST(Spade, SidesAreThoseOfTheHomeNetwork) {
   EXPECT_EQ(all.statistics(1).recorded, 0U);
 }
 
+// Alerts about a packet to `to`, after others have spoken.
+std::size_t dead_alerts(SpadeSettings settings, const std::string& to) {
+  Engine engine(std::move(settings));
+  for (int i = 0; i < 10; i++) engine.see(udp(0, "10.0.0.1", 1025, "10.0.0.2", 80));
+  return engine.see(udp(1, "10.0.0.1", 1025, to, 137)).size();
+}
+
+TEST(Spade, BroadcastAddressesAreNoDeadHosts) {
+  DetectorSettings dead = named("dead", default_detector(DetectorType::dead_dest, Transport::udp));
+  dead.min_observations = 1;
+  dead.wait_seconds = 0;
+  SpadeSettings settings = settings_of({dead});
+  settings.home = {*IpPrefix::parse("10.0.0.0/8"), *IpPrefix::parse("172.16.1.64/26")};
+  SpadeSettings everywhere = settings;
+  everywhere.home.clear();
+  for (const char* nobody : {"10.1.2.255", "10.255.255.255", "255.255.255.255"}) {
+    EXPECT_EQ(dead_alerts(everywhere, nobody), 0U) << nobody;
+    EXPECT_EQ(dead_alerts(settings, nobody), 0U) << nobody;
+  }
+  EXPECT_EQ(dead_alerts(everywhere, "239.1.2.3"), 0U);
+  for (const char* nobody : {"10.0.0.0", "172.16.1.64", "172.16.1.127"}) {
+    EXPECT_EQ(dead_alerts(everywhere, nobody), 1U) << nobody;
+    EXPECT_EQ(dead_alerts(settings, nobody), 0U) << nobody;
+  }
+  EXPECT_EQ(dead_alerts(settings, "172.16.1.65"), 1U);
+
+  settings.profile = everywhere.profile = kOriginal;
+  EXPECT_EQ(dead_alerts(everywhere, "10.1.2.255"), 0U);
+  EXPECT_EQ(dead_alerts(settings, "172.16.1.127"), 1U);
+  EXPECT_EQ(dead_alerts(everywhere, "239.1.2.3"), 1U);
+}
+
 TEST(Spade, AThresholdBelowZeroIsNeverReached) {
   Engine engine(settings_of({closed(1, -1)}));
   for (int i = 0; i < 10; i++) engine.see(to_server(80));

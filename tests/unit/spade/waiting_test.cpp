@@ -236,7 +236,7 @@ TEST(DeadDest, ForgetsAHostThatWasSilentForADay) {
   EXPECT_EQ(engine.see(tcp(3600 * 25 + 100, "192.0.2.1", 5000, "10.0.0.99", 80)).size(), 1U);
 }
 
-TEST(DeadDest, KnowsBroadcastByTheNetworkAsDocumentedAndByTheLastOctetIn030125) {
+TEST(DeadDest, KnowsBroadcastByTheLastOctetAndAsDocumentedByTheNetworkToo) {
   const auto reported = [](const std::string& to, SpadeProfile profile) {
     SpadeSettings settings = settings_of({dead(0)}, profile);
     settings.home = {*IpPrefix::parse("10.0.0.0/23"), *IpPrefix::parse("224.0.0.0/4")};
@@ -244,10 +244,12 @@ TEST(DeadDest, KnowsBroadcastByTheNetworkAsDocumentedAndByTheLastOctetIn030125) 
     live(engine);
     return engine.see(tcp(1, "192.0.2.1", 5000, to, 80)).size();
   };
-  EXPECT_EQ(reported("10.0.0.255", kDocumented), 1U);
+  EXPECT_EQ(reported("10.0.0.255", kDocumented), 0U);
   EXPECT_EQ(reported("10.0.0.255", kOriginal), 0U);
   EXPECT_EQ(reported("10.0.1.255", kDocumented), 0U);
   EXPECT_EQ(reported("10.0.1.255", kOriginal), 0U);
+  EXPECT_EQ(reported("10.0.0.0", kDocumented), 0U);
+  EXPECT_EQ(reported("10.0.0.0", kOriginal), 1U);
   EXPECT_EQ(reported("224.0.0.5", kDocumented), 0U);
   EXPECT_EQ(reported("224.0.0.5", kOriginal), 1U);
 }
