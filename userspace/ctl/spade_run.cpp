@@ -108,6 +108,7 @@ StatsSection SpadeRun::counters() const {
            {"cancelled", cancelled},
            {"waiting", statistics.waiting},
            {"waiting_refused", statistics.waiting_refused},
+           {"waiting_dropped", statistics.waiting_dropped},
            {"attempts_forgotten", statistics.attempts_forgotten},
            {"table_entries", statistics.table_entries},
            {"entries_evicted", statistics.entries_evicted},

@@ -177,6 +177,7 @@ std::vector<StatsSection> spade_sections(const AnomalyWatch& watch) {
                                           {"updates", statistics.updates},
                                           {"waiting", statistics.waiting},
                                           {"waiting_refused", statistics.waiting_refused},
+                                          {"waiting_dropped", statistics.waiting_dropped},
                                           {"attempts_forgotten", statistics.attempts_forgotten},
                                           {"table_entries", statistics.table_entries},
                                           {"table_bytes", statistics.table_bytes},

@@ -87,6 +87,7 @@ constexpr auto kCounters = std::to_array<CounterInfo>({
     {"updates", "changes of SPADE's tables"},
     {"waiting", "reports of SPADE that wait for a response now"},
     {"waiting_refused", "reports of SPADE that did not wait for a response because too many did"},
+    {"waiting_dropped", "reports of SPADE that needed a response and were not made because too many waited"},
     {"attempts_forgotten", "connection attempts whose outcome was not waited for because too many waited"},
     {"table_entries", "entries of SPADE's tables now"},
     {"table_bytes", "memory of SPADE's tables now"},

@@ -50,6 +50,7 @@ struct SpadeStatistics {
   std::uint64_t updates = 0;       // of tables, for each packet
   std::uint64_t waiting = 0;
   std::uint64_t waiting_refused = 0;     // reports that found the wait queue full: reported at once as unconfirmed
+  std::uint64_t waiting_dropped = 0;     // the same of detectors that report if there is an answer: not reported
   std::uint64_t attempts_forgotten = 0;  // learn_answered_only: not learned even if answered, for want of room
   std::uint64_t table_entries = 0;
   std::uint64_t table_bytes = 0;

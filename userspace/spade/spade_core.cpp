@@ -139,6 +139,11 @@ void Spade::State::report(std::size_t index, const Observation& packet, const Ba
       d.statistics.waited += batch.over;
       return;
     }
+    // What only an answer could confirm would be an alert for each packet of a flood.
+    if (!d.detector.timed_out().report) {
+      totals.waiting_dropped += batch.over;
+      return;
+    }
     totals.waiting_refused += batch.over;
   }
   d.report(report, d.detector.first_status(), false, now, *sink);

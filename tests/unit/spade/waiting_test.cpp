@@ -173,6 +173,53 @@ TEST(Waiting, AFullQueueReportsAtOnceAndSaysSo) {
   EXPECT_EQ(engine.spade->statistics().waiting, 1U);
 }
 
+TEST(Waiting, AFullQueueDropsWhatOnlyAnAnswerConfirms) {
+  using enum TcpScope;
+  for (const SpadeProfile profile : {kDocumented, kOriginal}) {
+    for (const TcpScope scope : {synack, established, teardown}) {
+      SpadeSettings settings = settings_of({closed(3, Transport::tcp, scope)}, profile);
+      settings.max_waiting = 1;
+      Engine engine(settings);
+      warm_up(engine);
+      for (std::uint16_t port = 81; port < 91; port++) {
+        Observation packet = probe(1000, port);
+        packet.tcp_flags = scope == synack ? kSyn | kAck : scope == established ? kAck : kFin | kAck;
+        EXPECT_TRUE(engine.see(packet).empty());
+      }
+      EXPECT_TRUE(engine.pass(1010).empty());
+      EXPECT_EQ(engine.spade->statistics().waiting_dropped, 9U);
+      EXPECT_EQ(engine.spade->statistics().waiting_refused, 0U);
+    }
+  }
+
+  SpadeSettings datagrams = settings_of({closed(3, Transport::udp)});
+  datagrams.max_waiting = 0;
+  Engine udp_engine(datagrams);
+  warm_up(udp_engine, Transport::udp);
+  EXPECT_TRUE(udp_engine.see(udp(1000, "192.0.2.1", 4000, "10.0.0.1", 81)).empty());
+  EXPECT_EQ(udp_engine.spade->statistics().waiting_dropped, 1U);
+}
+
+TEST(Waiting, AFullQueueDropsAndReportsTheOtherWayRoundOnTheOpposite) {
+  DetectorSettings open_ports = closed(3);
+  open_ports.report_on_opposite = true;
+  SpadeSettings settings = settings_of({open_ports});
+  settings.max_waiting = 0;
+  Engine engine(settings);
+  warm_up(engine);
+  EXPECT_TRUE(engine.see(probe(1000)).empty());
+  EXPECT_EQ(engine.spade->statistics().waiting_dropped, 1U);
+
+  DetectorSettings unanswered = closed(3, Transport::udp);
+  unanswered.report_on_opposite = true;
+  settings = settings_of({unanswered});
+  settings.max_waiting = 0;
+  Engine udp_engine(settings);
+  warm_up(udp_engine, Transport::udp);
+  EXPECT_EQ(udp_engine.see(udp(1000, "192.0.2.1", 4000, "10.0.0.1", 81)).size(), 1U);
+  EXPECT_EQ(udp_engine.spade->statistics().waiting_refused, 1U);
+}
+
 TEST(Waiting, OfAFloodIsEndedInPortions) {
   Engine engine(settings_of({closed(3)}));
   warm_up(engine);
