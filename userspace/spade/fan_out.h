@@ -18,8 +18,6 @@ class FanOut {
   bool add(std::uint64_t hash);
   // Right while exact(), true afterwards.
   bool contains(std::uint64_t hash) const;
-  // What was added, while exact().
-  const std::vector<std::uint64_t>& seen() const { return seen_; }
   double estimate() const;
   bool exact() const { return registers_.empty(); }
   std::size_t bytes() const;

@@ -38,13 +38,6 @@ void IncidentCase::begin_anew(const Observation& packet) {
   fresh.incident.host = incident.host;
   fresh.incident.domain = packet.domain;
   fresh.incident.first = fresh.incident.last = packet.time;
-  if (incident.family == IncidentFamily::odd || incident.family == IncidentFamily::icmp) {
-    fresh.released = std::move(released);
-    if (targets.exact())
-      for (const std::uint64_t seen : targets.seen()) fresh.released.add(seen);
-    else
-      fresh.released = std::move(targets);
-  }
   *this = std::move(fresh);
 }
 
@@ -69,7 +62,17 @@ void IncidentCase::add_evidence(const Observation& packet, const TargetHash& has
   port.add(packet.destination_port);
   destination.add(packet.destination);
   outside += is_outside ? 1 : 0;
-  if (incident.examples.size() < Incident::kMostExamples)
+  add_example(packet, score);
+}
+
+void IncidentCase::add_example(const Observation& packet, double score) {
+  const auto known = std::find_if(incident.examples.begin(), incident.examples.end(), [&](const IncidentExample& one) {
+    return one.time == packet.time && one.source == packet.source && one.destination == packet.destination &&
+           one.destination_port == packet.destination_port && one.transport == packet.transport;
+  });
+  if (known != incident.examples.end())
+    known->score = std::max(known->score, score);
+  else if (incident.examples.size() < Incident::kMostExamples)
     incident.examples.push_back({packet.time, packet.source, packet.destination, packet.source_port,
                                  packet.destination_port, packet.transport, packet.tcp_flags, score});
 }
@@ -110,10 +113,7 @@ Duration IncidentCase::patience(Duration idle) const {
 }
 
 bool IncidentCase::is_about(const Observation& packet, const TargetHash& hash, bool inside) const {
-  if (incident.family != IncidentFamily::scan) {
-    const std::uint64_t where = hash.target(incident.family, packet);
-    return targets.contains(where) && (open || !released.contains(where));
-  }
+  if (incident.family != IncidentFamily::scan) return targets.contains(hash.target(incident.family, packet));
   if (!inside) return true;
   // An inside host does its work meanwhile.
   return (port.votes > 0 && port.value == packet.destination_port) ||
@@ -122,8 +122,7 @@ bool IncidentCase::is_about(const Observation& packet, const TargetHash& hash, b
 
 std::size_t IncidentCase::bytes() const {
   std::size_t bytes = incident.examples.capacity() * sizeof(IncidentExample);
-  for (const FanOut* fan_out : {&targets, &hosts, &ports, &alerted, &released})
-    bytes += fan_out->bytes() - sizeof(FanOut);
+  for (const FanOut* fan_out : {&targets, &hosts, &ports, &alerted}) bytes += fan_out->bytes() - sizeof(FanOut);
   return bytes;
 }
 

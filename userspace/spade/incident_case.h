@@ -41,8 +41,7 @@ struct IncidentCase {
   FanOut targets;
   FanOut hosts;
   FanOut ports;
-  FanOut alerted;   // targets of alerts
-  FanOut released;  // odd and icmp: targets that were odd before and are learned if they are again
+  FanOut alerted;  // targets of alerts
   Majority<std::uint64_t> target;
   std::uint64_t last_target = 0;
   std::uint16_t last_port = 0;  // of the source
@@ -54,12 +53,14 @@ struct IncidentCase {
   std::uint64_t answered = 0;  // family burst: evidence of contacts that had been answered
   std::uint32_t replies = 0;   // of anybody, to what its source sent
 
-  // As if nothing had been seen before `packet`, but for what is no news any more.
+  // As if nothing had been seen before `packet`.
   void begin_anew(const Observation& packet);
   // The packet is of it. True if it has not been there before.
   bool spread(const Observation& packet, const TargetHash& hash);
   // The packet speaks against it. `outside`: its destination is.
   void add_evidence(const Observation& packet, const TargetHash& hash, bool outside, double score);
+  // A packet may be evidence by its outcome and by an alert: it is one example, with the score.
+  void add_example(const Observation& packet, double score);
 
   // Brings kind, hosts and ports of the incident up to date. `inside`: its host is.
   void classify(bool inside);

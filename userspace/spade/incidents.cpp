@@ -3,8 +3,8 @@
 //   scan, source    it is a scanner (first_contacts.cpp), or kDistinctTargets different targets were alerted and its
 //                   first contacts do not succeed more often than they fail
 //   scan, target    alerts of kDistinctSources different sources
-//   odd and icmp    kRepeats alerts of one source about one target within the idle time; its packets are not learned
-//                   meanwhile, or there would be no second; they are if it happens again later
+//   odd and icmp    kRepeats alerts of one source about one target within the idle time: what is learned meanwhile and
+//                   still is rare, not what is rare because nobody lets it be learned
 //   burst, source   it calls one service many times as often as usual (burst.h)
 //   burst, target   a service is called many times as often as usual, not by one source for the most part
 // A case that is not opened is forgotten after that time, of the family scan after an hour without evidence.
@@ -116,6 +116,7 @@ struct Incidents::State : FirstContacts::Listener {
   std::optional<BurstScore> bursts;
   Counters counters;
   Timestamp now;
+  const SpadeAlert* alerted = nullptr;  // by which the contact that fails now is known to fail
 };
 
 IncidentCase* Incidents::State::find(const IpAddress& host, IncidentSide side, IncidentFamily family) {
@@ -217,13 +218,8 @@ void Incidents::State::close(Cases::Slot slot) {
   ++counters.closed;
   IncidentCase& c = cases[slot];
   say(c, IncidentCause::closed);
-  if (c.incident.family != IncidentFamily::scan) {
-    c.open = false;
-    c.incident.first = {};  // begins anew when it is odd again
-    cases.touch(slot, kCases);
-    return;
-  }
-  if (c.incident.side == IncidentSide::source) contacts.restart(c.incident.host);
+  if (c.incident.family == IncidentFamily::scan && c.incident.side == IncidentSide::source)
+    contacts.restart(c.incident.host);
   cases.erase(slot);
 }
 
@@ -244,7 +240,7 @@ void Incidents::State::contacted(const Observation& first, const ContactSource& 
 void Incidents::State::failed(const Observation& first, const ContactSource& source) {
   const auto slot = case_of(first.source, IncidentSide::source, IncidentFamily::scan, first);
   cases[slot].spread(first, hash);
-  evidence(slot, first, 0);
+  evidence(slot, first, alerted == nullptr ? 0 : alerted->score);
   judge(slot, &source);
 }
 
@@ -281,14 +277,21 @@ void Incidents::State::alert(const SpadeAlert& alert) {
   const bool answers = is_answer(packet);
   if (family == IncidentFamily::scan && !answers) {
     const bool odd_flags = packet.transport == Transport::tcp && flag_group(packet.tcp_flags) == FlagGroup::weird;
-    if (alert.type == DetectorType::dead_dest || odd_flags) contacts.fail(packet);
+    if (alert.type == DetectorType::dead_dest || odd_flags) {
+      alerted = &alert;
+      contacts.fail(packet);
+      alerted = nullptr;
+    }
   }
   const auto slot = case_of(packet.source, IncidentSide::source, family, packet);
   IncidentCase& c = cases[slot];
   c.alerted.add(hash.target(family, packet));
   c.answers += answers ? 1 : 0;
   c.incident.max_score = std::max(c.incident.max_score, alert.score);
-  if (c.spread(packet, hash) || family != IncidentFamily::scan) evidence(slot, packet, alert.score);
+  if (c.spread(packet, hash) || family != IncidentFamily::scan)
+    evidence(slot, packet, alert.score);
+  else
+    c.add_example(packet, alert.score);
   judge(slot, contacts.source(packet.source));
 
   if (family != IncidentFamily::scan || answers) return;
@@ -399,7 +402,7 @@ bool Incidents::in_quarantine(const Observation& observation) {
   for (const IncidentFamily family : {IncidentFamily::scan, icmp ? IncidentFamily::icmp : IncidentFamily::odd}) {
     const IncidentCase* c = s.find(observation.source, IncidentSide::source, family);
     if (c == nullptr) continue;
-    if (!c->open && (family == IncidentFamily::scan || c->is_stale(s.now, s.extensions.incident_idle))) continue;
+    if (!c->open) continue;
     if (!c->incident.scan && s.now - c->incident.first > kLongestQuarantine) continue;
     if (!c->is_about(observation, s.hash, s.is_inside(observation.source))) continue;
     s.counters.quarantined += observation.count;

@@ -207,6 +207,30 @@ TEST(Incidents, SpeakAtPowersOfTwoAndAtTheEnd) {
   EXPECT_NEAR(network.said.back().incident.ports, 800, 80);
 }
 
+TEST(Incidents, GiveExamplesTheScoresOfTheirAlerts) {
+  Network network;
+  for (std::uint16_t i = 1; i <= 10; ++i) {
+    // Nobody there: the alert is how the contact is known to fail.
+    const Observation packet = network.probe(i, ip("192.0.2.1"), numbered(kInside, i), 445);
+    network.incidents.alert(network.alert_of(packet, DetectorType::dead_dest, 0.97));
+    // A closed port: refused first, and alerted then.
+    const Observation closed = network.probe(i, ip("192.0.2.2"), ip("10.1.0.9"), i);
+    network.tcp(i + 0.01, ip("10.1.0.9"), i, ip("192.0.2.2"), 40000, kRstAck);
+    network.incidents.alert(network.alert_of(closed, DetectorType::closed_dport, 0.96));
+    // Known by its outcome alone.
+    network.refused(i, ip("192.0.2.3"), ip("10.1.0.9"), i);
+  }
+  for (const auto& [source, score] : {std::pair{"192.0.2.1", 0.97}, {"192.0.2.2", 0.96}, {"192.0.2.3", 0.0}}) {
+    const auto open = network.incidents.open();
+    const auto incident = std::find_if(open.begin(), open.end(), [source = ip(source)](const Incident* one) {
+      return one->side == IncidentSide::source && one->host == source;
+    });
+    ASSERT_NE(incident, open.end()) << source;
+    ASSERT_FALSE((*incident)->examples.empty());
+    for (const IncidentExample& example : (*incident)->examples) EXPECT_EQ(example.score, score) << source;
+  }
+}
+
 TEST(Incidents, DoNotOpenForOneRarePacketNorForOneTarget) {
   Network network;
   for (int i = 0; i < 200; ++i) {
@@ -362,7 +386,8 @@ TEST(Incidents, OpenForOddServicesThatAreUsedAgain) {
     const Observation packet =
         network.tcp(i * 20, ip("10.1.1.7"), static_cast<std::uint16_t>(50000 + i), ip("198.51.100.66"), 6667, kSyn);
     network.incidents.alert(network.alert_of(packet, DetectorType::odd_dport));
-    EXPECT_TRUE(network.incidents.in_quarantine(packet));
+    // Kept from being learned once it is an incident: nothing becomes one because it was kept.
+    EXPECT_EQ(network.incidents.in_quarantine(packet), i == 2);
     EXPECT_EQ(network.opened(), i == 2 ? 1U : 0U);
     network.tcp(i * 20 + 0.1, ip("198.51.100.66"), 6667, ip("10.1.1.7"), static_cast<std::uint16_t>(50000 + i),
                 kSynAck);
@@ -380,9 +405,8 @@ TEST(Incidents, LetAHabitBecomeNormal) {
     network.incidents.alert(network.alert_of(packet, DetectorType::odd_dport));
     return packet;
   };
-  EXPECT_TRUE(network.incidents.in_quarantine(use(0)));
-  // Once an hour is no incident, and from the second time on it is learned.
-  for (int hour = 1; hour < 5; ++hour) EXPECT_FALSE(network.incidents.in_quarantine(use(hour * 3600)));
+  // Once an hour is no incident, and is learned.
+  for (int hour = 0; hour < 5; ++hour) EXPECT_FALSE(network.incidents.in_quarantine(use(hour * 3600)));
   EXPECT_EQ(network.opened(), 0U);
   // Several times in a row are one; afterwards they are learned too.
   for (int i = 0; i < 3; ++i) use(40000 + i * 100);
