@@ -8,6 +8,8 @@ namespace spidd {
 Result<std::unique_ptr<AnomalyMonitor>> AnomalyMonitor::create(SpadeSettings settings, std::uint64_t seed,
                                                                AnomalySink& sink) {
   std::unique_ptr<AnomalyMonitor> monitor(new AnomalyMonitor(sink));
+  if (settings.profile == SpadeProfile::v030125)
+    settings.extensions.asset_prior = settings.extensions.quarantine = false;
   const SpadeExtensions extensions = settings.extensions;
   if (extensions.incidents) monitor->incidents_.emplace(extensions, HomeNetwork(settings.home), seed, sink);
   auto spade = Spade::create(std::move(settings), *monitor);
