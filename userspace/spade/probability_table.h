@@ -40,7 +40,9 @@ class ProbabilityTable {
  public:
   static constexpr std::size_t kMaxDepth = 4;
   static constexpr std::size_t kMinEntries = 1024;
-  static constexpr std::size_t kBytesPerEntry = 112;  // at most, index and entropy included: bytes() of a full table
+  // bytes() of a full table is at most kFixedBytes + entries * kBytesPerEntry, index and entropy included.
+  static constexpr std::size_t kFixedBytes = 56 << 10;
+  static constexpr std::size_t kBytesPerEntry = 112;
   static constexpr std::int64_t kNoSecond = std::numeric_limits<std::int64_t>::min();  // the clock does not run yet
 
   // at[0]: N, the whole table, with what was given up or refused for want of room; at[k]: c(first k values). 0 for what

@@ -188,7 +188,7 @@ struct SpadeSettings {
   SpadeDestination destination = SpadeDestination::alert;
   SpadeDestination adjustments = SpadeDestination::alert;
   SpadeExtensions extensions;
-  std::uint64_t max_table_bytes = 256ULL << 20;  // all tables together
+  std::uint64_t max_table_bytes = 256ULL << 20;  // all tables together; each needs 168 KiB
   std::uint32_t max_waiting = 65536;             // reports that wait for a response
 
   bool operator==(const SpadeSettings&) const = default;

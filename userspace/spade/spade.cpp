@@ -74,10 +74,11 @@ Result<Spade> Spade::create(SpadeSettings settings, SpadeSink& sink) {
   }
   if (compatibility.dead_dest_misses_responses) forget_unexamined_responses(detectors);
 
-  TableSet tables(needs, settings.max_table_bytes);
+  auto tables = TableSet::create(needs, settings.max_table_bytes);
+  if (!tables) return std::move(tables).error().within("spade");
   for (std::size_t i = 0; i < detectors.size(); i++) {
-    detectors[i].table = tables.table_of(first_need[i]);
-    detectors[i].second_table = tables.table_of(first_need[i] + detectors[i].detector.tables().size() - 1);
+    detectors[i].table = tables->table_of(first_need[i]);
+    detectors[i].second_table = tables->table_of(first_need[i] + detectors[i].detector.tables().size() - 1);
   }
   for (std::size_t i = 0; i < adapted.size(); i++)
     detectors[adapted[i]].adapter = make_adapter(settings.adapters[i], settings.profile);
@@ -85,7 +86,7 @@ Result<Spade> Spade::create(SpadeSettings settings, SpadeSink& sink) {
   for (std::size_t i = 0; i < surveyed.size(); i++)
     detectors[surveyed[i]].surveys.emplace_back(settings.surveys[i], settings.profile);
   return Spade(
-      std::make_unique<State>(std::move(settings), compatibility, std::move(detectors), std::move(tables), sink));
+      std::make_unique<State>(std::move(settings), compatibility, std::move(detectors), *std::move(tables), sink));
 }
 
 Spade::Spade(std::unique_ptr<State> state) : state_(std::move(state)) {}

@@ -39,7 +39,8 @@ class Values {
 
 }  // namespace
 
-TableSet::TableSet(std::span<const TableNeed> needs, std::uint64_t max_bytes) {
+Result<TableSet> TableSet::create(std::span<const TableNeed> needs, std::uint64_t max_bytes) {
+  TableSet set;
   struct Plan {
     TableNeed need;
     std::vector<std::size_t> entropy_depths;
@@ -50,30 +51,37 @@ TableSet::TableSet(std::span<const TableNeed> needs, std::uint64_t max_bytes) {
     if (plan == plans.end()) plan = plans.insert(plans.end(), {need, {}});
     if (need.features.size() > plan->need.features.size()) plan->need.features = need.features;
     if (need.entropy_depth > 0) plan->entropy_depths.push_back(need.entropy_depth);
-    table_of_need_.push_back(static_cast<std::size_t>(plan - plans.begin()));
+    set.table_of_need_.push_back(static_cast<std::size_t>(plan - plans.begin()));
   }
 
+  constexpr std::uint64_t kLeast =
+      ProbabilityTable::kFixedBytes + ProbabilityTable::kMinEntries * ProbabilityTable::kBytesPerEntry;
+  const std::uint64_t least = plans.size() * kLeast;
+  if (least > max_bytes) {
+    return fail("the detectors need {} tables of at least {} bytes together, max_table_bytes is {}", plans.size(),
+                least, max_bytes);
+  }
   std::size_t levels = 0;
   for (const Plan& plan : plans) levels += plan.need.features.size();
   for (Plan& plan : plans) {
-    const std::uint64_t bytes = max_bytes / levels * plan.need.features.size();
-    const std::size_t entries =
-        std::max<std::size_t>(bytes / ProbabilityTable::kBytesPerEntry, ProbabilityTable::kMinEntries);
+    const std::uint64_t bytes = (max_bytes - least) / levels * plan.need.features.size();
+    const std::size_t entries = bytes / ProbabilityTable::kBytesPerEntry + ProbabilityTable::kMinEntries;
     Kinds kind = (plan.need.recorded & condition::kRepresentative) != 0 ? kLiveSources : kMessages;
     if ((plan.need.recorded & (condition::kSyn | condition::kUdp)) != 0) kind = kAttempts;
     std::ranges::sort(plan.entropy_depths);
     plan.entropy_depths.erase(std::unique(plan.entropy_depths.begin(), plan.entropy_depths.end()),
                               plan.entropy_depths.end());
-    tables_.push_back({plan.need.recorded,
-                       kind,
-                       0,
-                       0,
-                       {},
-                       plan.entropy_depths,
-                       entries,
-                       ProbabilityTable(plan.need.features, plan.need.decay, entries, random_seed())});
-    track_entropies(tables_.back());
+    set.tables_.push_back({plan.need.recorded,
+                           kind,
+                           0,
+                           0,
+                           {},
+                           plan.entropy_depths,
+                           entries,
+                           ProbabilityTable(plan.need.features, plan.need.decay, entries, random_seed())});
+    track_entropies(set.tables_.back());
   }
+  return set;
 }
 
 void TableSet::track_entropies(Table& table) {

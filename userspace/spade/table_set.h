@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "userspace/base/result.h"
 #include "userspace/spade/detector.h"
 #include "userspace/spade/probability_table.h"
 
@@ -16,8 +17,9 @@ class TableSet {
  public:
   using Index = std::size_t;
 
-  // Tables for `needs`, in their order. `max_bytes`: all tables together, shared out by the number of features.
-  TableSet(std::span<const TableNeed> needs, std::uint64_t max_bytes);
+  // Tables for `needs`, in their order. `max_bytes`: all tables together; beyond the least they need, shared out by the
+  // number of features. An error says how many tables there are and what they need, if that is more.
+  static Result<TableSet> create(std::span<const TableNeed> needs, std::uint64_t max_bytes);
 
   // Of the needs, in their order.
   Index table_of(std::size_t need) const { return table_of_need_[need]; }
@@ -59,6 +61,7 @@ class TableSet {
   std::vector<Table>& tables() { return tables_; }
 
  private:
+  TableSet() = default;
   static void track_entropies(Table& table);
 
   std::uint64_t packet_ = 0;

@@ -186,7 +186,9 @@ TEST(TableSharing, IsByPacketsDecayAndPrefix) {
   need(of(DetectorType::dead_dest));
   need(of(DetectorType::dead_dest, Transport::udp));
   need(of(DetectorType::closed_dport, Transport::udp));
-  const TableSet tables(needs, 64U << 20);
+  const auto made = TableSet::create(needs, 64U << 20);
+  ASSERT_TRUE(made);
+  const TableSet& tables = *made;
   const std::vector<std::size_t> expected = {0, 0, 0, 1, 2, 3, 3, 4};
   for (std::size_t i = 0; i < expected.size(); i++) EXPECT_EQ(tables.table_of(i), expected[i]) << i;
   EXPECT_EQ(tables.tables().size(), 5U);

@@ -287,7 +287,7 @@ TEST(ProbabilityTable, KeepsABaselineThroughAFloodOfRandomKeys) {
   for (int i = 0; i < 300'000; ++i) record(table, random_path(random), i % 4 == 0 ? 2 : 1);
   expect_counts(2);
   EXPECT_GT(table.counters().evicted, 200'000U);
-  EXPECT_LE(table.bytes(), kRoom * ProbabilityTable::kBytesPerEntry + (1 << 17));
+  EXPECT_LE(table.bytes(), kRoom * ProbabilityTable::kBytesPerEntry + ProbabilityTable::kFixedBytes);
 }
 
 TEST(ProbabilityTable, CountsInNWhatItGaveUpForRoom) {
@@ -327,6 +327,17 @@ TEST(ProbabilityTable, LearnsNewKeysDuringAFlood) {
     record(table, random_path(random));
   }
   EXPECT_GE(table.counts(Path{kA, k80}).at[2], 38);
+}
+
+TEST(ProbabilityTable, StaysWithinItsBytesWhenFull) {
+  for (const std::size_t entries : {ProbabilityTable::kMinEntries, std::size_t{5000}, std::size_t{40'000}}) {
+    ProbabilityTable table = destination_ports(kNoDecay, entries);
+    table.track_entropy(1);
+    std::mt19937_64 random(10);
+    for (std::size_t i = 0; i < 2 * entries; ++i) record(table, random_path(random));
+    EXPECT_GT(table.entries(), entries / 10 * 9);
+    EXPECT_LE(table.bytes(), ProbabilityTable::kFixedBytes + entries * ProbabilityTable::kBytesPerEntry) << entries;
+  }
 }
 
 TEST(ProbabilityTable, CountsWhatFindsNoRoom) {

@@ -100,6 +100,33 @@ TEST(Spade, SidesAreThoseOfTheHomeNetwork) {
   EXPECT_EQ(all.statistics(1).recorded, 0U);
 }
 
+TEST(Spade, RefusesTablesThatDoNotFitTheirMemory) {
+  std::vector<DetectorSettings> detectors;
+  for (int i = 0; i < 250; i++) {
+    detectors.push_back(named(fmt::format("d{}", i), default_detector(DetectorType::closed_dport)));
+    detectors.back().decay.cutoff = 0.1 + i / 1000.0;
+  }
+  SpadeSettings settings = settings_of(detectors);
+  settings.max_table_bytes = 1 << 20;
+  Recorder sink;
+  const auto refused = Spade::create(settings, sink);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().message,
+            "spade: the detectors need 250 tables of at least 43008000 bytes together, max_table_bytes is 1048576");
+
+  settings.max_table_bytes = 43008000;
+  Engine engine(settings);
+  for (unsigned i = 0; i < 4000; i++) {
+    engine.see(tcp(0, "192.0.2.1", 1025, fmt::format("10.0.{}.{}", i / 250, i % 250), 80));
+  }
+  EXPECT_GT(engine.spade->statistics().entries_evicted, 0U);
+  EXPECT_LE(engine.spade->statistics().table_bytes, settings.max_table_bytes);
+
+  settings.detectors.resize(1);
+  settings.max_table_bytes = 1 << 20;
+  EXPECT_TRUE(Spade::create(settings, sink)) << "the least that can be set";
+}
+
 // Alerts about a packet to `to`, after others have spoken.
 std::size_t dead_alerts(SpadeSettings settings, const std::string& to) {
   Engine engine(std::move(settings));
