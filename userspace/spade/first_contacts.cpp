@@ -339,6 +339,10 @@ void FirstContacts::restart(const IpAddress& address) {
   forget_streak(source);
 }
 
+bool FirstContacts::is_known(const Observation& packet) const {
+  return contacts_.find(key_of(packet)) != Contacts::kNone;
+}
+
 bool FirstContacts::is_reply(const Observation& packet) const {
   return contacts_.find(answered_by(packet)) != Contacts::kNone;
 }

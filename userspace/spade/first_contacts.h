@@ -136,6 +136,8 @@ class FirstContacts {
   // What the source did so far has been reported: its walk begins anew.
   void restart(const IpAddress& source);
 
+  // Its source went there, and that is remembered.
+  bool is_known(const Observation& packet) const;
   // UDP: goes to who contacted its sender.
   bool is_reply(const Observation& packet) const;
   // Somebody answered when it went there, this time or before.

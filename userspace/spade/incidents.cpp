@@ -14,6 +14,7 @@
 #include <array>
 #include <bit>
 #include <optional>
+#include <utility>
 
 #include "userspace/base/lru_table.h"
 #include "userspace/spade/burst.h"
@@ -55,10 +56,15 @@ std::uint32_t tag_of(IncidentSide side, IncidentFamily family) {
   return 1 + static_cast<std::uint32_t>(side) * 4 + static_cast<std::uint32_t>(family);
 }
 
-// An answer that is alerted as such was asked for by nobody.
-bool is_answer(const Observation& packet) {
-  return packet.transport == Transport::tcp &&
-         (flag_group(packet.tcp_flags) == FlagGroup::synack || is_normal_reset(packet.tcp_flags));
+bool is_icmp_reply(const Observation& packet) {
+  if (packet.transport == Transport::icmp6) return packet.icmp_type == 129;
+  constexpr std::array kReplies = {0, 14, 16, 18};  // echo, timestamp, information, address mask
+  return std::ranges::find(kReplies, packet.icmp_type) != kReplies.end();
+}
+
+bool is_unreachable(const Observation& packet) {
+  return (packet.transport == Transport::icmp && packet.icmp_type == 3) ||
+         (packet.transport == Transport::icmp6 && packet.icmp_type == 1);
 }
 
 }  // namespace
@@ -103,7 +109,9 @@ struct Incidents::State : FirstContacts::Listener {
   void make_room();
   void give_one_up();
   void close_idle();
+  bool is_answer(const Observation& packet, IncidentFamily family) const;
   void alert(const SpadeAlert& alert);
+  void settle_error(const Observation* next);
   void advance(Timestamp time);
 
   SpadeExtensions extensions;
@@ -116,6 +124,7 @@ struct Incidents::State : FirstContacts::Listener {
   std::optional<BurstScore> bursts;
   Counters counters;
   Timestamp now;
+  std::optional<SpadeAlert> error;      // ICMP "unreachable", until it is seen what it is about
   const SpadeAlert* alerted = nullptr;  // by which the contact that fails now is known to fail
 };
 
@@ -271,10 +280,37 @@ void Incidents::State::confirmed(const ContactSource& source, const Observation*
   }
 }
 
+// Of the family scan an answer was asked for by nobody, or it would not go to who is not there.
+bool Incidents::State::is_answer(const Observation& packet, IncidentFamily family) const {
+  switch (packet.transport) {
+    case Transport::tcp:
+      return flag_group(packet.tcp_flags) == FlagGroup::synack || is_normal_reset(packet.tcp_flags);
+    case Transport::udp:
+      return packet.reply || contacts.is_reply(packet);
+    case Transport::icmp:
+    case Transport::icmp6:
+      return is_icmp_reply(packet) ||
+             (family == IncidentFamily::scan && is_icmp_error(packet.transport, packet.icmp_type));
+  }
+  return false;
+}
+
+// What an error is about is the next observation, or it is about nothing. An error about what its receiver sent is an
+// answer.
+void Incidents::State::settle_error(const Observation* next) {
+  if (!error) return;
+  const SpadeAlert settled = *std::exchange(error, std::nullopt);
+  const bool answers = next != nullptr && next->kind == Observation::Kind::unreachable &&
+                       next->reporter == settled.packet.source && next->source == settled.packet.destination &&
+                       (contacts.is_known(*next) || contacts.is_reply(*next));
+  if (!answers) alert(settled);
+}
+
 void Incidents::State::alert(const SpadeAlert& alert) {
   const Observation& packet = alert.packet;
   const IncidentFamily family = family_of(alert.type);
-  const bool answers = is_answer(packet);
+  const bool answers = is_answer(packet, family);
+  if (answers && (family != IncidentFamily::scan || packet.transport == Transport::udp)) return;
   if (family == IncidentFamily::scan && !answers) {
     const bool odd_flags = packet.transport == Transport::tcp && flag_group(packet.tcp_flags) == FlagGroup::weird;
     if (alert.type == DetectorType::dead_dest || odd_flags) {
@@ -374,6 +410,7 @@ Incidents::Incidents(Incidents&&) noexcept = default;
 Incidents& Incidents::operator=(Incidents&&) noexcept = default;
 
 void Incidents::observe(const Observation& observation) {
+  state_->settle_error(&observation);
   state_->advance(observation.time);
   state_->contacts.observe(observation);
   if (state_->bursts) state_->look_for_bursts(observation);
@@ -381,7 +418,11 @@ void Incidents::observe(const Observation& observation) {
 
 void Incidents::alert(const SpadeAlert& alert) {
   state_->advance(std::max(alert.reported, alert.packet.time));
-  state_->alert(alert);
+  state_->settle_error(nullptr);
+  if (family_of(alert.type) == IncidentFamily::icmp && is_unreachable(alert.packet))
+    state_->error = alert;
+  else
+    state_->alert(alert);
 }
 
 void Incidents::confirm(const IpAddress& source, Timestamp since) {
@@ -391,6 +432,7 @@ void Incidents::confirm(const IpAddress& source, Timestamp since) {
 void Incidents::advance(Timestamp now) { state_->advance(now); }
 
 void Incidents::close_all() {
+  state_->settle_error(nullptr);
   for (const unsigned list : {unsigned{State::kOpen}, unsigned{State::kPatient}})
     while (state_->cases.size(list) > 0) state_->close(state_->cases.oldest(list));
 }

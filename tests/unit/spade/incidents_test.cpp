@@ -61,6 +61,28 @@ class Network : public IncidentSink {
     incidents.observe(o);
   }
 
+  // `reporter` says that what `sender` sent there by UDP did not arrive, and that is alerted.
+  void bounced(double second, const IpAddress& reporter, const IpAddress& sender, std::uint16_t from_port,
+               std::uint16_t to_port) {
+    Observation error;
+    error.time = kStart + std::chrono::duration_cast<Duration>(std::chrono::duration<double>(second));
+    error.transport = Transport::icmp;
+    error.icmp_type = error.icmp_code = 3;
+    error.source = reporter;
+    error.destination = sender;
+    incidents.observe(error);
+    incidents.alert(alert_of(error, DetectorType::odd_typecode));
+    Observation inner = error;
+    inner.kind = Observation::Kind::unreachable;
+    inner.transport = Transport::udp;
+    inner.reporter = reporter;
+    inner.source = sender;
+    inner.source_port = from_port;
+    inner.destination = reporter;
+    inner.destination_port = to_port;
+    incidents.observe(inner);
+  }
+
   Observation probe(double second, const IpAddress& from, const IpAddress& to, std::uint16_t port) {
     return tcp(second, from, 40000, to, port, kSyn);
   }
@@ -436,6 +458,51 @@ TEST(Incidents, CallBackscatterWhatItIs) {
   ASSERT_EQ(network.opened(), 1U);
   EXPECT_EQ(network.said.back().incident.kind, IncidentKind::unasked_answers);
   EXPECT_FALSE(network.said.back().incident.scan);
+}
+
+TEST(Incidents, DoNotAccuseWhoAnswers) {
+  Network network;
+  const IpAddress host = ip("10.1.0.9");
+  const IpAddress client = ip("10.1.1.7");
+  for (unsigned i = 0; i < 50; ++i) {
+    for (const auto& [transport, type] : {std::pair{Transport::icmp, 0},
+                                          {Transport::icmp, 14},
+                                          {Transport::icmp, 16},
+                                          {Transport::icmp, 18},
+                                          {Transport::icmp6, 129}}) {
+      Observation reply = network.probe(i, client, host, 80);
+      reply.transport = transport;
+      std::swap(reply.source, reply.destination);
+      reply.source_port = reply.destination_port = 0;
+      reply.tcp_flags = 0;
+      reply.icmp_type = static_cast<std::uint8_t>(type);
+      network.incidents.alert(network.alert_of(reply, DetectorType::odd_typecode));
+    }
+    // A datagram, its answer, and an error about another.
+    const auto port = static_cast<std::uint16_t>(5000 + i);
+    network.udp(i + 0.1, client, port, host, 161);
+    network.udp(i + 0.2, host, 161, client, port);
+    Observation reply;
+    reply.time = Network::kStart + std::chrono::seconds(i);
+    reply.transport = Transport::udp;
+    reply.source = host;
+    reply.source_port = 161;
+    reply.destination = client;
+    reply.destination_port = port;
+    network.incidents.alert(network.alert_of(reply, DetectorType::closed_dport));
+    network.incidents.alert(network.alert_of(reply, DetectorType::odd_dport));
+    network.udp(i + 0.3, client, port, host, 162);
+    network.bounced(i + 0.4, host, client, port, 162);
+  }
+  EXPECT_EQ(network.opened(), 0U);
+}
+
+TEST(Incidents, OpenForErrorsAboutWhatNobodySent) {
+  Network network;
+  for (unsigned i = 0; i < 3; ++i) network.bounced(i, ip("203.0.113.5"), ip("10.1.1.7"), 5000, 162);
+  // Said when the next packet shows that no more of the third comes.
+  ASSERT_EQ(network.opened(), 1U);
+  EXPECT_EQ(network.said.at(0).incident.kind, IncidentKind::odd_icmp);
 }
 
 TEST(Incidents, OpenForATargetThatManySeek) {
