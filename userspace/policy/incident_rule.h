@@ -21,8 +21,10 @@ struct IncidentRule {
   std::vector<IpPrefix> hosts;      // the source or the target that the incident is about; empty: any
   bool scans_only = false;          // only if its first contacts failed again and again
   std::uint64_t min_count = 1;      // pieces of evidence
-  bool handshake = false;           // block only who made a connection in the course of it (Incident::acknowledged)
-  Action action = Action::alert;    // pass: not even an event. block: the source, never a target
+  // Block only who made a connection in the course of it (Incident::acknowledged). False is the administrator's word
+  // that addresses inside cannot be forged: any answers to them then suffice.
+  bool handshake = true;
+  Action action = Action::alert;  // pass: not even an event. block: the source, never a target
   Duration block_for = std::chrono::hours(1);
   unsigned line = 0;  // in the policy file
 };

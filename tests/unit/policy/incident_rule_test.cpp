@@ -27,6 +27,7 @@ name = "scans"
 kinds = ["vertical-scan", "horizontal-scan", "fan-out"]
 scans_only = true
 min_count = 10
+handshake = false
 action = "block"
 for = "30m"
 )";
@@ -74,10 +75,15 @@ TEST(IncidentRule, BlocksOnlyWhoMadeAConnectionIfItIsToldSo) {
   EXPECT_EQ(decide(incident, policy).action, Action::block);
 }
 
-TEST(IncidentRule, ReadsHandshake) {
-  const Policy policy = policy_of("version = 1\n[[incident]]\nname = 'a'\naction = 'block'\nhandshake = true");
-  EXPECT_TRUE(policy.incidents.at(0).handshake);
-  EXPECT_FALSE(policy_of(kBlockScans).incidents.at(1).handshake);
+TEST(IncidentRule, AsksForAConnectionUnlessToldThatNobodyInsideCanForge) {
+  constexpr std::string_view kBlock = "version = 1\nmode = 'enforce'\n[[incident]]\nname = 'a'\naction = 'block'\n";
+  Incident incident = scan_by("10.0.0.9");
+  EXPECT_EQ(decide(incident, policy_of(kBlock)).obstacle, IncidentObstacle::handshake);
+  EXPECT_EQ(decide(incident, policy_of(std::string(kBlock) + "handshake = true")).obstacle,
+            IncidentObstacle::handshake);
+  EXPECT_EQ(decide(incident, policy_of(std::string(kBlock) + "handshake = false")).action, Action::block);
+  incident.acknowledged = true;
+  EXPECT_EQ(decide(incident, policy_of(kBlock)).action, Action::block);
 }
 
 TEST(IncidentRule, NeverBlocksTheTarget) {
