@@ -32,14 +32,14 @@ StagedFiles::~StagedFiles() {
   for (const Staged& staged : written_) ::unlink(staged.temporary.c_str());
 }
 
-Result<void> StagedFiles::write(const std::string& path, std::string_view text) {
+Result<void> StagedFiles::write(const std::string& path, std::string_view text, unsigned mode) {
   const fs::path target(path);
   std::string temporary = (target.parent_path() / ("." + target.filename().string() + ".XXXXXX")).string();
   const UniqueFd fd(::mkostemp(temporary.data(), O_CLOEXEC));
   if (!fd) return fail_errno(errno, "{}: make a file beside it", path);
   written_.push_back({temporary, path});
   if (Result<void> written = write_all(fd.get(), text); !written) return std::move(written).error().within(path);
-  if (::fchmod(fd.get(), 0644) != 0 || ::fsync(fd.get()) != 0) return fail_errno(errno, "{}: write", path);
+  if (::fchmod(fd.get(), mode) != 0 || ::fsync(fd.get()) != 0) return fail_errno(errno, "{}: write", path);
   return {};
 }
 

@@ -24,8 +24,11 @@ class StagedFiles {
   StagedFiles(const StagedFiles&) = delete;
   StagedFiles& operator=(const StagedFiles&) = delete;
 
-  // Writes the text beside the file, through to the disk.
-  Result<void> write(const std::string& path, std::string_view text);
+  static constexpr unsigned kForAll = 0644;
+  static constexpr unsigned kForOwner = 0600;  // what tells of hosts
+
+  // Writes the text beside the file, through to the disk; `mode` are the permissions that it gets.
+  Result<void> write(const std::string& path, std::string_view text, unsigned mode = kForAll);
   // Takes the file away with commit(). A missing one is no error.
   void remove(const std::string& path) { removed_.push_back(path); }
   // Puts the written files in their places, then takes the others away.

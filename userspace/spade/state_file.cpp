@@ -149,7 +149,7 @@ Result<> write_state(const std::string& path, const SpadeState& state) {
   std::ifstream(path, std::ios::binary).read(head.data(), static_cast<std::streamsize>(head.size()));
   if (is_state_of_original(head)) return refuse_original(path);
   StagedFiles files;
-  if (Result<> written = files.write(path, encode_state(state)); !written) return written;
+  if (Result<> written = files.write(path, encode_state(state), StagedFiles::kForOwner); !written) return written;
   return files.commit();
 }
 

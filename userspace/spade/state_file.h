@@ -61,6 +61,7 @@ Result<SpadeState> decode_state(std::string_view bytes);
 bool is_state_of_original(std::string_view bytes);
 
 // Atomically and through to the disk: whoever reads sees the old file or the new one. Never over one of Spade 030125.
+// For the owner alone: it names every host and port that was seen.
 Result<> write_state(const std::string& path, const SpadeState& state);
 
 struct SpadeStateRead {

@@ -266,6 +266,15 @@ TEST(StateFile, LeavesThatOfTheOriginalAlone) {
   EXPECT_EQ(std::string(std::istreambuf_iterator<char>(file), {}), original);
 }
 
+TEST(StateFile, IsForItsOwnerAlone) {
+  const Directory directory;
+  const std::string path = directory.file("state");
+  write_bytes(path, "");
+  std::filesystem::permissions(path, std::filesystem::perms(0644));
+  ASSERT_TRUE(write_state(path, {}));
+  EXPECT_EQ(std::filesystem::status(path).permissions(), std::filesystem::perms(0600));
+}
+
 TEST(StateFile, IsTheLastCheckpointAfterAKill) {
   const Directory directory;
   const std::string path = directory.file("state");
