@@ -103,6 +103,7 @@ StatsSection SpadeRun::counters() const {
   }
   return {"spade",
           {{"observations", statistics.observations},
+           {"clock_outliers", statistics.clock_outliers},
            {"updates", statistics.updates},
            {"alerts", reported},
            {"cancelled", cancelled},

@@ -174,6 +174,7 @@ std::vector<StatsSection> spade_sections(const AnomalyWatch& watch) {
                                           {"attempts_without_room", counters.attempts_without_room},
                                           {"rare_packets", rare},
                                           {"reported", reported},
+                                          {"clock_outliers", statistics.clock_outliers},
                                           {"updates", statistics.updates},
                                           {"waiting", statistics.waiting},
                                           {"waiting_refused", statistics.waiting_refused},

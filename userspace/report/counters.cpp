@@ -84,6 +84,7 @@ constexpr auto kCounters = std::to_array<CounterInfo>({
     {"reported", "packets reported as rare, whether written or over the limit"},
     {"conversations", "TCP clients that SPADE was told of because they had a conversation"},
     {"conversations_lost", "TCP clients that SPADE was not told of because too many had conversations"},
+    {"clock_outliers", "packets dated more than a day ahead, which SPADE judged at the present time"},
     {"updates", "changes of SPADE's tables"},
     {"waiting", "reports of SPADE that wait for a response now"},
     {"waiting_refused", "reports of SPADE that did not wait for a response because too many did"},

@@ -23,11 +23,16 @@ Result<std::unique_ptr<AnomalyMonitor>> AnomalyMonitor::create(SpadeSettings set
 }
 
 void AnomalyMonitor::observe(const Observation& observation) {
-  if (incidents_) incidents_->observe(observation);
+  if (incidents_) {
+    Observation judged = observation;
+    judged.time = clock_.time_of(observation.time);
+    incidents_->observe(judged);
+  }
   spade_->observe(observation);
 }
 
 void AnomalyMonitor::advance(Timestamp now) {
+  clock_.advance(now);
   if (incidents_) incidents_->advance(now);
   spade_->advance(now);
 }

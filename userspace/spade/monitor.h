@@ -9,6 +9,7 @@
 
 #include "userspace/base/result.h"
 #include "userspace/spade/incidents.h"
+#include "userspace/spade/packet_clock.h"
 #include "userspace/spade/spade.h"
 
 namespace spidd {
@@ -46,6 +47,7 @@ class AnomalyMonitor final : private SpadeSink {
   void surveyed(const ScoreSurvey& survey, std::size_t new_rows) override;
 
   AnomalySink& sink_;
+  PacketClock clock_;  // for incidents: as that of Spade
   std::optional<Spade> spade_;
   std::optional<Incidents> incidents_;
 };

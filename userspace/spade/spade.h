@@ -46,8 +46,9 @@ struct DetectorStatistics {
 };
 
 struct SpadeStatistics {
-  std::uint64_t observations = 0;  // packets, pseudo-packets of ICMP errors included
-  std::uint64_t updates = 0;       // of tables, for each packet
+  std::uint64_t observations = 0;    // packets, pseudo-packets of ICMP errors included
+  std::uint64_t clock_outliers = 0;  // of these: dated more than a day ahead, judged at the present (packet_clock.h)
+  std::uint64_t updates = 0;         // of tables, for each packet
   std::uint64_t waiting = 0;
   std::uint64_t waiting_refused = 0;     // reports that found the wait queue full: reported at once as unconfirmed
   std::uint64_t waiting_dropped = 0;     // the same of detectors that report if there is an answer: not reported

@@ -36,6 +36,15 @@ Spade::State::State(SpadeSettings wanted, const Compatibility& profile, std::vec
 
 void Spade::State::observe(const Observation& packet) {
   if (packet.count == 0) return;
+  const Timestamp time = clock_.time_of(packet.time);
+  if (time == packet.time) return judge(packet);
+  totals.clock_outliers += packet.count;
+  Observation judged = packet;
+  judged.time = time;
+  judge(judged);
+}
+
+void Spade::State::judge(const Observation& packet) {
   totals.observations += packet.count;
   if (!second || packet.time > now) now = packet.time;
   if (const std::int64_t value = second_of(packet.time); !second || value > *second) {
@@ -56,6 +65,7 @@ void Spade::State::observe(const Observation& packet) {
 
 void Spade::State::advance(Timestamp time) {
   if (!second) return;
+  clock_.advance(time);
   now = std::max(now, time);
   if (const std::int64_t value = second_of(time); value > *second) {
     new_second(value, std::numeric_limits<std::size_t>::max());

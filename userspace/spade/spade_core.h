@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "userspace/spade/batch_score.h"
+#include "userspace/spade/packet_clock.h"
 #include "userspace/spade/spade.h"
 #include "userspace/spade/table_set.h"
 #include "userspace/spade/unanswered_attempts.h"
@@ -43,6 +44,7 @@ struct Spade::State {
   SpadeStatistics totals;  // of no detector
 
  private:
+  void judge(const Observation& packet);
   // Everything that waited long enough, or the `most` oldest of each detector; what is left is `overdue_`.
   void new_second(std::int64_t value, std::size_t most);
   void expire_overdue();
@@ -56,6 +58,7 @@ struct Spade::State {
   void record(const Observation& packet, Conditions conditions, TableSet::Kinds kinds);
   ScoreClock clock_of(const WatchedDetector& watched) const;
 
+  PacketClock clock_;
   bool overdue_ = false;  // reports are due that no packet took along yet
 };
 

@@ -7,6 +7,7 @@
 
 #include "tests/unit/spade/spade_fixture.h"
 #include "userspace/spade/adviser.h"
+#include "userspace/spade/packet_clock.h"
 #include "userspace/spade/survey.h"
 
 namespace spidd {
@@ -98,6 +99,58 @@ TEST(Spade, SidesAreThoseOfTheHomeNetwork) {
   all.see(to_server(80));
   EXPECT_EQ(all.statistics(0).recorded, 1U);
   EXPECT_EQ(all.statistics(1).recorded, 0U);
+}
+
+constexpr double kDay = 86400;
+constexpr double kTenYears = 3653 * kDay;
+
+// 500 connections to a server, then packets dated as given, then a scan of 50 ports: the alerts of the scan.
+std::size_t scan_alerts(const std::vector<double>& dates, double scan, std::uint64_t outliers) {
+  Engine engine(settings_of({named("closed", default_detector(DetectorType::closed_dport))}));
+  for (int i = 0; i < 500; i++) engine.see(tcp(i, "192.0.2.1", 1025, "10.0.0.1", 80));
+  for (const double date : dates) engine.see(tcp(date, "192.0.2.1", 1025, "10.0.0.1", 80));
+  std::size_t alerts = 0;
+  for (std::uint16_t port = 1000; port < 1050; port++)
+    alerts += engine.see(tcp(scan, "192.0.2.66", 4000, "10.0.0.1", port)).size();
+  EXPECT_EQ(engine.spade->statistics().clock_outliers, outliers);
+  return alerts;
+}
+
+TEST(Spade, ForgetsNothingForASinglePacketFromTheFuture) {
+  EXPECT_EQ(scan_alerts({}, 500, 0), 50U);
+  EXPECT_EQ(scan_alerts({kTenYears}, 500, 1), 50U);
+  EXPECT_EQ(scan_alerts({kTenYears, 500, 2 * kTenYears, 500, kTenYears}, 500, 3), 50U);
+  EXPECT_EQ(scan_alerts({kTenYears, 2 * kDay}, 500, 2), 50U) << "the second does not follow the first";
+  EXPECT_EQ(scan_alerts({kDay}, kDay, 0), 50U) << "within a day";
+}
+
+TEST(Spade, FollowsARealGap) {
+  EXPECT_EQ(scan_alerts({kTenYears, kTenYears + 1}, kTenYears + 2, 1), 0U);
+  // All of the scan but its first packet is judged after the gap.
+  EXPECT_EQ(scan_alerts({}, kTenYears, 1), 1U);
+}
+
+TEST(Spade, JudgesAPacketFromTheFutureNow) {
+  Engine engine(settings_of({named("closed", default_detector(DetectorType::closed_dport))}));
+  for (int i = 0; i < 500; i++) engine.see(tcp(i, "192.0.2.1", 1025, "10.0.0.1", 80));
+  const auto alerts = engine.see(tcp(kTenYears, "192.0.2.1", 1025, "10.0.0.1", 81));
+  ASSERT_EQ(alerts.size(), 1U);
+  EXPECT_EQ(alerts[0].packet.time, at(499));
+  EXPECT_EQ(alerts[0].reported, at(499));
+}
+
+TEST(PacketClock, DoesNotStandStillWherePacketsAreDaysApart) {
+  PacketClock clock;
+  EXPECT_EQ(clock.time_of(at(0)), at(0));
+  EXPECT_EQ(clock.time_of(at(5 * kDay)), at(0));
+  EXPECT_EQ(clock.time_of(at(10 * kDay)), at(5 * kDay));
+  EXPECT_EQ(clock.time_of(at(15 * kDay)), at(10 * kDay));
+  EXPECT_EQ(clock.time_of(at(15 * kDay + 1)), at(15 * kDay + 1));
+  EXPECT_EQ(clock.time_of(at(3)), at(3)) << "late";
+  clock.advance(at(60 * kDay));
+  EXPECT_EQ(clock.time_of(at(61 * kDay)), at(61 * kDay));
+  EXPECT_EQ(clock.time_of(Timestamp::max()), at(61 * kDay));
+  EXPECT_EQ(clock.time_of(Timestamp::min()), Timestamp::min());
 }
 
 TEST(Spade, RefusesTablesThatDoNotFitTheirMemory) {
