@@ -11,7 +11,8 @@ namespace spidd {
 Result<SnortConfig> load_spade_config(const std::string& path) {
   constexpr std::size_t kMostText = 1 << 20;
   std::string text;
-  if (const auto read = read_whole_file(path, kMostText, text); !read) return tl::unexpected(read.error());
+  if (const auto read = read_whole_file(path, kMostText, text); !read)
+    return fail("{}", printable_path(read.error().message));
   if (is_snort_config(text)) return load_snort_config(path);
   auto settings = parse_spade_part(text, path);
   if (!settings) return tl::unexpected(settings.error());

@@ -320,21 +320,22 @@ Result<SnortConfig> Interpreter::run() {
 }  // namespace
 
 bool is_snort_config(std::string_view text) {
-  const SnortLines lines = read_snort_lines(text, "", [](const std::string&) -> Result<std::string> { return ""; });
-  return !lines.lines.empty();
+  const SnortLines lines = read_snort_lines(text, "", {});
+  return !lines.lines.empty() || !lines.warnings.empty();  // of includes that were not followed
 }
 
 Result<SnortConfig> parse_snort_config(std::string_view text, const std::string& path, const SnortInclude& include) {
   auto config = Interpreter(read_snort_lines(text, path, include)).run();
   if (!config && config.error().message == "no 'preprocessor spade' line")
-    return fail("{}: {}", path, config.error().message);
+    return fail("{}: {}", printable_path(path), config.error().message);
   return config;
 }
 
 Result<SnortConfig> load_snort_config(const std::string& path) {
   const auto read = [](const std::string& name) -> Result<std::string> {
     std::string text;
-    if (const auto done = read_whole_file(name, kMostText, text); !done) return tl::unexpected(done.error());
+    if (const auto done = read_whole_file(name, kMostText, text); !done)
+      return fail("{}", printable_path(done.error().message));
     return text;
   };
   const auto text = read(path);

@@ -19,7 +19,7 @@ struct SnortConfig {
   std::vector<std::string> notes;  // warnings ("FILE:LINE: ..."), then what differs from Spade v030125.1
 };
 
-// Whether the text has a line of SPADE: else it is no such configuration.
+// Whether the text has a line of SPADE, or includes a file that may: else it is no such configuration.
 bool is_snort_config(std::string_view text);
 
 // The error has one line "FILE:LINE: ..." for each mistake, at most 20.

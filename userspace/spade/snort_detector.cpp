@@ -132,11 +132,12 @@ void read_waiting(SnortOptions& options, DetectorSettings& detector) {
 DetectorSettings read_snort_detector(const SnortLine& line, SnortLines& remarks) {
   SnortOptions options(line, kGrammar, remarks);
   DetectorSettings scope;
-  const auto type_text = options.text("type");
-  scope.type = options.word("type", parse_type).value_or(DetectorType::closed_dport);
-  if (type_text && !parse_detector_type(*type_text) && parse_type(*type_text))
-    options.warn(fmt::format("type={} is written {}: Spade 030125 knew no other form", printable(*type_text),
-                             detector_type_name(scope.type)));
+  if (const auto type = options.word("type", parse_type)) {
+    scope.type = *type;
+    if (const auto text = options.text("type"); !parse_detector_type(*text))
+      options.warn(fmt::format("type={} is written {}: Spade 030125 knew no other form", printable(*text),
+                               detector_type_name(scope.type)));
+  }
   std::optional<IcmpScope> icmp;
   read_scope(options, scope, icmp);
   const double max_entropy = options.number("maxentropy", 0, kHighestEntropy).value_or(2.5);

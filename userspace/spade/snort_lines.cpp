@@ -244,6 +244,17 @@ SnortLines read_snort_lines(std::string_view text, const std::string& path, cons
   return reader.take();
 }
 
+std::string SnortRemark::text() const {
+  return line == 0 ? message : fmt::format("{}:{}: {}", printable_path(file), line, message);
+}
+
+std::string printable_path(std::string_view path) {
+  std::string result(path);
+  std::ranges::replace_if(
+      result, [](char c) { return (c >= 0 && c < ' ') || c == '\x7f'; }, '?');
+  return result;
+}
+
 std::string printable(std::string_view text) {
   constexpr std::size_t kLongest = 100;
   std::string result(text.substr(0, kLongest));

@@ -25,7 +25,7 @@ struct SnortRemark {
   unsigned line = 0;
   std::string message;
 
-  std::string text() const { return line == 0 ? message : fmt::format("{}:{}: {}", file, line, message); }
+  std::string text() const;
 };
 
 inline constexpr std::size_t kMostSnortRemarks = 200;  // errors, and as many warnings: what is more is not noted
@@ -41,6 +41,9 @@ using SnortInclude = std::function<Result<std::string>(const std::string& path)>
 
 // Bounded: 1 MiB of text in all, 4,096 bytes a line, 1,024 variables, includes 4 deep; what is more is an error.
 SnortLines read_snort_lines(std::string_view text, const std::string& path, const SnortInclude& include);
+
+// For messages: a file's name, whole and in UTF-8, without control characters.
+std::string printable_path(std::string_view path);
 
 // For messages: what is not printable becomes '?'.
 std::string printable(std::string_view text);

@@ -110,8 +110,12 @@ std::optional<std::string> SnortOptions::text(std::string_view name) {
     complain(fmt::format("{} has no value", name));
     return {};
   }
-  if (value->size() > kLongestText || std::ranges::any_of(*value, [](char c) { return c < ' ' || c > '~'; })) {
-    complain(fmt::format("{}: longer than {} characters, or not text", name, kLongestText));
+  if (value->size() > kLongestText) {
+    complain(fmt::format("{} is longer than {} characters", name, kLongestText));
+    return {};
+  }
+  if (std::ranges::any_of(*value, [](char c) { return c < ' ' || c > '~'; })) {
+    complain(fmt::format("{}={} has characters that are not text", name, printable(*value)));
     return {};
   }
   return *value;

@@ -65,6 +65,14 @@ TEST_F(SpadeCommand, ImportWritesTheFileThatAnalyzeTakes) {
   EXPECT_TRUE(load_spade_config(config.path()));
 }
 
+TEST_F(SpadeCommand, AnalyzeTakesLinesOfAnIncludedFile) {
+  const auto lines = file(kLines);
+  const auto config = file(fmt::format("var HOME_NET any\ninclude {}\n", lines.path()));
+  const auto read = load_spade_config(config.path());
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(read->settings.detectors.at(0).id, "a");
+}
+
 TEST_F(SpadeCommand, ImportRefusesWhatItCannotRead) {
   const auto config = file("preprocessor spade:\npreprocessor spade-detect: wait=x\n");
   EXPECT_EQ(run({"import", config.path()}), kExitFailed);
