@@ -40,6 +40,30 @@ std::vector<std::string> differences_from_original(const SpadeSettings& settings
       has(DetectorType::dead_dest),
       "dead-dest: an ICMP unreachable shows a host alive only if the host itself sent it; from a router it confirms "
       "that the host is dead. Spade 030125 took both for life");
+  note_if(
+      has(DetectorType::dead_dest),
+      "dead-dest: nobody's address is a group or a broadcast address of a home network; Spade 030125 took every one "
+      "that ends in 255 for it");
+  note_if(any_detector([](const DetectorSettings& detector) {
+            return detector.type == DetectorType::closed_dport && detector.transport == Transport::tcp &&
+                   detector.wait_seconds > 0;
+          }),
+          "closed-dport: a RST ends the wait and confirms the report; Spade 030125 waited on");
+  note_if(any_detector([](const DetectorSettings& detector) { return detector.transport == Transport::udp; }),
+          "UDP: a datagram to who opened the flow is an answer, not an attempt; live only the first packets of a flow "
+          "are seen");
+  note_if(any_detector([](const DetectorSettings& detector) {
+            return detector.transport == Transport::tcp && detector.tcp_flags == TcpScope::established &&
+                   (detector.type == DetectorType::closed_dport || detector.type == DetectorType::dead_dest);
+          }),
+          "established: live only the first packets of a flow are seen, captures have all of them");
+  note_if(any_detector([](const DetectorSettings& detector) { return detector.wait_seconds > 0; }),
+          "wait: no more than max_waiting packets wait for a response; what comes when so many do is counted as "
+          "waiting_refused");
+  note_if(settings.profile == SpadeProfile::documented && settings.extensions.incidents,
+          "incidents are on: reports of one host are grouped; [spade.extensions] incidents");
+  note_if(settings.profile == SpadeProfile::documented && settings.extensions.quarantine,
+          "quarantine is on: packets of a scan are not learned; [spade.extensions] quarantine");
   note_if(has(DetectorType::odd_port_dest),
           "odd-port-dest: scores given source and port, as documented; Spade 030125 scored given the source");
   note_if(any_detector([](const DetectorSettings& detector) {
@@ -72,7 +96,11 @@ std::vector<std::string> differences_from_original(const SpadeSettings& settings
       "the state file is spade.state, which has a form of its own: that of Spade 030125 (statefile) is left as it is, "
       "and what it learned cannot be taken over");
   note_if(settings.log_file.empty(), "the log goes to no terminal: 'spidctl spade stats' shows it");
-  if (!notes.empty()) notes.emplace_back("profile = \"030125\" gives the scores and reports of Spade 030125 instead");
+  if (!notes.empty())
+    notes.emplace_back(
+        "profile = \"030125\" gives the scores and reports of Spade 030125 instead, over captures; live the kernel "
+        "sends "
+        "only packets that open, answer or end flows, those with odd flags, the first of UDP flows, and ICMP");
   return notes;
 }
 

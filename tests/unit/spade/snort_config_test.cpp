@@ -238,6 +238,7 @@ TEST(SnortConfig, FollowsIncludesBesideTheFile) {
 TEST(SnortConfig, MistakesNameTheirLines) {
   EXPECT_EQ(mistake("preprocessor spade-detect: id=a\npreprocessor spade:\n"),
             "snort.conf:1: spade-detect before any 'preprocessor spade:' line");
+  EXPECT_EQ(parse_snort_config("\n", "a\033[2J.conf").error().message, "a?[2J.conf: no 'preprocessor spade' line");
   EXPECT_EQ(mistake("alert tcp any any -> any any\n"), "snort.conf: no 'preprocessor spade' line");
   const auto detect = [](std::string_view options) {
     return mistake(fmt::format("{}preprocessor spade-detect: {}\n", kMain, options));
@@ -246,6 +247,7 @@ TEST(SnortConfig, MistakesNameTheirLines) {
             "snort.conf:2: type: 'closed' is not a type of detector; there is closed-dport, dead-dest, odd-dport, "
             "odd-port-dest, odd-typecode");
   EXPECT_EQ(detect("thresh=high"), "snort.conf:2: thresh is a number from -1000000 to 1000000, not 'high'");
+  EXPECT_EQ(detect("type=\033[2Jx"), "snort.conf:2: type=?[2Jx has characters that are not text");
   EXPECT_EQ(detect("id=1a"), "snort.conf:2: id '1a': a letter, then letters, digits, - and _, at most 50");
   EXPECT_EQ(detect("proto=icmp"), "snort.conf:2: closed-dport has no proto=icmp");
   EXPECT_EQ(detect("tcpflags=setup"), "snort.conf:2: closed-dport has no tcpflags=setup");
@@ -270,6 +272,21 @@ TEST(SnortConfig, SaysWhatDiffersAndOnlyThat) {
   EXPECT_THAT(rich.notes, Contains(HasSubstr("cut them to whole numbers")));
 }
 
+TEST(SnortConfig, SaysWhatElseIsOnAndWhatIsSeenLive) {
+  const SnortConfig plain = read(fmt::format("{}preprocessor spade-detect: type=odd-dport\n", kMain));
+  EXPECT_THAT(plain.notes, Contains(HasSubstr("incidents are on")));
+  EXPECT_THAT(plain.notes, Contains(HasSubstr("quarantine is on")));
+  EXPECT_THAT(plain.notes.back(), HasSubstr("live the kernel sends only"));
+  for (const std::string_view absent : {"RST", "UDP:", "established:", "255", "max_waiting"})
+    EXPECT_THAT(plain.notes, Not(Contains(HasSubstr(absent)))) << absent;
+  const SnortConfig rich =
+      read(fmt::format("{}preprocessor spade-detect: wait=3\npreprocessor spade-detect: type=dead-dest proto=udp\n"
+                       "preprocessor spade-detect: type=dead-dest tcpflags=established\n",
+                       kMain));
+  for (const std::string_view said : {"RST", "UDP:", "established:", "255", "max_waiting"})
+    EXPECT_THAT(rich.notes, Contains(HasSubstr(said))) << said;
+}
+
 TEST(SnortConfig, NeverNamesTheStateFileOfTheOriginal) {
   const SnortConfig config = read("preprocessor spade: statefile=/var/log/snort/spade.rcv\n");
   EXPECT_EQ(config.settings.state_file, distributed_settings().state_file);
@@ -283,6 +300,8 @@ TEST(SnortConfig, NeverNamesTheStateFileOfTheOriginal) {
 
 TEST(SnortConfig, IsToldFromOtherFiles) {
   EXPECT_TRUE(is_snort_config("# x\n  preprocessor spade: \n"));
+  EXPECT_TRUE(is_snort_config("var HOME_NET any\ninclude spade.conf\n"));
+  EXPECT_FALSE(is_snort_config("include classification.config\n"));
   EXPECT_FALSE(is_snort_config("version = 1\n[spade]\nenabled = true\n"));
 }
 
