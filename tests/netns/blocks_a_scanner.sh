@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# A host inside that scans is blocked by a rule about incidents; its neighbour is not, nor is anybody for packets that a
-# stranger sent in his name. What was learned survives a restart.
+# A host inside that scans, and gets through at an open port, is blocked by a rule about incidents; its neighbour is not, nor
+# is anybody for packets that somebody else sent in his name. What was learned survives a restart.
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname "$(readlink -f "$0")")/lib.sh"
 enter_sandbox "$@"
@@ -75,6 +75,7 @@ expect "SPADE has seen it" test "$(spidctl spade status --json | jq '.spade.obse
 
 step "A scan"
 scan_ports 1000 1024
+scan_ports 443 443
 expect_soon 20 "the scanner is blocked" is_blocked "$scanner"
 expect "an incident says why" is_incident_of "$scanner"
 expect "its event names the rule" event_exists '.event_type == "incident" and .alert.rule == "scanners" and
@@ -100,6 +101,12 @@ expect_soon 20 "an incident is reported" is_incident_of "$stranger"
 expect_soon 20 "it says that the source may be forged" event_exists '.event_type == "incident" and
   .src_ip == "'"$stranger"'" and .alert.would_block == true and .alert.reason == "unconfirmed"'
 refuse "nobody is blocked for it" is_blocked "$stranger"
+
+step "A SYN scan in the neighbour's name: everybody answers him, and he refuses"
+forged_scan "$neighbour" "$web_host" 430 490
+expect_soon 20 "it says that the neighbour made no connection" event_exists '.event_type == "incident" and
+  .src_ip == "'"$neighbour"'" and .alert.would_block == true and .alert.reason == "handshake"'
+refuse "he is not blocked for it" is_blocked "$neighbour"
 
 step "A scan in the name of somebody inside, to where nobody answers"
 in_ns gateway ip route add blackhole "$silent/32"
