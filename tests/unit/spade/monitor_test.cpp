@@ -48,6 +48,23 @@ TEST(AnomalyMonitor, KeepsWhatBelongsToAnIncidentFromBecomingNormal) {
   EXPECT_GT(alerts_of_a_repeated_scan(closed_ports(SpadeProfile::documented)), alerts_of_a_repeated_scan(learning));
 }
 
+TEST(AnomalyMonitor, ClosesNoIncidentForASinglePacketFromTheFuture) {
+  Everything said;
+  auto monitor = AnomalyMonitor::create(closed_ports(SpadeProfile::documented), 1, said);
+  ASSERT_TRUE(monitor);
+  for (std::uint16_t i = 0; i < 100; ++i) {
+    const Observation probe = tcp(i * 0.1, "203.0.113.5", 40000, "10.0.0.1", static_cast<std::uint16_t>(1000 + i));
+    (*monitor)->observe(probe);
+    (*monitor)->observe(answer(i * 0.1 + 0.01, probe, kRst | kAck));
+  }
+  const std::size_t open = (*monitor)->incidents()->open().size();
+  ASSERT_GT(open, 0U);
+  (*monitor)->observe(tcp(3e8, "198.51.100.7", 2000, "10.0.0.1", 80));
+  (*monitor)->observe(tcp(11, "198.51.100.7", 2000, "10.0.0.1", 80));
+  EXPECT_EQ((*monitor)->incidents()->open().size(), open);
+  EXPECT_EQ((*monitor)->spade().statistics().clock_outliers, 1U);
+}
+
 TEST(AnomalyMonitor, LearnsEverythingInTheProfileOfTheOriginal) {
   SpadeSettings learning = closed_ports(SpadeProfile::v030125);
   learning.extensions.quarantine = false;
