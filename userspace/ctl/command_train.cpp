@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // spidctl train: adds the flows of labelled captures, or a live flow, to the models of a directory. Additive: training
-// twice adds.
+// twice adds, though the same capture is no new evidence.
 #include <algorithm>
 
 #include "userspace/ctl/command.h"

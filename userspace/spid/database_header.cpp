@@ -2,7 +2,6 @@
 #include "userspace/spid/database_header.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -45,11 +44,8 @@ Result<void> read_header(const json& header, ModelDatabase& database) {
       if (!value.is_number()) return fail("smoothing is not a number");
     } else if (key == "thresholds_for") {
       const std::string text = value.is_string() ? value.get<std::string>() : "";
-      std::uint64_t hash = 0;
-      const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), hash, 16);
-      if (error != std::errc() || end != text.data() + text.size() || text.size() != 16)
-        return fail("thresholds_for is not 16 hexadecimal digits");
-      database.thresholds_for = hash;
+      database.thresholds_for = parse_hash(text);
+      if (!database.thresholds_for) return fail("thresholds_for is not 16 hexadecimal digits");
     } else if (key == "creator") {
       if (!value.is_string() || value.get_ref<const std::string&>().size() > 128)
         return fail("creator is not a short text");

@@ -64,15 +64,22 @@ ModelDatabase FoldModels::without(const std::vector<bool>& out) const {
   for_each_model(gone, fingerprints_, models_of_, [&rest](std::size_t model, const Fingerprint& flow, std::size_t) {
     rest.models[model].subtract(flow);
   });
-  std::vector<std::pair<std::size_t, std::uint32_t>> captures;
+  std::vector<std::tuple<std::size_t, std::uint64_t, bool>> captures;  // model, identity, whether that is a hash
   for_each_model(left, fingerprints_, models_of_, [&](std::size_t model, const Fingerprint&, std::size_t flow) {
-    captures.emplace_back(model, set_.flows[flow].capture);
+    const LabelledFlow& from = set_.flows[flow];
+    captures.emplace_back(model, set_.capture_identity(from), set_.hash_known(from.capture));
   });
   std::ranges::sort(captures);
   const auto twice = std::ranges::unique(captures);
   captures.erase(twice.begin(), twice.end());
-  for (ProtocolModel& model : rest.models) model.captures = 0;
-  for (const auto& entry : captures) ++rest.models[entry.first].captures;
+  for (ProtocolModel& model : rest.models) {
+    model.captures = 0;
+    model.capture_hashes.clear();
+  }
+  for (const auto& [model, identity, is_hash] : captures) {
+    ++rest.models[model].captures;
+    if (is_hash) rest.models[model].remember_capture(identity);
+  }
   std::erase_if(rest.models, [](const ProtocolModel& model) { return model.flows == 0; });
   return rest;
 }

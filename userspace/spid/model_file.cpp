@@ -4,6 +4,7 @@
 #include "userspace/spid/model_file.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <cstddef>
 #include <iterator>
@@ -35,24 +36,15 @@ enum class Key {
   view,
   flows,
   captures,
+  capture_hashes,
   payload_packets,
   threshold_millibits,
   meters
 };
-constexpr std::array<std::string_view, 14> kKeyNames = {"spidd_model",
-                                                        "meter_set",
-                                                        "rules",
-                                                        "snap",
-                                                        "label",
-                                                        "family",
-                                                        "category",
-                                                        "transport",
-                                                        "view",
-                                                        "flows",
-                                                        "captures",
-                                                        "payload_packets",
-                                                        "threshold_millibits",
-                                                        "meters"};
+constexpr std::array<std::string_view, 15> kKeyNames = {
+    "spidd_model",     "meter_set",           "rules", "snap",  "label",    "family",
+    "category",        "transport",           "view",  "flows", "captures", "capture_hashes",
+    "payload_packets", "threshold_millibits", "meters"};
 
 // Hostile text is quoted only in part, and never raw.
 std::string shorten(std::string_view text) {
@@ -121,6 +113,7 @@ class ModelReader final : public nlohmann::json_sax<nlohmann::json> {
     }
   }
   bool string(string_t& value) override {
+    if (place_ == Place::hashes) return add_capture_hash(value);
     return place_ == Place::header_value ? set_text(value) : unexpected("a string");
   }
   bool start_object(std::size_t) override {
@@ -130,6 +123,7 @@ class ModelReader final : public nlohmann::json_sax<nlohmann::json> {
     return unexpected("an object");
   }
   bool start_array(std::size_t) override {
+    if (place_ == Place::header_value && key_ == Key::capture_hashes) return enter(Place::hashes);
     if (place_ != Place::bins_value) return unexpected("an array");
     next_bin_ = 0;
     bin_.reset();
@@ -144,6 +138,7 @@ class ModelReader final : public nlohmann::json_sax<nlohmann::json> {
     return refuse("key \"{}\" is unknown or repeated in a meter", shorten(name));
   }
   bool end_array() override {
+    if (place_ == Place::hashes) return enter(Place::header);
     if (bin_) return refuse("bin {} has no count", *bin_);
     return enter(Place::meter);
   }
@@ -151,8 +146,9 @@ class ModelReader final : public nlohmann::json_sax<nlohmann::json> {
     if (place_ == Place::meter) return end_meter();
     if (place_ == Place::meters) return enter(Place::header);
     for (std::size_t i = 0; i < kKeyNames.size(); ++i) {
-      if (!seen_[i]) return refuse("key \"{}\" is missing", kKeyNames[i]);
+      if (!seen_[i] && static_cast<Key>(i) != Key::capture_hashes) return refuse("key \"{}\" is missing", kKeyNames[i]);
     }
+    if (file_.model.capture_hashes.size() > file_.model.captures) return refuse("there are more hashes than captures");
     return enter(Place::end);
   }
   bool parse_error(std::size_t, const std::string& token, const nlohmann::json::exception&) override {
@@ -160,7 +156,19 @@ class ModelReader final : public nlohmann::json_sax<nlohmann::json> {
   }
 
  private:
-  enum class Place { start, header, header_value, meters, meter_value, meter, measurements, bins_value, bins, end };
+  enum class Place {
+    start,
+    header,
+    header_value,
+    hashes,
+    meters,
+    meter_value,
+    meter,
+    measurements,
+    bins_value,
+    bins,
+    end
+  };
 
   template <class... Args>
   bool refuse(fmt::format_string<Args...> format, Args&&... args) {
@@ -240,6 +248,16 @@ class ModelReader final : public nlohmann::json_sax<nlohmann::json> {
     }
   }
 
+  bool add_capture_hash(std::string_view text) {
+    std::vector<std::uint64_t>& hashes = file_.model.capture_hashes;
+    if (hashes.size() == kMaxCaptureHashes) return refuse("more than {} hashes of captures", kMaxCaptureHashes);
+    const std::optional<std::uint64_t> hash = parse_hash(text);
+    if (!hash) return refuse("hash of a capture \"{}\" is not 16 hexadecimal digits", shorten(text));
+    if (!hashes.empty() && *hash <= hashes.back()) return refuse("hash of a capture {} is not above the last", text);
+    hashes.push_back(*hash);
+    return true;
+  }
+
   bool check_label(std::string_view value) {
     return is_valid_label(value) ||
            refuse("{} \"{}\" is not 1 to 48 of a-z 0-9 _ . - beginning with a letter or digit", name(), shorten(value));
@@ -311,6 +329,13 @@ Result<MeterRules> parse_rules(std::string_view name) {
   return static_cast<MeterRules>(found - kRulesNames.begin());
 }
 
+std::optional<std::uint64_t> parse_hash(std::string_view text) {
+  std::uint64_t hash = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), hash, 16);
+  if (error != std::errc() || end != text.data() + text.size() || text.size() != 16) return std::nullopt;
+  return hash;
+}
+
 Result<ModelFile> parse_model(std::string_view text, const std::string& name, TextPosition start) {
   ModelReader reader;
   const char* read = text.data();
@@ -335,10 +360,10 @@ std::string format_model(const ProtocolModel& model, unsigned snap, MeterRules r
                  "\"view\": \"{}\",\n",
                  model.label, model.family, category_name(model.category), transport_name(model.transport),
                  view_name(model.view));
-  fmt::format_to(out,
-                 "\"flows\": {},\n\"captures\": {},\n\"payload_packets\": {},\n\"threshold_millibits\": {},\n"
-                 "\"meters\": {{",
-                 model.flows, model.captures, model.payload_packets,
+  fmt::format_to(out, "\"flows\": {},\n\"captures\": {},\n", model.flows, model.captures);
+  if (!model.capture_hashes.empty())
+    fmt::format_to(out, "\"capture_hashes\": [\"{:016x}\"],\n", fmt::join(model.capture_hashes, "\",\""));
+  fmt::format_to(out, "\"payload_packets\": {},\n\"threshold_millibits\": {},\n\"meters\": {{", model.payload_packets,
                  std::lround(std::max(0.0F, model.threshold) * kMillibits));
   for (unsigned meter = 0; meter < kMeterCount; ++meter) {
     fmt::format_to(out, "{}\n\"{}\": {{\"measurements\": {}, \"bins\": [", meter == 0 ? "" : ",", meter_name(meter),

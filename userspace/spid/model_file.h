@@ -2,6 +2,8 @@
 // The text of one model file (format: policy/models/README.md). Private to spid/.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -12,6 +14,7 @@ namespace spidd {
 inline constexpr std::string_view kMeterSet = "spidd44";
 std::string_view rules_name(MeterRules rules);  // "corrected", "strict"
 Result<MeterRules> parse_rules(std::string_view name);
+std::optional<std::uint64_t> parse_hash(std::string_view text);  // 16 hexadecimal digits
 
 // A model with what its file says of the way it was measured.
 struct ModelFile {

@@ -164,6 +164,15 @@ class XmlReader {
       if (!captures) return tl::unexpected(captures.error());
       model.captures = static_cast<std::uint32_t>(*captures);
     }
+    for (std::string_view hashes = node.attribute("captureHashes").value(); !hashes.empty();) {
+      const std::size_t length = std::min(hashes.find(' '), hashes.size());
+      const auto hash = parse_hash(hashes.substr(0, length));
+      if (!hash || model.capture_hashes.size() == std::min<std::size_t>(kMaxCaptureHashes, model.captures))
+        return error(node, "captureHashes of <{}> are more than the captures or {}, or not hexadecimal",
+                     shorten(node.name()), kMaxCaptureHashes);
+      model.remember_capture(*hash);
+      hashes.remove_prefix(std::min(length + 1, hashes.size()));
+    }
     if (node.attribute("threshold")) {
       const std::string_view text = node.attribute("threshold").value();
       double threshold = -1;
@@ -292,11 +301,14 @@ std::string format_models_xml(const ModelDatabase& models) {
     // Labels, families and the other words need no escaping but for the sign in the views' suffixes.
     std::string name = model.label + std::string(kViewSuffixes[static_cast<std::size_t>(model.view)]);
     if (const std::size_t sign = name.find('>'); sign != std::string::npos) name.replace(sign, 1, "&gt;");
+    const std::string hashes = model.capture_hashes.empty()
+                                   ? ""
+                                   : fmt::format(" captureHashes=\"{:016x}\"", fmt::join(model.capture_hashes, " "));
     fmt::format_to(std::back_inserter(text),
                    "  <protocolModel name=\"{}\" sessionCount=\"{}\" observationCount=\"{}\" family=\"{}\" "
-                   "category=\"{}\" transport=\"{}\" captures=\"{}\" threshold=\"{}\">\n    <defaultPorts/>\n",
+                   "category=\"{}\" transport=\"{}\" captures=\"{}\"{} threshold=\"{}\">\n    <defaultPorts/>\n",
                    name, model.flows, model.payload_packets, model.family, category_name(model.category),
-                   transport_name(model.transport), model.captures, model.threshold);
+                   transport_name(model.transport), model.captures, hashes, model.threshold);
     for (unsigned meter = 0; meter < kMeterCount; ++meter) append_meter(text, model, meter);
     text += "  </protocolModel>\n";
   }

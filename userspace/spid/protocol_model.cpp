@@ -88,9 +88,18 @@ void ProtocolModel::merge(const ProtocolModel& other) {
     measurements[row / kBinsPerMeter] += add_saturating(counters[row], other.counters[row]);
   }
   add_saturating(flows, other.flows);
-  add_saturating(captures, other.captures);
+  std::vector<std::uint64_t> both;
+  std::ranges::set_intersection(capture_hashes, other.capture_hashes, std::back_inserter(both));
+  add_saturating(captures, other.captures - std::min(other.captures, static_cast<std::uint32_t>(both.size())));
+  for (const std::uint64_t hash : other.capture_hashes) remember_capture(hash);
   payload_packets = std::min(kMaxPackets, payload_packets + other.payload_packets);
   threshold = std::max(threshold, other.threshold);
+}
+
+void ProtocolModel::remember_capture(std::uint64_t hash) {
+  const auto place = std::ranges::lower_bound(capture_hashes, hash);
+  const bool known = place != capture_hashes.end() && *place == hash;
+  if (!known && capture_hashes.size() < kMaxCaptureHashes) capture_hashes.insert(place, hash);
 }
 
 const ProtocolModel* ModelDatabase::find(std::string_view label, Transport transport, View view) const {

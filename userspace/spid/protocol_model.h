@@ -39,6 +39,7 @@ std::string_view origin_name(Origin origin);  // "shipped", "site", "learned"
 inline constexpr std::uint32_t kEvidenceFlows = 10;
 inline constexpr std::uint64_t kEvidencePackets = 100;
 inline constexpr std::uint32_t kEvidenceCaptures = 2;
+inline constexpr std::size_t kMaxCaptureHashes = 16;  // far more than evidence asks for
 
 // "openvpn": [a-z0-9][a-z0-9_.-]{0,47}
 bool is_valid_label(std::string_view label);
@@ -53,6 +54,9 @@ struct ProtocolModel {
   bool provisional = false;  // learned from the stream and not confirmed by anybody: never blocks, no background
   std::uint32_t flows = 0;
   std::uint32_t captures = 0;  // files (scenario variants, source environments) the flows came from
+  // capture_hash() of such files, each once and rising: the same file again is no new evidence. At most
+  // kMaxCaptureHashes; models of older versions have none. Never more than `captures`.
+  std::vector<std::uint64_t> capture_hashes;
   std::uint64_t payload_packets = 0;
   float threshold = 0;  // score below which the label is not given, bits; found by calibrate_thresholds()
   std::array<std::uint64_t, kMeterCount> measurements{};                        // per meter: sum of its counters
@@ -60,7 +64,9 @@ struct ProtocolModel {
 
   void add(const Fingerprint& flow);
   void subtract(const Fingerprint& flow);  // for leave-one-out; Requires: it was added before
-  void merge(const ProtocolModel& other);  // counters, flows, payload packets, captures; the higher threshold
+  // Counters, flows, payload packets, captures (those whose hashes both have count once); the higher threshold.
+  void merge(const ProtocolModel& other);
+  void remember_capture(std::uint64_t hash);  // into capture_hashes while there is room; `captures` is the caller's
 
   bool operator==(const ProtocolModel&) const = default;
 

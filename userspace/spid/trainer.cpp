@@ -87,14 +87,17 @@ FlowFingerprints measure_flows(const TrainingSet& set, const std::vector<bool>& 
 
 ModelDatabase train_models(const TrainingSet& set, const FlowFingerprints& fingerprints, const std::vector<bool>& use) {
   ModelDatabase database;
-  std::set<std::tuple<std::string, Transport, View, std::uint32_t>> captures;
+  std::set<std::tuple<std::string, Transport, View, std::uint64_t>> captures;
   for (const View view : kViews) {
     for (std::size_t i = 0; i < set.flows.size(); ++i) {
       if (!use[i] || fingerprints[view][i].rows.empty()) continue;
       const LabelledFlow& flow = set.flows[i];
       ProtocolModel& model = database.find_or_add(flow.label, flow.transport, flow.category, flow.family, view);
       model.add(fingerprints[view][i]);
-      if (captures.emplace(flow.label, flow.transport, view, flow.capture).second) ++model.captures;
+      const std::uint64_t capture = set.capture_identity(flow);
+      if (!captures.emplace(flow.label, flow.transport, view, capture).second) continue;
+      ++model.captures;
+      if (set.hash_known(flow.capture)) model.remember_capture(capture);
     }
   }
   return database;

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <map>
 
+#include "userspace/base/fnv1a.h"
 #include "userspace/capture/pcap_source.h"
 
 namespace spidd {
@@ -323,13 +324,37 @@ const LabelMeaning* Taxonomy::find(const std::string& label) const {
   return found == meanings_.end() ? nullptr : &found->second;
 }
 
+std::uint64_t capture_hash(const std::string& path) {
+  constexpr std::size_t kHashedBytes = std::size_t{16} << 20;
+  std::error_code error;
+  const std::uintmax_t size = fs::file_size(path, error);
+  std::ifstream file(path, std::ios::binary);
+  if (error || !file) return 0;
+  Fnv1a64 hash;
+  hash.add(fmt::format("{}:", size));
+  std::vector<char> buffer(std::size_t{64} << 10);
+  for (std::size_t read = 0; read < kHashedBytes && file; read += buffer.size()) {
+    file.read(buffer.data(), static_cast<std::streamsize>(buffer.size()));
+    hash.add(std::string_view(buffer.data(), static_cast<std::size_t>(file.gcount())));
+  }
+  return hash.value();
+}
+
+std::uint64_t TrainingSet::capture_identity(const LabelledFlow& flow) const {
+  return hash_known(flow.capture) ? capture_hashes[flow.capture] : flow.capture;
+}
+
 void TrainingSet::merge(TrainingSet other) {
   NameIndex capture_index(captures);
   NameIndex group_index(groups);
   other.scenarios.resize(other.groups.size());
   for (LabelledFlow& flow : other.flows) {
     const std::string& scenario = other.scenarios[flow.group];
+    const bool hashed = other.hash_known(flow.capture);
+    const std::uint64_t hash = hashed ? other.capture_hashes[flow.capture] : 0;
     flow.capture = capture_index(other.captures[flow.capture]);
+    capture_hashes.resize(captures.size());
+    if (hashed) capture_hashes[flow.capture] = hash;
     flow.group = group_index(other.groups[flow.group]);
     scenarios.resize(groups.size());
     scenarios[flow.group] = scenario;
@@ -381,6 +406,7 @@ Result<TrainingSet> load_labelled_captures(const LabelledCaptures& sources) {
     if (!flows) damage = flows.error().message;
     if (!damage.empty()) set.damaged.push_back(fmt::format("{}: {}", capture, damage));
     if (flows) {
+      const std::uint64_t hash = capture_hash((fs::path(sources.directory) / capture).string());
       for (CapturedFlow& flow : *flows) {
         Row* row = find_row(rows, flow, sources.start_tolerance);
         if (row == nullptr) continue;
@@ -390,6 +416,7 @@ Result<TrainingSet> load_labelled_captures(const LabelledCaptures& sources) {
         out.family = row->meaning.family;
         out.category = *row->meaning.category;
         out.capture = capture_index(capture);
+        set.capture_hashes.resize(set.captures.size(), hash);
         out.group = group_index(row->group);
         set.scenarios.resize(set.groups.size());
         set.scenarios[out.group] = row->scenario;
@@ -430,12 +457,14 @@ Result<TrainingSet> load_capture_tree(const std::string& directory, const Taxono
     if (!flows) damage = flows.error().message;
     if (!damage.empty()) set.damaged.push_back(fmt::format("{}: {}", name, damage));
     if (!flows || !meaning.category) continue;
+    const std::uint64_t hash = capture_hash(file.string());
     for (CapturedFlow& flow : *flows) {
       LabelledFlow out = labelled(std::move(flow));
       out.label = label;
       out.family = meaning.family;
       out.category = *meaning.category;
       out.capture = capture_index(name);
+      set.capture_hashes.resize(set.captures.size(), hash);
       out.group = group_index(name);
       set.flows.push_back(std::move(out));
     }
@@ -458,6 +487,7 @@ Result<TrainingSet> load_filtered_captures(const std::vector<std::string>& captu
     if (!flows) return tl::unexpected(std::move(flows).error());
     if (!damage.empty()) set.damaged.push_back(fmt::format("{}: {}", path, damage));
     const std::uint32_t capture = capture_index(path);
+    if (set.capture_hashes.size() < set.captures.size()) set.capture_hashes.push_back(capture_hash(path));
     const std::uint32_t group = group_index(path);
     for (CapturedFlow& flow : *flows) {
       LabelledFlow out = labelled(std::move(flow));

@@ -51,6 +51,8 @@ struct LabelledFlow {
 
 struct TrainingSet {
   std::vector<std::string> captures;
+  // Of each capture, capture_hash() of its file: copies of one capture are one. Shorter than `captures` where unknown.
+  std::vector<std::uint64_t> capture_hashes;
   std::vector<std::string> groups;  // flows of one group err together: scenario variant, source environment, or capture
   std::vector<std::string> scenarios;  // of each group that is a scenario variant, else ""
   std::vector<LabelledFlow> flows;     // in the order of captures
@@ -65,6 +67,12 @@ struct TrainingSet {
   Losses losses;
   std::vector<std::string> damaged;  // "capture: reason"; what stands before the damage is used
 
+  // What tells the capture of a flow from others: the hash of its content, or its index if that is unknown (or 0).
+  std::uint64_t capture_identity(const LabelledFlow& flow) const;
+  bool hash_known(std::uint32_t capture) const {
+    return capture < capture_hashes.size() && capture_hashes[capture] != 0;
+  }
+
   // Adds the flows of another set; groups and captures of the same name are the same.
   void merge(TrainingSet other);
 
@@ -75,6 +83,10 @@ struct TrainingSet {
   // scenario could be known to a test on other groups.
   void split_single_variants();
 };
+
+// 64-bit FNV-1a over the size of a file and its first 16 MiB: the same capture under another name has the same. 0 if it
+// cannot be read. Against training twice by mistake, not against malice.
+std::uint64_t capture_hash(const std::string& path);
 
 struct LabelledCaptures {
   std::string directory;

@@ -96,6 +96,28 @@ TEST_F(TrainCommand, LearnsWhatTheFilterLetsThroughAndAddsWhatComesLater) {
   EXPECT_EQ(twice.creator.substr(0, 6), "spidd ");
 }
 
+TEST_F(TrainCommand, TheSameCaptureAgainIsNoNewEvidence) {
+  fs::copy_file(capture_->path(), path("copy.pcap"));
+  for (unsigned i = 0; i < 2; ++i)
+    ASSERT_EQ(train({"--label", "names", "--filter", "port 53", capture_->path(), path("copy.pcap")}), kExitDone);
+  EXPECT_EQ(models().find("names", Transport::udp)->captures, 1U);
+  EXPECT_EQ(models().find("names", Transport::udp)->flows, 48U);
+  EXPECT_FALSE(models().find("names", Transport::udp)->has_evidence());
+  testing::internal::CaptureStdout();
+  for (const char* name : {"all.json", "all.xml"}) {
+    EXPECT_EQ(command_models({"", {"export", "all", path(name), "--models", path("models")}}), kExitDone);
+    EXPECT_EQ(command_models({"", {"import", path(name), "--add", "--models", path("models")}}), kExitDone);
+    EXPECT_EQ(models().find("names", Transport::udp)->captures, 1U) << name;
+  }
+  testing::internal::GetCapturedStdout();
+  CaptureWriter writer;
+  add_exchanges(writer, 2, 53, "name of a host");
+  const MemoryFile other(writer.bytes());
+  ASSERT_EQ(train({"--label", "names", other.path()}), kExitDone);
+  EXPECT_EQ(models().find("names", Transport::udp)->captures, 2U);
+  EXPECT_TRUE(models().find("names", Transport::udp)->has_evidence());
+}
+
 TEST_F(TrainCommand, MakesStrictModelsAndKeepsThemStrict) {
   ASSERT_EQ(train({"--strict", "--label", "names", "--filter", "port 53", capture_->path()}), kExitDone);
   EXPECT_EQ(models().rules, MeterRules::strict);

@@ -89,6 +89,37 @@ TEST(ModelFile, IsReadAsItWasWritten) {
   expect_same(parsed->model, model);
 }
 
+TEST(ModelFile, KeepsTheHashesOfItsCaptures) {
+  ProtocolModel model = make_model();
+  model.remember_capture(0xffffffffffffffff);
+  model.remember_capture(1);
+  const std::string text = model_text(model);
+  EXPECT_THAT(text, HasSubstr("\"capture_hashes\": [\"0000000000000001\",\"ffffffffffffffff\"],\n"));
+  const Result<ModelFile> parsed = parse_model(text, "x.json");
+  ASSERT_TRUE(parsed) << parsed.error().message;
+  EXPECT_EQ(parsed->model, model);
+}
+
+TEST(ModelFile, IsRefusedIfTheHashesOfItsCapturesAreNone) {
+  const auto error_with = [](const std::string& hashes) {
+    return error_of(
+        with(model_text(), "\"payload_packets\"", "\"capture_hashes\": " + hashes + ",\n\"payload_packets\""));
+  };
+  EXPECT_EQ(error_with("[]"), "parsed");
+  EXPECT_THAT(error_with("[\"00000000000000zz\"]"),
+              StartsWith("x.json:13: hash of a capture \"00000000000000zz\" is not"));
+  EXPECT_THAT(error_with("[\"1\"]"), HasSubstr("is not 16 hexadecimal digits"));
+  EXPECT_THAT(error_with("[1]"), StartsWith("x.json:13: a number does not belong here"));
+  EXPECT_THAT(error_with("[[\"0000000000000001\"]]"), HasSubstr("an array does not belong here"));
+  EXPECT_THAT(error_with("\"0000000000000001\""), HasSubstr("capture_hashes must not be a string"));
+  EXPECT_THAT(error_with("[\"0000000000000001\",\"0000000000000001\"]"), HasSubstr("is not above the last"));
+  EXPECT_THAT(error_with("[\"0000000000000001\",\"0000000000000002\",\"0000000000000003\"]"),
+              HasSubstr("more hashes than captures"));
+  std::string many = "[";
+  for (unsigned i = 0; i <= kMaxCaptureHashes; ++i) many += fmt::format("{}\"{:016x}\"", i == 0 ? "" : ",", i);
+  EXPECT_THAT(error_with(many + "]"), StartsWith("x.json:13: more than 16 hashes of captures"));
+}
+
 TEST(ModelFile, LooksAsItsDescriptionSays) {
   std::ifstream file(SPIDD_POLICY_DIR "/models/README.md");
   const std::string page((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());

@@ -57,6 +57,24 @@ TEST(ProtocolModel, MergesByAddingCounters) {
   EXPECT_EQ(left.payload_packets, 13U);
 }
 
+TEST(ProtocolModel, CountsACaptureThatBothModelsKnowOnce) {
+  ProtocolModel left;
+  left.captures = 3;  // one without a hash
+  left.remember_capture(5);
+  left.remember_capture(2);
+  ProtocolModel right;
+  right.captures = 2;
+  right.remember_capture(5);
+  right.remember_capture(9);
+  left.merge(right);
+  EXPECT_EQ(left.captures, 4U);
+  EXPECT_EQ(left.capture_hashes, (std::vector<std::uint64_t>{2, 5, 9}));
+  left.merge(right);
+  EXPECT_EQ(left.captures, 4U);
+  for (std::uint64_t hash = 100; hash < 200; ++hash) left.remember_capture(hash);
+  EXPECT_EQ(left.capture_hashes.size(), kMaxCaptureHashes);
+}
+
 TEST(ProtocolModel, SaturatesAndKeepsMeasurementsTheSumOfCounters) {
   constexpr std::uint32_t kFull = std::numeric_limits<std::uint32_t>::max();
   ProtocolModel model;

@@ -154,6 +154,18 @@ TEST_F(TrainingSetTest, AFolderSaysTheLabelOfItsCaptures) {
   EXPECT_NE(strict.error().message.find("does not know the label 'chat'"), std::string::npos);
 }
 
+TEST_F(TrainingSetTest, ACopyOfACaptureIsTheSameCapture) {
+  write_capture("tree/dns/a.pcap", {4000, 4001});
+  write_capture("tree/dns/b.pcap", {4000, 4001});
+  write_capture("tree/dns/c.pcap", {4000, 4002});
+  const auto set = load_capture_tree(directory_ / "tree", nullptr, Category::plain);
+  ASSERT_TRUE(set) << set.error().message;
+  ASSERT_EQ(set->capture_hashes.size(), 3U);
+  EXPECT_EQ(set->capture_hashes[0], set->capture_hashes[1]);
+  EXPECT_NE(set->capture_hashes[0], set->capture_hashes[2]);
+  EXPECT_EQ(capture_hash(directory_ / "missing"), 0U);
+}
+
 TEST_F(TrainingSetTest, UsesADamagedCaptureUpToTheDamage) {
   write_capture("tree/dns/a.pcap", {4000, 4001});
   fs::resize_file(directory_ / "tree/dns/a.pcap", fs::file_size(directory_ / "tree/dns/a.pcap") - 3);
