@@ -7,6 +7,7 @@
 #include "userspace/ctl/models_change.h"
 #include "userspace/ctl/train_input.h"
 #include "userspace/spid/database_header.h"
+#include "userspace/spid/model_edit.h"
 #include "userspace/spid/trainer.h"
 
 namespace spidd {
@@ -66,6 +67,9 @@ int train_from_captures(const CommandLine& line, const TrainingRules& rules, con
   ModelDatabase learned = train_models(*set, fingerprints, spread);
   learned.rules = meter_rules;
   if (learned.models.empty()) return report_failure("train", Error{"no flow to learn from was found"});
+  for (const ProtocolModel& model : learned.models)
+    for (const std::string& name : {model.label, model.family})
+      if (const auto good = check_given_name(name); !good) return report_failure("train", good.error());
   if (line.has("calibrate")) {
     calibrate_thresholds(*set, fingerprints, use, rules, learned);
     learned.thresholds_for = background_hash(learned);

@@ -8,6 +8,7 @@
 
 #include "userspace/ctl/client.h"
 #include "userspace/daemon/settled_answer.h"
+#include "userspace/spid/model_edit.h"
 
 namespace spidd {
 namespace {
@@ -63,11 +64,11 @@ Result<ModelDatabase> learn_live_flow(const CommandLine& line, const std::string
   const auto id = line.number("from-flow", 0, ~std::uint64_t{0});
   if (!id) return tl::unexpected(id.error());
   const std::string label = line.text("label");
-  if (!is_valid_label(label)) return fail("\"{}\" is not a label for a model", label.substr(0, 64));
   const auto meaning = meaning_of(line, label, existing);
   if (!meaning) return tl::unexpected(meaning.error());
   if (!meaning->category) return fail("{}: a by-product is not trained", label);
-  if (!is_valid_label(meaning->family)) return fail("\"{}\" is not a family", meaning->family.substr(0, 64));
+  for (const std::string& name : {label, meaning->family})
+    if (const auto good = check_given_name(name); !good) return tl::unexpected(good.error());
   const auto answer = ask_daemon(socket_path, "settled_flow", {{"id", *id}});
   if (!answer) return tl::unexpected(answer.error());
   const auto flow = parse_settled_flow(*answer);

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "userspace/spid/model_edit.h"
+
 namespace spidd {
 
 namespace {
@@ -233,7 +235,8 @@ Result<const Cluster*> UnknownLearner::name(std::string_view cluster, const Nami
   if (std::ranges::all_of(naming.label, [](char c) { return c >= '0' && c <= '9'; }))
     return fail("'{}' would be taken for the number of a cluster", naming.label);
   const std::string& family = naming.family.empty() ? naming.label : naming.family;
-  if (!is_valid_label(family)) return fail("'{}' is not the name of a family", family);
+  for (const std::string& given : {naming.label, family})
+    if (const auto good = check_given_name(given); !good) return tl::unexpected(good.error());
   const auto known = std::ranges::find_if(clusters_, [&](const Cluster& other) {
     return &other != &*place && other.name == naming.label && other.transport == place->transport;
   });

@@ -2,6 +2,7 @@
 #include "userspace/spid/model_edit.h"
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 #include <set>
 #include <utility>
@@ -10,11 +11,6 @@
 
 namespace spidd {
 namespace {
-
-Result<void> check_label(const std::string& label) {
-  if (is_valid_label(label)) return {};
-  return fail("\"{}\" is not a label: 1 to 48 of a-z 0-9 _ . - beginning with a letter or digit", label.substr(0, 64));
-}
 
 bool has_label(const ModelDatabase& database, const std::string& label) {
   return std::ranges::find(database.models, label, &ProtocolModel::label) != database.models.end();
@@ -52,6 +48,15 @@ Result<std::string> family_of_sum(const ModelDatabase& database, std::span<const
 
 }  // namespace
 
+Result<void> check_given_name(std::string_view name) {
+  if (!is_valid_label(name))
+    return fail("\"{}\" is not a label: 1 to 48 of a-z 0-9 _ . - beginning with a letter or digit", name.substr(0, 64));
+  constexpr std::array<std::string_view, 4> kReserved = {"unknown", "tunnel", "fully-encrypted", "undecided"};
+  if (std::ranges::find(kReserved, name) != kReserved.end() || name.starts_with("unknown-"))
+    return fail("\"{}\" is what spidd says of flows without a label: choose another name", name);
+  return {};
+}
+
 void put_model(ModelDatabase& database, ProtocolModel model) {
   ProtocolModel& place = database.find_or_add(model.label, model.transport, model.category, model.family, model.view);
   place = std::move(model);
@@ -59,14 +64,14 @@ void put_model(ModelDatabase& database, ProtocolModel model) {
 
 Result<void> merge_models(ModelDatabase& database, std::span<const std::string> labels, const std::string& into,
                           const std::string& family, bool keep) {
-  if (auto valid = check_label(into); !valid) return valid;
+  if (auto valid = check_given_name(into); !valid) return valid;
   if (std::set<std::string>(labels.begin(), labels.end()).size() != labels.size())
     return fail("a label is named twice");
   for (const std::string& label : labels)
     if (!has_label(database, label)) return fail("there is no model '{}'", label);
   auto found = family.empty() ? family_of_sum(database, labels, into) : Result<std::string>(family);
   if (!found) return tl::unexpected(std::move(found).error());
-  if (auto valid = check_label(*found); !valid) return valid;
+  if (auto valid = check_given_name(*found); !valid) return valid;
 
   std::vector<ProtocolModel> parts;
   for (const ProtocolModel& model : database.models)
@@ -91,7 +96,7 @@ Result<void> merge_models(ModelDatabase& database, std::span<const std::string> 
 }
 
 Result<void> rename_models(ModelDatabase& database, const std::string& label, const std::string& to) {
-  if (auto valid = check_label(to); !valid) return valid;
+  if (auto valid = check_given_name(to); !valid) return valid;
   if (!has_label(database, label)) return fail("there is no model '{}'", label);
   if (has_label(database, to)) return fail("there is a model '{}' already: 'models merge' adds them up", to);
   const bool with_family = own_family(database, label);
@@ -123,8 +128,8 @@ Result<void> import_models(ModelDatabase& database, ModelDatabase other, Existin
   if (other.snap != database.snap)
     return fail("these models were measured with snap {}, those of the directory with {}", other.snap, database.snap);
   for (ProtocolModel& model : other.models) {
-    if (auto valid = check_label(model.label); !valid) return valid;
-    if (auto valid = check_label(model.family); !valid) return valid;
+    if (auto valid = check_given_name(model.label); !valid) return valid;
+    if (auto valid = check_given_name(model.family); !valid) return valid;
     const bool there = database.find(model.label, model.transport, model.view) != nullptr;
     if (there && existing == Existing::refuse)
       return fail("there is a model '{}' over {} already: --add adds the counts up, --replace takes its place",

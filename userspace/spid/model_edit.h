@@ -6,10 +6,15 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "userspace/spid/protocol_model.h"
 
 namespace spidd {
+
+// A name that an administrator may give to a label or a family: valid, and none that spidd says where it has no label:
+// unknown, tunnel, fully-encrypted, undecided, or the learner's own unknown-....
+Result<void> check_given_name(std::string_view name);
 
 // Puts a model where it belongs; replaces one of the same label, transport and view.
 void put_model(ModelDatabase& database, ProtocolModel model);

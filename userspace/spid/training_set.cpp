@@ -10,6 +10,7 @@
 
 #include "userspace/base/fnv1a.h"
 #include "userspace/capture/pcap_source.h"
+#include "userspace/spid/model_edit.h"
 
 namespace spidd {
 namespace {
@@ -475,8 +476,8 @@ Result<TrainingSet> load_capture_tree(const std::string& directory, const Taxono
 
 Result<TrainingSet> load_filtered_captures(const std::vector<std::string>& captures, const std::string& filter,
                                            const std::string& label, const LabelMeaning& meaning) {
-  if (!is_valid_label(label)) return fail("\"{}\" is not a label for a model", label.substr(0, 64));
-  if (!is_valid_label(meaning.family)) return fail("\"{}\" is not a family", meaning.family.substr(0, 64));
+  for (const std::string& name : {label, meaning.family})
+    if (const auto good = check_given_name(name); !good) return tl::unexpected(good.error());
   if (!meaning.category) return fail("{}: a by-product is not trained", label);
   TrainingSet set;
   NameIndex capture_index(set.captures);

@@ -118,6 +118,17 @@ TEST_F(TrainCommand, TheSameCaptureAgainIsNoNewEvidence) {
   EXPECT_TRUE(models().find("names", Transport::udp)->has_evidence());
 }
 
+TEST_F(TrainCommand, RefusesNamesThatSpiddSaysOfFlowsWithoutALabel) {
+  for (const char* name : {"unknown", "unknown-3fa2", "tunnel", "fully-encrypted", "undecided"}) {
+    EXPECT_EQ(train({"--label", name, capture_->path()}), kExitFailed) << name;
+    EXPECT_EQ(train({"--label", "zed", "--family", name, capture_->path()}), kExitFailed) << name;
+  }
+  fs::create_directories(path("tree/unknown"));
+  fs::copy_file(capture_->path(), path("tree/unknown/a.pcap"));
+  EXPECT_EQ(train({path("tree")}), kExitFailed);
+  EXPECT_FALSE(fs::exists(path("models")));
+}
+
 TEST_F(TrainCommand, MakesStrictModelsAndKeepsThemStrict) {
   ASSERT_EQ(train({"--strict", "--label", "names", "--filter", "port 53", capture_->path()}), kExitDone);
   EXPECT_EQ(models().rules, MeterRules::strict);

@@ -211,6 +211,17 @@ TEST_F(UnknownLearnerTest, GivesNoNameTwice) {
   EXPECT_NE(second.clusters()[1].name, twin.name);
 }
 
+TEST_F(UnknownLearnerTest, TakesNoNameThatMeansSomethingElse) {
+  UnknownLearner learner = make();
+  teach(learner, 1);
+  const std::string name = learner.clusters().front().name;
+  for (const char* label : {"unknown", "unknown-3fa2", "tunnel", "fully-encrypted", "undecided"}) {
+    EXPECT_FALSE(learner.name(name, {label, "", Category::plain})) << label;
+    EXPECT_FALSE(learner.name(name, {"chat", label, Category::plain})) << label;
+  }
+  EXPECT_TRUE(learner.name(name, {"chat", "", Category::plain}));
+}
+
 TEST_F(UnknownLearnerTest, AConfirmedProtocolLearnsNoMoreByItself) {
   UnknownLearner learner = make();
   teach(learner, 1);

@@ -119,6 +119,22 @@ TEST(ModelEdit, ImportingRefusesAddsOrReplaces) {
   EXPECT_EQ(empty.models, other.models);
 }
 
+TEST(ModelEdit, RefusesNamesThatSpiddSaysOfFlowsWithoutALabel) {
+  ModelDatabase database = some_models();
+  for (const char* name : {"unknown", "unknown-3fa2", "tunnel", "fully-encrypted", "undecided"}) {
+    const std::string what = fmt::format("\"{}\" is what spidd says", name);
+    EXPECT_THAT(rename_models(database, "dns", name).error().message, HasSubstr(what));
+    const std::vector<std::string> mail{"imap", "pop3"};
+    EXPECT_THAT(merge_models(database, mail, name, "", false).error().message, HasSubstr(what));
+    EXPECT_THAT(merge_models(database, mail, "mail", name, false).error().message, HasSubstr(what));
+    ModelDatabase other;
+    other.find_or_add(name, Transport::tcp, Category::plain, "x");
+    EXPECT_THAT(import_models(database, other, Existing::add).error().message, HasSubstr(what));
+  }
+  EXPECT_TRUE(check_given_name("unknowable"));
+  EXPECT_TRUE(check_given_name("tunnel-x"));
+}
+
 TEST(ModelEdit, ImportingRefusesModelsMeasuredOtherwise) {
   ModelDatabase strict = some_models();
   strict.rules = MeterRules::strict;
