@@ -13,6 +13,18 @@
 namespace spidd {
 namespace {
 
+// What is said of a label must be what its models say: a directory has one meaning of each.
+Result<void> check_same(const ProtocolModel& known, const LabelMeaning& meaning) {
+  if (meaning.category && *meaning.category == known.category && meaning.family == known.family) return {};
+  const auto words = [](const std::string& family, std::optional<Category> category) {
+    if (!category) return fmt::format("a by-product of family {}", family);
+    return fmt::format("{}{} of family {}", *category == Category::tunnel ? "a " : "", category_name(*category),
+                       family);
+  };
+  return fail("'{}' is {} here, not {}", known.label, words(known.family, known.category),
+              words(meaning.family, meaning.category));
+}
+
 // What --label means: as the taxonomy, the options, or a model that is there already say.
 Result<LabelMeaning> meaning_of(const CommandLine& line, const std::string& label, const ModelDatabase& existing) {
   LabelMeaning meaning{label, Category::plain};
@@ -29,7 +41,25 @@ Result<LabelMeaning> meaning_of(const CommandLine& line, const std::string& labe
     meaning.category = *category;
   }
   if (line.has("family")) meaning.family = line.text("family");
+  if (known != existing.models.end())
+    if (const auto same = check_same(*known, meaning); !same) return tl::unexpected(same.error());
   return meaning;
+}
+
+// Flows of trees and tables: labels that have models keep their meaning where nothing was said of it.
+Result<void> keep_meanings(const CommandLine& line, const ModelDatabase& existing, TrainingSet& set) {
+  const bool family_said = line.has("taxonomy");
+  const bool category_said = line.has("taxonomy") || line.has("labels") || line.has("category");
+  std::map<std::string, const ProtocolModel*> known;
+  for (const ProtocolModel& model : existing.models) known.emplace(model.label, &model);
+  for (LabelledFlow& flow : set.flows) {
+    const auto found = known.find(flow.label);
+    if (found == known.end()) continue;
+    if (!family_said) flow.family = found->second->family;
+    if (!category_said) flow.category = found->second->category;
+    if (const auto same = check_same(*found->second, {flow.family, flow.category}); !same) return same;
+  }
+  return {};
 }
 
 }  // namespace
@@ -56,6 +86,7 @@ Result<TrainingSet> load_training(const CommandLine& line, const ModelDatabase& 
     set.merge(std::move(*loaded));
     sources.push_back({source.name, set.flows.size()});
   }
+  if (const auto kept = keep_meanings(line, existing, set); !kept) return tl::unexpected(kept.error());
   return set;
 }
 

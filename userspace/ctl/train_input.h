@@ -16,7 +16,8 @@ struct SourceFlows {
   std::size_t flows_end = 0;
 };
 
-// `existing`: the models that will be added to; labels that they have keep their family and category.
+// `existing`: the models that will be added to; labels that they have keep their family and category, and it is an
+// error to say another.
 Result<TrainingSet> load_training(const CommandLine& line, const ModelDatabase& existing,
                                   std::vector<SourceFlows>& sources);
 

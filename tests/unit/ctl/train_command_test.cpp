@@ -129,6 +129,23 @@ TEST_F(TrainCommand, RefusesNamesThatSpiddSaysOfFlowsWithoutALabel) {
   EXPECT_FALSE(fs::exists(path("models")));
 }
 
+TEST_F(TrainCommand, RefusesAMeaningThatIsNotTheOneOfTheModels) {
+  train_both();
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(train({"--label", "zed", "--category", "plain", capture_->path()}), kExitFailed);
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
+              HasSubstr("'zed' is a tunnel of family zed here, not plain of family zed"));
+  EXPECT_EQ(train({"--label", "zed", "--family", "other", capture_->path()}), kExitFailed);
+  EXPECT_EQ(train({"--from-flow", "7", "--label", "zed", "--category", "p2p"}), kExitFailed);
+  fs::create_directories(path("tree/zed"));
+  fs::copy_file(capture_->path(), path("tree/zed/a.pcap"));
+  EXPECT_EQ(train({"--category", "plain", path("tree")}), kExitFailed);
+  EXPECT_EQ(models().find("zed", Transport::udp)->flows, 12U);
+  EXPECT_EQ(train({path("tree")}), kExitDone);
+  EXPECT_EQ(train({"--label", "zed", "--category", "tunnel", "--family", "zed", capture_->path()}), kExitDone);
+  EXPECT_EQ(models().find("zed", Transport::udp)->category, Category::tunnel);
+}
+
 TEST_F(TrainCommand, MakesStrictModelsAndKeepsThemStrict) {
   ASSERT_EQ(train({"--strict", "--label", "names", "--filter", "port 53", capture_->path()}), kExitDone);
   EXPECT_EQ(models().rules, MeterRules::strict);
