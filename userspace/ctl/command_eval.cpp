@@ -164,7 +164,7 @@ int command_eval(const CommandArguments& arguments) {
     if (const auto written = write_file(line.text("verdicts"), verdict_table(*input, run->judged)); !written)
       return report_failure("eval", written.error());
   }
-  return kExitDone;
+  return input->set.damaged.empty() ? kExitDone : kExitFailed;
 }
 
 }  // namespace spidd

@@ -83,7 +83,7 @@ int train_from_captures(const CommandLine& line, const TrainingRules& rules, con
     return report_failure("train", saved.error());
   fmt::print("{} flows of {} captures added to {} models in {}\n", std::ranges::count(spread, true),
              set->captures.size(), learned.models.size(), directory);
-  return kExitDone;
+  return set->damaged.empty() ? kExitDone : kExitFailed;
 }
 
 }  // namespace

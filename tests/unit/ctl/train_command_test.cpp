@@ -146,6 +146,30 @@ TEST_F(TrainCommand, RefusesAMeaningThatIsNotTheOneOfTheModels) {
   EXPECT_EQ(models().find("zed", Transport::udp)->category, Category::tunnel);
 }
 
+TEST_F(TrainCommand, SaysByItsExitCodeThatACaptureIsDamaged) {
+  CaptureWriter writer;
+  add_exchanges(writer, 2, 53, "name of a host");
+  writer.bytes().resize(writer.bytes().size() - 5);
+  const MemoryFile cut(writer.bytes());
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(train({"--label", "names", cut.path()}), kExitFailed);
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("damaged"));
+  EXPECT_EQ(models().find("names", Transport::udp)->flows, 2U);
+  for (const char* name : {"tree/names/a.pcap", "tree/names/b.pcap", "tree/zed/a.pcap", "tree/zed/b.pcap"}) {
+    fs::create_directories(fs::path(path(name)).parent_path());
+    fs::copy_file(capture_->path(), path(name));
+  }
+  const auto eval = [&] {
+    testing::internal::CaptureStdout();
+    const int code = command_eval({"", {"--min-flows", "1", "--folds", "2", "--threads", "1", path("tree")}});
+    EXPECT_THAT(testing::internal::GetCapturedStdout(), HasSubstr("flows"));
+    return code;
+  };
+  EXPECT_EQ(eval(), kExitDone);
+  fs::copy_file(cut.path(), path("tree/names/cut.pcap"));
+  EXPECT_EQ(eval(), kExitFailed);
+}
+
 TEST_F(TrainCommand, MakesStrictModelsAndKeepsThemStrict) {
   ASSERT_EQ(train({"--strict", "--label", "names", "--filter", "port 53", capture_->path()}), kExitDone);
   EXPECT_EQ(models().rules, MeterRules::strict);
