@@ -3,6 +3,7 @@
 // (models_change.h). Works on the files; asks no daemon.
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "userspace/ctl/command.h"
@@ -126,9 +127,12 @@ int show_model(const ModelDatabase& database, const std::string& wanted, bool js
   return kExitDone;
 }
 
-// Models under the daemon's state directory are the site's; all others are taken for shipped ones.
+// Models under the daemon's state directory are the site's, those of the installed directory shipped, all others the
+// administrator's own.
 Origin origin_of(const std::string& directory) {
-  return directory.starts_with("/var/lib/spidd/") ? Origin::site : Origin::shipped;
+  if (directory.starts_with("/var/lib/spidd/")) return Origin::site;
+  std::error_code ignored;
+  return std::filesystem::equivalent(directory, default_models_directory(), ignored) ? Origin::shipped : Origin::own;
 }
 
 int show(const CommandLine& line, const std::string& directory) {

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::array<std::string_view, 4> kCategoryNames = {"plain", "encrypted", "tunnel", "p2p"};
 constexpr std::array<std::string_view, 3> kViewNames = {"both", "to-server", "to-client"};
-constexpr std::array<std::string_view, 3> kOriginNames = {"shipped", "site", "learned"};
+constexpr std::array<std::string_view, 4> kOriginNames = {"shipped", "site", "learned", "own"};
 constexpr std::size_t kLongestLabel = 48;
 
 // Returns what really was added: less than `count` where the counter is full.

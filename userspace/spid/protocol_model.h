@@ -32,8 +32,8 @@ std::string_view view_name(View view);  // "both", "to-server", "to-client"
 Result<View> parse_view(std::string_view name);
 
 // Where a model came from. Not part of its file: whoever loads it knows.
-enum class Origin : std::uint8_t { shipped, site, learned };
-std::string_view origin_name(Origin origin);  // "shipped", "site", "learned"
+enum class Origin : std::uint8_t { shipped, site, learned, own };
+std::string_view origin_name(Origin origin);  // "shipped", "site", "learned", "own": of the administrator's directory
 
 // The least a model must have learned before a verdict on it may block (userspace/spid/README.md, "Evidence").
 inline constexpr std::uint32_t kEvidenceFlows = 10;

@@ -7,6 +7,7 @@
 
 #include "userspace/ctl/command.h"
 #include "userspace/ctl/models_change.h"
+#include "userspace/daemon/config.h"
 
 namespace spidd {
 namespace {
@@ -105,6 +106,20 @@ TEST_F(ModelsCommand, ListsWhatAModelLacksToBlock) {
   const std::string text = testing::internal::GetCapturedStdout();
   EXPECT_THAT(text, testing::HasSubstr("no: 1 more flow, 40 more packets, 1 more capture"));
   EXPECT_THAT(text, testing::HasSubstr("3 models"));
+}
+
+TEST_F(ModelsCommand, SaysWhoseTheModelsAre) {
+  const auto list = [](std::vector<std::string> words) {
+    testing::internal::CaptureStdout();
+    EXPECT_EQ(command_models({"", std::move(words)}), kExitDone);
+    return testing::internal::GetCapturedStdout();
+  };
+  const std::string own = list({"list", "--json", "--models", path("models")});
+  EXPECT_THAT(own, testing::HasSubstr("\"origin\": \"own\""));
+  EXPECT_THAT(own, testing::Not(testing::HasSubstr("shipped")));
+  fs::create_directory_symlink(default_models_directory(), path("link"));
+  for (const std::string& directory : {default_models_directory(), path("link")})
+    EXPECT_THAT(list({"list", "--json", "--models", directory}), testing::HasSubstr("\"origin\": \"shipped\""));
 }
 
 TEST_F(ModelsCommand, WarnsOfThresholdsThatWereFoundAmongOtherModels) {
