@@ -140,10 +140,15 @@ int models_export(const CommandLine& line, const std::string& directory) {
   if (format != "json" && format != "xml") return line.usage_error("--format: json or xml");
   auto models = load_models(directory);
   if (!models) return report_failure(kCommand, models.error());
-  std::erase_if(models->models, [&](const ProtocolModel& model) {
-    return (label != "all" && model.label != label) || (model.view != View::both && !line.has("one-way"));
-  });
+  if (label != "all") std::erase_if(models->models, [&](const ProtocolModel& model) { return model.label != label; });
   if (models->models.empty()) return report_failure(kCommand, Error{fmt::format("there is no model '{}'", label)});
+  const std::size_t one_way = line.has("one-way") ? 0 : std::erase_if(models->models, [](const ProtocolModel& model) {
+    return model.view != View::both;
+  });
+  if (one_way > 0)
+    fmt::print(stderr, "spidctl models: {} models of single directions are left out: --one-way takes them along\n",
+               one_way);
+  if (models->models.empty()) return report_failure(kCommand, Error{"nothing is left to write"});
   const std::string text = format == "xml" ? format_models_xml(*models) : format_models_json(*models);
   if (path == "-") return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() ? kExitDone : kExitFailed;
   StagedFiles files;

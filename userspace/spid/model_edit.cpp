@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "userspace/spid/database_header.h"
 #include "userspace/spid/model_file.h"
 
 namespace spidd {
@@ -118,7 +119,8 @@ Result<void> forget_models(ModelDatabase& database, const std::string& label, st
 }
 
 Result<void> import_models(ModelDatabase& database, ModelDatabase other, Existing existing) {
-  if (database.models.empty()) {
+  const bool was_empty = database.models.empty();
+  if (was_empty) {
     database.snap = other.snap;
     database.rules = other.rules;
   }
@@ -145,6 +147,8 @@ Result<void> import_models(ModelDatabase& database, ModelDatabase other, Existin
     }
     if (database.models.size() > kMaxModels) return fail("more than {} models", kMaxModels);
   }
+  if (other.thresholds_for && (was_empty || *other.thresholds_for == background_hash(database)))
+    database.thresholds_for = other.thresholds_for;
   return {};
 }
 

@@ -36,7 +36,7 @@ Result<void> forget_models(ModelDatabase& database, const std::string& label, st
 enum class Existing { refuse, add, replace };
 
 // Takes in models of another database, which must be measured with the same snap and rules; an empty database takes
-// them over.
+// them over. So it does with thresholds_for, which also is taken if it fits the models that there are then.
 Result<void> import_models(ModelDatabase& database, ModelDatabase other, Existing existing);
 
 }  // namespace spidd

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// Models in one file, to hand on: as JSON (an array of model files), or in the XML of SPID 0.4.6 (formats:
-// policy/models/README.md). Everything read may be hostile: errors name file and line, nothing is half taken.
+// Models in one file, to hand on: as JSON (an array of model files, or an object with it), or in the XML of SPID 0.4.6
+// (formats: policy/models/README.md). Everything read may be hostile: errors name file and line, nothing is half taken.
 #pragma once
 
 #include <optional>
@@ -30,7 +30,7 @@ struct ReadModels {
 // By the first character that is no space.
 bool looks_like_xml(std::string_view text);
 
-// An array of models, or one.
+// An object with thresholds_for and an array of models, an array, or one model.
 Result<ReadModels> parse_models_json(std::string_view text, const std::string& name);
 
 // Names of the original become labels: small letters, "-" for what a label may not have. Counts are floor(p * n), as in

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// An array of model files in one: cut into its models, each of which model_file.cpp reads.
+// Many model files in one: cut into its models, each of which model_file.cpp reads.
 #include <algorithm>
 
 #include "userspace/spid/model_edit.h"
@@ -29,6 +29,13 @@ std::size_t object_length(std::string_view text) {
     }
   }
   return text.size();
+}
+
+// An object whose first key is no model's.
+bool begins_with_header(std::string_view text) {
+  if (!text.starts_with('{')) return false;
+  const std::size_t key = text.find_first_not_of(kSpace, 1);
+  return key != std::string_view::npos && text.substr(key).starts_with("\"thresholds_for\"");
 }
 
 Result<void> take(ModelDatabase& database, ModelFile file, const std::string& name) {
@@ -65,9 +72,24 @@ Result<ReadModels> parse_models_json(std::string_view text, const std::string& n
   const auto unexpected = [&](std::string_view wanted) {
     return fail("{}:{}: {} is missing (byte {})", name, position.line, wanted, at);
   };
+  const auto skip = [&](std::string_view token) {
+    const bool there = text.substr(at).starts_with(token);
+    if (there) step(token.size());
+    return there;
+  };
   step(0);
-  const bool array = at < text.size() && text[at] == '[';
-  if (array) step(1);
+  const bool with_header = begins_with_header(text.substr(at));
+  if (with_header) {
+    for (const std::string_view token : {"{", "\"thresholds_for\"", ":", "\""})
+      if (!skip(token)) return unexpected(token);
+    read.models.thresholds_for = parse_hash(text.substr(at, 16));
+    if (!read.models.thresholds_for) return unexpected("a number of 16 hexadecimal digits");
+    step(16);
+    for (const std::string_view token : {"\"", ",", "\"models\"", ":"})
+      if (!skip(token)) return unexpected(token);
+    if (at == text.size() || text[at] != '[') return unexpected("\"[\"");
+  }
+  const bool array = skip("[");
   for (;;) {
     if (at == text.size() || text[at] != '{') return unexpected("a model");
     const std::string_view object = text.substr(at, object_length(text.substr(at)));
@@ -82,18 +104,23 @@ Result<ReadModels> parse_models_json(std::string_view text, const std::string& n
     if (at == text.size() || text[at] != ']') return unexpected("\",\" or \"]\"");
     step(1);
   }
+  if (with_header && !skip("}")) return unexpected("\"}\"");
   if (at != text.size()) return unexpected("the end");
   return read;
 }
 
 std::string format_models_json(const ModelDatabase& models) {
-  std::string text = "[\n";
+  std::string text;
+  if (models.thresholds_for)
+    text = fmt::format("{{\n\"thresholds_for\": \"{:016x}\",\n\"models\": ", *models.thresholds_for);
+  text += "[\n";
+  const std::size_t begin = text.size();
   for (const ProtocolModel& model : models.models) {
-    if (text.size() > 2) text += ",\n";
+    if (text.size() > begin) text += ",\n";
     text += format_model(model, models.snap, models.rules);
     text.pop_back();
   }
-  return text + "\n]\n";
+  return text + (models.thresholds_for ? "\n]\n}\n" : "\n]\n");
 }
 
 }  // namespace spidd

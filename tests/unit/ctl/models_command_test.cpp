@@ -84,6 +84,23 @@ TEST_F(ModelsCommand, ExportsAndImportsBothForms) {
   }
 }
 
+TEST_F(ModelsCommand, TheShippedModelsSurviveExportAndImport) {
+  const std::string shipped = SPIDD_POLICY_DIR "/models";
+  const auto output_of = [](std::vector<std::string> words) {
+    testing::internal::CaptureStderr();
+    testing::internal::CaptureStdout();
+    EXPECT_EQ(command_models({"", std::move(words)}), kExitDone);
+    testing::internal::GetCapturedStdout();
+    return testing::internal::GetCapturedStderr();
+  };
+  EXPECT_EQ(output_of({"export", "all", path("all.json"), "--one-way", "--models", shipped}), "");
+  EXPECT_EQ(output_of({"import", path("all.json"), "--models", path("copy")}), "");
+  EXPECT_EQ(output_of({"list", "--models", path("copy")}), "");
+  EXPECT_EQ(load_models(path("copy"))->models, load_models(shipped)->models);
+  EXPECT_THAT(output_of({"export", "dns", path("dns.json"), "--models", shipped}),
+              testing::HasSubstr("models of single directions are left out: --one-way takes them along"));
+}
+
 TEST_F(ModelsCommand, ImportsWhatIsAskedForUnderTheNameAskedFor) {
   EXPECT_EQ(run({"export", "all", path("all.json")}), kExitDone);
   EXPECT_EQ(run({"import", path("all.json"), "--only", "imap", "--rename", "imap=mail"}), kExitDone);

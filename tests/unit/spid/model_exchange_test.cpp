@@ -47,6 +47,28 @@ TEST(ModelsAsJson, AreReadAsTheyWereWritten) {
   EXPECT_EQ(read->models.models, models.models);
 }
 
+TEST(ModelsAsJson, SayWhatTheThresholdsAreFor) {
+  ModelDatabase models = some_models();
+  models.thresholds_for = 0x1f;
+  const std::string text = format_models_json(models);
+  EXPECT_THAT(text, StartsWith("{\n\"thresholds_for\": \"000000000000001f\",\n\"models\": [\n{\n\"spidd_model\""));
+  const auto read = parse_models_json(text, "x.json");
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(read->models.models, models.models);
+  EXPECT_EQ(read->models.thresholds_for, models.thresholds_for);
+  const auto error_of = [](const std::string& damaged) {
+    const auto parsed = parse_models_json(damaged, "x.json");
+    return parsed ? "read" : parsed.error().message;
+  };
+  EXPECT_THAT(error_of(with(text, "000000000000001f", "00000000000000zz")), StartsWith("x.json:2: a number of 16"));
+  EXPECT_THAT(error_of(with(text, "\"models\"", "\"others\"")), StartsWith("x.json:3: \"models\" is missing"));
+  EXPECT_THAT(error_of(with(text, "[", "")), HasSubstr("is missing"));
+  EXPECT_THAT(error_of(text.substr(0, text.size() - 2)), HasSubstr("\"}\" is missing"));
+  EXPECT_THAT(error_of(text + "]"), HasSubstr("the end is missing"));
+  for (std::size_t length = 0; length + 2 < text.size(); length += 1 + length / 30)
+    EXPECT_THAT(error_of(text.substr(0, length)), StartsWith("x.json:")) << length;
+}
+
 TEST(ModelsAsJson, MayBeOneModelAsInADirectory) {
   const std::string text = format_models_json(some_models());
   const std::size_t begin = text.find('{');
