@@ -32,7 +32,7 @@ constexpr std::array<std::string_view, 3> kTransports = {"tcp", "udp", "icmp"};
 constexpr std::array<Transport, 3> kTransportValues = {Transport::tcp, Transport::udp, Transport::icmp};
 constexpr std::array<std::string_view, 6> kTcpScopes = {"synonly",     "synack",   "setup",
                                                         "established", "teardown", "weird"};
-constexpr std::array<std::string_view, 3> kIcmpScopes = {"err", "noterr", "any"};
+constexpr std::array<std::string_view, 4> kIcmpScopes = {"err", "noterr", "any", "all"};  // the last two are one
 constexpr std::array<std::string_view, 3> kDestinations = {"alert", "log", "both"};
 constexpr std::array<std::string_view, 4> kAdjustments = {"alert", "log", "both", "none"};
 constexpr std::array<std::string_view, 3> kAdapters = {"weighted", "layered", "mean"};
@@ -159,6 +159,11 @@ void read_waiting(ConfigTable& table, DetectorSettings& detector) {
   detector.report_on_opposite = table.boolean("report_on_opposite").value_or(false);
 }
 
+IcmpScope read_icmp_scope(ConfigTable& table) {
+  const auto any = static_cast<std::size_t>(IcmpScope::any);
+  return static_cast<IcmpScope>(std::min(table.choice("icmp_type", kIcmpScopes).value_or(any), any));
+}
+
 DetectorSettings read_detector(ConfigTable& table) {
   const auto id = table.text("id");
   if (id) table.call(fmt::format("detector '{}'", *id));
@@ -180,7 +185,7 @@ DetectorSettings read_detector(ConfigTable& table) {
   if (type == DetectorType::closed_dport && flags == TcpScope::setup)
     table.complain(table.line_of("tcp_flags"), "a closed-dport detector has no tcp_flags = \"setup\"");
   std::optional<IcmpScope> icmp;
-  if (table.has("icmp_type")) icmp = choice(table, "icmp_type", kIcmpScopes, IcmpScope::any);
+  if (table.has("icmp_type")) icmp = read_icmp_scope(table);
   refuse(table, "icmp_type", type == DetectorType::odd_typecode || type == DetectorType::dead_dest, type);
   const double max_entropy = table.number("max_entropy", 0, kHighestEntropy).value_or(2.5);
   refuse(table, "max_entropy", type == DetectorType::odd_port_dest, type);

@@ -207,6 +207,11 @@ TEST(SpadePart, IsTakenFromAWholePolicyToo) {
   EXPECT_FALSE(good("version = 1\nmode = 'enforce'\n[spade]\nenabled = false").enabled);
 }
 
+TEST(SpadePart, AllIsAnyKindOfIcmp) {
+  const auto settings = good("[[spade.detector]]\nid = \"a\"\ntype = \"odd-typecode\"\nicmp_type = \"all\"\n");
+  EXPECT_EQ(settings.detectors.at(0).icmp_type, IcmpScope::any);
+}
+
 TEST(SpadePart, WritesLittleOfTheDistributedSet) {
   const std::string text = spade_part_text(distributed_settings());
   EXPECT_THAT(text, HasSubstr("[[spade.detector]]\nid = \"closed-syn\"\ntype = \"closed-dport\"\ntransport = \"tcp\"\n"
