@@ -97,6 +97,16 @@ class Rows final : public AnalysisWriter {
   }
 };
 
+class SumsOnly final : public AnalysisWriter {
+ public:
+  using AnalysisWriter::AnalysisWriter;
+
+  void decision(const FlowView&, const Decision&, std::string&) override {}
+  void flow_ended(const FlowView& view, const FlowTotals& totals, EndReason, std::string&) override {
+    count(view, totals);
+  }
+};
+
 }  // namespace
 
 AnalysisSummary::Sum& AnalysisSummary::Sum::operator+=(const Sum& other) {
@@ -123,6 +133,7 @@ void AnalysisSummary::add(const std::map<std::string, Sum>& sums) {
 std::unique_ptr<ReplayWriter> make_analysis_writer(AnalysisForm form, std::shared_ptr<const Policy> policy,
                                                    AnalysisSummary& summary) {
   if (form == AnalysisForm::json) return std::make_unique<JsonLines>(std::move(policy), summary);
+  if (form == AnalysisForm::sums) return std::make_unique<SumsOnly>(std::move(policy), summary);
   return std::make_unique<Rows>(std::move(policy), summary);
 }
 

@@ -32,7 +32,7 @@ struct AnalysisSummary {
   std::mutex mutex_;
 };
 
-enum class AnalysisForm { json, rows };
+enum class AnalysisForm { json, rows, sums };  // sums: nothing of the flows but the summary
 
 // The summary must outlive the writer, which adds its share when it is destroyed.
 std::unique_ptr<ReplayWriter> make_analysis_writer(AnalysisForm form, std::shared_ptr<const Policy> policy,

@@ -180,7 +180,7 @@ Result<> analyze_file_strictly(const std::string& path, Analysis& analysis) {
   return done;
 }
 
-void print_stats(const Analysis& analysis) {
+void print_stats(const Analysis& analysis, std::FILE* to) {
   const FileSums& sums = analysis.sums;
   StatsEvent stats;
   stats.time = sums.last;
@@ -214,10 +214,10 @@ void print_stats(const Analysis& analysis) {
   }
   std::string line;
   append_json(line, stats);
-  fmt::print("{}\n", line);
+  fmt::print(to, "{}\n", line);
 }
 
-void print_summary(const Analysis& analysis) {
+void print_summary(const Analysis& analysis, std::FILE* to) {
   Table table({{"LABEL"},
                {"CATEGORY"},
                {"FLOWS", Align::right},
@@ -234,10 +234,10 @@ void print_summary(const Analysis& analysis) {
   total.category.clear();
   row("all flows", total);
   const PcapCounters& counters = analysis.sums.counters;
-  fmt::print("\n{}{} packets, of which {} not IP, {} cut or malformed, {} fragments, {} of other IP protocols\n",
+  fmt::print(to, "\n{}{} packets, of which {} not IP, {} cut or malformed, {} fragments, {} of other IP protocols\n",
              table.text(), counters.seen_packets, counters.not_ip, counters.truncated + counters.too_deep,
              counters.fragment, counters.other_protocol);
-  if (analysis.spade) fmt::print("\n{}", analysis.spade->summary());
+  if (analysis.spade) fmt::print(to, "\n{}", analysis.spade->summary());
 }
 
 // Alert on every tunnel, whatever its scores: those of a classic profile are below zero, and the original has no
@@ -296,6 +296,8 @@ Result<> prepare_spade(const CommandLine& line, Analysis& analysis) {
   auto format = Result<AlertFormat>(analysis.form == AnalysisForm::json ? AlertFormat::eve : AlertFormat::fast);
   if (line.has("alert-format")) format = parse_alert_format(line.text("alert-format"));
   if (!format) return tl::unexpected(format.error());
+  // Who names a format of Snort's wants the file that Snort writes.
+  if (line.has("alert-format") && *format != AlertFormat::eve) analysis.form = AnalysisForm::sums;
   auto run =
       SpadeRun::create(std::move(config.settings), *format, analysis.policy, [&analysis](std::string_view lines) {
         if (analysis.replay != nullptr)
@@ -351,7 +353,7 @@ int command_analyze(const CommandArguments& arguments) {
   line.value(
       "alert-format", "NAME",
       "how SPADE's alerts are printed: eve, or as Snort does: fast, full, csv, syslog; default: eve with --json, "
-      "else fast");
+      "else fast; with one of Snort's, standard output has nothing else, and the summary goes to standard error");
   line.value("spade-state", "FILE",
              "SPADE begins with what FILE knows, if it is there, and writes it at the end: train on one capture, judge "
              "the next");
@@ -398,10 +400,11 @@ int command_analyze(const CommandArguments& arguments) {
       report_failure("analyze", finished.error());
     }
   }
-  if (analysis.form == AnalysisForm::json)
-    print_stats(analysis);
+  std::FILE* const to = analysis.form == AnalysisForm::sums ? stderr : stdout;
+  if (line.has("json"))
+    print_stats(analysis, to);
   else
-    print_summary(analysis);
+    print_summary(analysis, to);
   return failed || analysis.damaged ? kExitFailed : kExitDone;
 }
 
