@@ -3,6 +3,7 @@
 // longer. It can only add an alert; what the flow was named is not touched.
 #include "userspace/engine/engine.h"
 #include "userspace/engine/flow_facts.h"
+#include "userspace/engine/flow_verdict.h"
 #include "userspace/spid/tunnel_sizes.h"
 
 namespace spidd {
@@ -20,9 +21,12 @@ SecondLook Engine::worth_a_second_look(const Flow& flow) const {
   if (!policy_looks_twice_ || size_traces_.limit() == 0 || flow.key.transport != Transport::tcp || verdict.one_way ||
       verdict.action == Action::block)
     return SecondLook::none;
-  if (verdict.state == IdentificationState::identified)
-    return matcher_->models()[verdict.model].label == kSsh ? SecondLook::ssh_tunnel : SecondLook::none;
-  return verdict.verdict_class == VerdictClass::fully_encrypted ? SecondLook::encrypted_tunnel : SecondLook::none;
+  if (verdict.state == IdentificationState::undecided) return SecondLook::none;
+  const bool identified = verdict.state == IdentificationState::identified;
+  if (identified && matcher_->models()[verdict.model].label == kSsh) return SecondLook::ssh_tunnel;
+  // Obfuscated tunnels mostly have a name. FTP data is not fully_encrypted once its control connection is known.
+  const bool random = verdict.fully_encrypted || (identified && is_of_random_family(verdict.model, matcher_->models()));
+  return random ? SecondLook::encrypted_tunnel : SecondLook::none;
 }
 
 // Begins a second look if it is time. Requires: the packets are still stored.

@@ -44,10 +44,6 @@ void link_ftp(Flow& flow, std::span<const ModelSummary> models, View view, Endpo
 // Tools whose every byte is random, and their families.
 constexpr std::array<std::string_view, 2> kRandomFamilies = {"obfuscated", "obfuscated-udp"};
 
-bool is_of_random_family(std::uint16_t model, std::span<const ModelSummary> models) {
-  return model != kNoModel && std::ranges::find(kRandomFamilies, models[model].family) != kRandomFamilies.end();
-}
-
 // As if there were no models of tunnels.
 Match without_tunnels(Match match) {
   match.best = match.best_other;
@@ -60,6 +56,10 @@ Match without_tunnels(Match match) {
 }
 
 }  // namespace
+
+bool is_of_random_family(std::uint16_t model, std::span<const ModelSummary> models) {
+  return model != kNoModel && std::ranges::find(kRandomFamilies, models[model].family) != kRandomFamilies.end();
+}
 
 void judge_flow(Flow& flow, const Judging& judging, const Measured& measured, Progress progress, Timestamp now) {
   Verdict previous = flow.verdict;

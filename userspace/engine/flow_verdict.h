@@ -23,6 +23,9 @@ struct Measured {
   View view = View::both;  // of the models it was matched with
 };
 
+// Whether every byte of what the model was made of is random: tools that obfuscate a tunnel. kNoModel is none.
+bool is_of_random_family(std::uint16_t model, std::span<const ModelSummary> models);
+
 // Renews flow.verdict at time `now`. What has structure is no obfuscated tunnel. Hosts that turn out to speak FTP are
 // noted. Random bytes between hosts that do are a file on its way and no obfuscated tunnel, TLS to a high port no
 // tunnel in TLS: "ftp-data", "ftps-data" if there is such a model, else unknown.

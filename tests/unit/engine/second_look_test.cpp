@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// Which flows get a second look by their sizes, and what comes of it. Two models trained on the spot: "ssh" and "hum".
+// Which flows get a second look by their sizes, and what comes of it. Two models trained on the spot: "ssh" and "hum";
+// where a test asks for it a third, of random bytes.
 #include <gtest/gtest.h>
 
 #include <random>
@@ -46,24 +47,31 @@ PayloadPacket packet(Bytes bytes, Use use, unsigned order, Timestamp time) {
   return result;
 }
 
-std::shared_ptr<const Matcher> small_models() {
-  ModelDatabase database;
+void train(ProtocolModel& model, Bytes bytes) {
   AttributeMeters meters;
   Fingerprint fingerprint;
-  for (const Bytes bytes : {Bytes::ssh, Bytes::hum}) {
-    const char* const label = bytes == Bytes::ssh ? "ssh" : "hum";
-    ProtocolModel& model = database.find_or_add(label, Transport::tcp, Category::encrypted, label);
-    for (unsigned flow = 0; flow < 15; ++flow) {
-      std::vector<PayloadPacket> packets;
-      for (unsigned order = 0; order < 8; ++order)
-        packets.push_back(packet(bytes, Use::typing, order, kStart + milliseconds(order)));
-      meters.measure(packets, fingerprint);
-      model.add(fingerprint);
-    }
-    model.captures = 2;
+  for (unsigned flow = 0; flow < 15; ++flow) {
+    std::vector<PayloadPacket> packets;
+    for (unsigned order = 0; order < 8; ++order)
+      packets.push_back(packet(bytes, Use::typing, order, kStart + milliseconds(order)));
+    meters.measure(packets, fingerprint);
+    model.add(fingerprint);
   }
+  model.captures = 2;
+}
+
+ModelDatabase small_database() {
+  ModelDatabase database;
+  train(database.find_or_add("ssh", Transport::tcp, Category::encrypted, "ssh"), Bytes::ssh);
+  train(database.find_or_add("hum", Transport::tcp, Category::encrypted, "hum"), Bytes::hum);
+  return database;
+}
+
+std::shared_ptr<const Matcher> models_of(const ModelDatabase& database) {
   return std::make_shared<const Matcher>(Matcher::build(database).value());
 }
+
+std::shared_ptr<const Matcher> small_models() { return models_of(small_database()); }
 
 class FakeSource final : public PacketSource {
  public:
@@ -103,8 +111,17 @@ class Recorder final : public EngineSink {
 
 class SecondLookTest : public testing::Test {
  protected:
-  Engine make(EngineSettings settings = {}, Policy policy = builtin_policy()) {
-    return Engine(settings, small_models(), std::make_shared<const Policy>(std::move(policy)), source, sink);
+  Engine make(EngineSettings settings = {}, Policy policy = builtin_policy(),
+              std::shared_ptr<const Matcher> models = small_models()) {
+    return Engine(settings, std::move(models), std::make_shared<const Policy>(std::move(policy)), source, sink);
+  }
+
+  // Alerts on random bytes that carry connections, and on nothing else.
+  static Policy encrypted_tunnels_only() {
+    Policy policy = builtin_policy();
+    std::erase_if(policy.rules, [](const Rule& rule) { return rule.match.second_looks.empty(); });
+    for (Rule& rule : policy.rules) rule.match.second_looks = {SecondLook::encrypted_tunnel};
+    return policy;
   }
 
   static PacketRecord record(std::uint16_t port, Bytes bytes, Use use, unsigned order) {
@@ -123,6 +140,18 @@ class SecondLookTest : public testing::Test {
 
   static void run(Engine& engine, std::uint16_t port, Bytes bytes, Use use, unsigned packets = kSizesLimit) {
     for (unsigned order = 0; order < packets; ++order) engine.on_record(record(port, bytes, use, order));
+  }
+
+  // Requests and answers in random bytes.
+  static void run_random(Engine& engine, std::uint16_t port) {
+    for (unsigned order = 0; order < kSizesLimit; ++order) {
+      PacketRecord sent = record(port, Bytes::random, Use::forwarding, order);
+      if (order >= 12) {
+        sent.packet.length = order % 4 == 0 ? 150 : 1448;
+        sent.packet.direction = order % 4 == 0 ? Direction::to_server : Direction::to_client;
+      }
+      engine.on_record(sent);
+    }
   }
 
   FakeSource source;
@@ -182,17 +211,44 @@ TEST_F(SecondLookTest, OtherProtocolsAreNotAskedFor) {
 
 TEST_F(SecondLookTest, RandomBytesAreLookedAtToo) {
   Engine engine = make();
-  for (unsigned order = 0; order < kSizesLimit; ++order) {
-    PacketRecord sent = record(1, Bytes::random, Use::forwarding, order);
-    if (order >= 12) {
-      sent.packet.length = order % 4 == 0 ? 150 : 1448;
-      sent.packet.direction = order % 4 == 0 ? Direction::to_server : Direction::to_client;
-    }
-    engine.on_record(sent);
-  }
+  run_random(engine, 1);
   EXPECT_EQ(source.wanted_ports.size(), 1U);
   ASSERT_EQ(sink.alerts.size(), 1U);
   EXPECT_EQ(sink.alerts[0].look, SecondLook::encrypted_tunnel);
+}
+
+TEST_F(SecondLookTest, RandomBytesThatHaveANameAreLookedAtToo) {
+  struct Case {
+    std::string label;
+    Category category;
+    std::string family;
+  };
+  for (const auto& [label, category, family] :
+       {Case{"obfs4", Category::tunnel, "obfuscated"}, Case{"noise", Category::encrypted, "noise"}}) {
+    sink = {};
+    ModelDatabase database = small_database();
+    train(database.find_or_add(label, Transport::tcp, category, family), Bytes::random);
+    Engine engine = make({}, encrypted_tunnels_only(), models_of(database));
+    run_random(engine, 1);
+    ASSERT_EQ(sink.alerts.size(), 1U) << label;
+    EXPECT_EQ(sink.alerts[0].look, SecondLook::encrypted_tunnel);
+    engine.finish(EndReason::shutdown);
+    EXPECT_EQ(sink.labels, std::vector{label});
+  }
+}
+
+TEST_F(SecondLookTest, FilesBetweenHostsThatSpeakFtpAreNot) {
+  ModelDatabase database = small_database();
+  train(database.find_or_add("obfs4", Transport::tcp, Category::tunnel, "obfuscated"), Bytes::random);
+  EngineSettings settings;
+  settings.endpoints = std::make_shared<SharedEndpointMemory>(settings.endpoint_limits);
+  const FlowKey key = record(1, Bytes::random, Use::forwarding, 0).key;
+  settings.endpoints->note_ftp(HostPair(key.low, key.high), kStart);
+  Engine engine = make(settings, encrypted_tunnels_only(), models_of(database));
+  run_random(engine, 1);
+  engine.finish(EndReason::shutdown);
+  EXPECT_TRUE(source.wanted_ports.empty());
+  EXPECT_TRUE(sink.alerts.empty());
 }
 
 TEST_F(SecondLookTest, NobodyIsAskedWhereNoRuleWantsToKnow) {
