@@ -10,7 +10,8 @@ namespace {
 // In seconds, as nanoseconds between the ends of time do not fit.
 bool is_beyond(Timestamp later, Timestamp earlier) {
   using std::chrono::seconds;
-  return std::chrono::floor<seconds>(later) - std::chrono::floor<seconds>(earlier) > PacketClock::kLongestStep;
+  return std::chrono::floor<seconds>(later) - std::chrono::floor<seconds>(earlier) >
+         std::chrono::duration_cast<seconds>(PacketClock::kLongestStep);
 }
 
 }  // namespace
