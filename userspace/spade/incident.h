@@ -42,7 +42,7 @@ struct IncidentExample {
   std::uint16_t destination_port = 0;
   Transport transport = Transport::tcp;
   std::uint8_t tcp_flags = 0;
-  double score = 0;  // 0: known by its outcome, not by its rarity
+  double score = 0;  // 0: not alerted: known by its outcome, or repeats what was
 };
 
 struct Incident {
@@ -56,7 +56,7 @@ struct Incident {
   std::uint16_t domain = 0;                         // observation domain of the first packet
   Timestamp first;                                  // packet times
   Timestamp last;
-  std::uint64_t count = 0;  // pieces of evidence: alerts, and first contacts that failed without one
+  std::uint64_t count = 0;  // evidence: alerts; without one, first contacts that failed and what repeats an alert
   double max_score = 0;
   double hosts = 0;            // different destinations of a source, different sources of a target; within 10 %
   double ports = 0;            // different destination ports

@@ -53,10 +53,8 @@ void IncidentCase::add_evidence(const Observation& packet, const TargetHash& has
   ++incident.count;
   incident.last = std::max(incident.last, packet.time);
   incident.max_score = std::max(incident.max_score, score);
-  // A repeated attempt is the same one.
   const std::uint64_t where = hash.target(incident.family, packet);
-  const bool repeated = packet.transport == Transport::tcp && last_target == where && last_port == packet.source_port;
-  if (!repeated) target.add(where);
+  if (!is_sent_again(packet, hash)) target.add(where);
   last_target = where;
   last_port = packet.source_port;
   port.add(packet.destination_port);
@@ -110,6 +108,15 @@ Duration IncidentCase::patience(Duration idle) const {
   if (incident.count < 2 || incident.family != IncidentFamily::scan) return idle;
   const Duration gap = (incident.last - incident.first) / static_cast<Duration::rep>(incident.count - 1);
   return std::clamp(gap * kIdleGaps, std::min(idle, kLongestIdle), kLongestIdle);
+}
+
+bool IncidentCase::was_alerted(const Observation& packet, const TargetHash& hash) const {
+  return alerted.exact() && alerted.contains(hash.target(incident.family, packet));
+}
+
+bool IncidentCase::is_sent_again(const Observation& packet, const TargetHash& hash) const {
+  return packet.transport == Transport::tcp && last_port == packet.source_port &&
+         last_target == hash.target(incident.family, packet);
 }
 
 bool IncidentCase::is_about(const Observation& packet, const TargetHash& hash, bool inside) const {

@@ -68,6 +68,11 @@ struct IncidentCase {
   bool is_stale(Timestamp now, Duration idle) const;
   // How long nothing must be seen of an open one for it to end.
   Duration patience(Duration idle) const;
+  // `packet`, of its source, goes where an alert was about. False once there were alerts about too many targets to
+  // tell.
+  bool was_alerted(const Observation& packet, const TargetHash& hash) const;
+  // `packet`, of its source, is the last evidence once more: a repeated attempt is the same one.
+  bool is_sent_again(const Observation& packet, const TargetHash& hash) const;
   // `packet`, of its source, is one of those that it is about.
   bool is_about(const Observation& packet, const TargetHash& hash, bool inside) const;
 

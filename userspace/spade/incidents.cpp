@@ -3,11 +3,14 @@
 //   scan, source    it is a scanner (first_contacts.cpp), or kDistinctTargets different targets were alerted and its
 //                   first contacts do not succeed more often than they fail
 //   scan, target    alerts of kDistinctSources different sources
-//   odd and icmp    kRepeats alerts of one source about one target within the idle time: what is learned meanwhile and
-//                   still is rare, not what is rare because nobody lets it be learned
+//   odd             an alert, and kRepeats uses of that service by that source within the idle time
+//   icmp            an alert, and kRepeats messages of that source within that time, of types that were alerted
 //   burst, source   it calls one service many times as often as usual (burst.h)
 //   burst, target   a service is called many times as often as usual, not by one source for the most part
 // A case that is not opened is forgotten after that time, of the family scan after an hour without evidence.
+//
+// A repetition need not be alerted: an alert says that in days there were no more than a few, so that three in ten
+// minutes are no chance, although the table that learns them calls the third one known.
 #include "userspace/spade/incidents.h"
 
 #include <algorithm>
@@ -26,7 +29,7 @@ namespace {
 
 constexpr double kDistinctTargets = 5;
 constexpr double kDistinctSources = 8;
-constexpr std::int32_t kRepeats = 3;
+constexpr std::uint32_t kRepeats = 3;
 constexpr std::uint32_t kRepliesThatConfirm = 2;
 constexpr double kLeastOfAService = 10;
 constexpr std::array kFamilies = {IncidentFamily::scan, IncidentFamily::odd, IncidentFamily::icmp,
@@ -61,6 +64,8 @@ bool is_icmp_reply(const Observation& packet) {
   constexpr std::array kReplies = {0, 14, 16, 18};  // echo, timestamp, information, address mask
   return std::ranges::find(kReplies, packet.icmp_type) != kReplies.end();
 }
+
+bool is_redirect(const Observation& packet) { return packet.transport == Transport::icmp && packet.icmp_type == 5; }
 
 bool is_unreachable(const Observation& packet) {
   return (packet.transport == Transport::icmp && packet.icmp_type == 3) ||
@@ -110,6 +115,7 @@ struct Incidents::State : FirstContacts::Listener {
   void give_one_up();
   void close_idle();
   bool is_answer(const Observation& packet, IncidentFamily family) const;
+  void repeat(const Observation& packet);
   void alert(const SpadeAlert& alert);
   void settle_error(const Observation* next);
   void advance(Timestamp time);
@@ -201,14 +207,24 @@ void Incidents::State::judge(Cases::Slot slot, const ContactSource* source) {
     return;
   }
   bool opens = false;
-  if (incident.side == IncidentSide::target && incident.family == IncidentFamily::scan)
-    opens = c.hosts.estimate() >= kDistinctSources;
-  else if (incident.family == IncidentFamily::burst)
-    opens = true;
-  else if (incident.family == IncidentFamily::scan)
-    opens = scanner || (c.alerted.estimate() >= kDistinctTargets && (source == nullptr || source->walk.steps() >= 0));
-  else
-    opens = c.target.votes >= kRepeats;
+  switch (incident.family) {
+    case IncidentFamily::scan:
+      if (incident.side == IncidentSide::target)
+        opens = c.hosts.estimate() >= kDistinctSources;
+      else
+        opens =
+            scanner || (c.alerted.estimate() >= kDistinctTargets && (source == nullptr || source->walk.steps() >= 0));
+      break;
+    case IncidentFamily::odd:
+      opens = c.target.votes >= static_cast<std::int32_t>(kRepeats);
+      break;
+    case IncidentFamily::icmp:
+      opens = incident.count >= std::uint64_t{kRepeats};
+      break;
+    case IncidentFamily::burst:
+      opens = true;
+      break;
+  }
   if (!opens) return;
 
   while (cases.size(kOpen) + cases.size(kPatient) >= most_open) give_one_up();
@@ -295,6 +311,34 @@ bool Incidents::State::is_answer(const Observation& packet, IncidentFamily famil
   return false;
 }
 
+// What was alerted happens again, alerted or not. An error may be about what its receiver sent: not followed.
+void Incidents::State::repeat(const Observation& packet) {
+  if (packet.kind != Observation::Kind::packet || is_group_address(packet.destination)) return;
+  IncidentFamily family = IncidentFamily::odd;
+  switch (packet.transport) {
+    case Transport::tcp:
+      if (flag_group(packet.tcp_flags) != FlagGroup::synonly) return;
+      break;
+    case Transport::udp:
+      break;
+    case Transport::icmp:
+    case Transport::icmp6:
+      if (is_icmp_error(packet.transport, packet.icmp_type) && !is_redirect(packet)) return;
+      family = IncidentFamily::icmp;
+      break;
+  }
+  const auto slot = cases.find({packet.source, tag_of(IncidentSide::source, family)});
+  if (slot == Cases::kNone) return;
+  IncidentCase& c = cases[slot];
+  if (!c.was_alerted(packet, hash) || c.is_sent_again(packet, hash) ||
+      c.is_stale(packet.time, extensions.incident_idle) || is_answer(packet, family))
+    return;
+  cases.touch(slot, c.open ? kOpen : kCases);
+  c.spread(packet, hash);
+  evidence(slot, packet, 0);
+  judge(slot, contacts.source(packet.source));
+}
+
 // What an error is about is the next observation, or it is about nothing. An error about what its receiver sent is an
 // answer.
 void Incidents::State::settle_error(const Observation* next) {
@@ -321,10 +365,12 @@ void Incidents::State::alert(const SpadeAlert& alert) {
   }
   const auto slot = case_of(packet.source, IncidentSide::source, family, packet);
   IncidentCase& c = cases[slot];
+  // A report that waited, or that of the packet that repeat() has just seen.
+  const bool counted = family != IncidentFamily::scan && c.was_alerted(packet, hash) && packet.time <= c.incident.last;
   c.alerted.add(hash.target(family, packet));
   c.answers += answers ? 1 : 0;
   c.incident.max_score = std::max(c.incident.max_score, alert.score);
-  if (c.spread(packet, hash) || family != IncidentFamily::scan)
+  if (c.spread(packet, hash) || (family != IncidentFamily::scan && !counted))
     evidence(slot, packet, alert.score);
   else
     c.add_example(packet, alert.score);
@@ -413,6 +459,7 @@ void Incidents::observe(const Observation& observation) {
   state_->settle_error(&observation);
   state_->advance(observation.time);
   state_->contacts.observe(observation);
+  state_->repeat(observation);
   if (state_->bursts) state_->look_for_bursts(observation);
 }
 

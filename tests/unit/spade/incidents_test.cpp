@@ -50,7 +50,8 @@ class Network : public IncidentSink {
     return o;
   }
 
-  void udp(double second, const IpAddress& from, std::uint16_t from_port, const IpAddress& to, std::uint16_t to_port) {
+  Observation udp(double second, const IpAddress& from, std::uint16_t from_port, const IpAddress& to,
+                  std::uint16_t to_port) {
     Observation o;
     o.time = kStart + std::chrono::duration_cast<Duration>(std::chrono::duration<double>(second));
     o.transport = Transport::udp;
@@ -59,6 +60,20 @@ class Network : public IncidentSink {
     o.destination = to;
     o.destination_port = to_port;
     incidents.observe(o);
+    return o;
+  }
+
+  Observation icmp(double second, const IpAddress& from, const IpAddress& to, std::uint8_t type,
+                   std::uint8_t code = 0) {
+    Observation o;
+    o.time = kStart + std::chrono::duration_cast<Duration>(std::chrono::duration<double>(second));
+    o.transport = Transport::icmp;
+    o.icmp_type = type;
+    o.icmp_code = code;
+    o.source = from;
+    o.destination = to;
+    incidents.observe(o);
+    return o;
   }
 
   // `reporter` says that what `sender` sent there by UDP did not arrive, and that is alerted.
@@ -437,6 +452,89 @@ TEST(Incidents, LetAHabitBecomeNormal) {
   network.wait(41100);
   EXPECT_TRUE(network.incidents.open().empty());
   EXPECT_FALSE(network.incidents.in_quarantine(use(42000)));
+}
+
+TEST(Incidents, OpenForWhatIsOddAndGoesOnThoughItIsLearned) {
+  Network network;
+  const auto odd = [&network](const Observation& packet, DetectorType type) {
+    network.incidents.alert(network.alert_of(packet, type));
+  };
+  // One alert of each; then the tables call it known.
+  const IpAddress client = ip("10.1.1.7");
+  const IpAddress resolver = ip("198.51.100.53");
+  odd(network.udp(0, client, 5000, resolver, 53), DetectorType::odd_port_dest);
+  odd(network.icmp(0.1, ip("192.0.2.1"), client, 5, 1), DetectorType::odd_typecode);
+  odd(network.icmp(0.2, ip("192.0.2.2"), client, 13), DetectorType::odd_typecode);
+  for (std::uint16_t i = 1; i < 20; ++i) {
+    network.udp(i, client, static_cast<std::uint16_t>(5000 + i), resolver, 53);
+    network.udp(i + 0.05, resolver, 53, client, static_cast<std::uint16_t>(5000 + i));
+    network.icmp(i + 0.1, ip("192.0.2.1"), numbered(kInside, i), 5, 1);
+    network.icmp(i + 0.2, ip("192.0.2.2"), numbered(kInside, i), 13);
+    EXPECT_EQ(network.opened(), i < 2 ? 0U : 3U);
+  }
+  const auto open = network.incidents.open();
+  ASSERT_EQ(open.size(), 3U);
+  for (const Incident* incident : open) {
+    EXPECT_EQ(incident->count, 20U);
+    EXPECT_EQ(incident->max_score, 1);
+    ASSERT_EQ(incident->examples.size(), Incident::kMostExamples);
+    EXPECT_EQ(incident->examples[0].score, 1);
+    EXPECT_EQ(incident->examples[1].score, 0);
+  }
+  EXPECT_EQ(open[0]->kind, IncidentKind::odd_service);
+  EXPECT_EQ(open[1]->kind, IncidentKind::odd_icmp);
+}
+
+TEST(Incidents, OpenForOddIcmpOfSeveralTypes) {
+  Network network;
+  for (const auto& [second, type] : {std::pair{0, 13}, {1, 15}, {2, 17}}) {
+    EXPECT_EQ(network.opened(), 0U);
+    const Observation packet = network.icmp(second, ip("192.0.2.1"), ip("10.1.1.7"), static_cast<std::uint8_t>(type));
+    network.incidents.alert(network.alert_of(packet, DetectorType::odd_typecode));
+  }
+  EXPECT_EQ(network.opened(), 1U);
+}
+
+TEST(Incidents, CountWhatRepeatsAnAlertOnce) {
+  Network network;
+  // Alerted too, at once or after a wait.
+  std::vector<Observation> waiting;
+  for (std::uint16_t i = 0; i < 10; ++i) {
+    const Observation message = network.icmp(i, ip("192.0.2.1"), ip("10.1.1.7"), 13);
+    network.incidents.alert(network.alert_of(message, DetectorType::odd_typecode));
+    waiting.push_back(
+        network.tcp(i + 0.1, ip("10.1.1.7"), static_cast<std::uint16_t>(50000 + i), ip("198.51.100.66"), 6667, kSyn));
+    if (i < 3) continue;
+    SpadeAlert late = network.alert_of(waiting[i - 3U], DetectorType::odd_dport);
+    late.reported = message.time;
+    network.incidents.alert(late);
+  }
+  const auto open = network.incidents.open();
+  ASSERT_EQ(open.size(), 2U);
+  for (const Incident* incident : open) EXPECT_LE(incident->count, 10U);
+  EXPECT_EQ(open[0]->count, 10U);
+}
+
+TEST(Incidents, DoNotTakeForARepetitionWhatIsNone) {
+  Network network;
+  const IpAddress client = ip("10.1.1.7");
+  const IpAddress router = ip("192.0.2.1");
+  const auto odd = [&network](const Observation& packet, DetectorType type) {
+    network.incidents.alert(network.alert_of(packet, type));
+  };
+  // A traceroute's answers; what is said to a group; a service that is sought again too late; another service.
+  odd(network.icmp(0, router, client, 11), DetectorType::odd_typecode);
+  odd(network.icmp(0, ip("192.0.2.2"), ip("224.0.0.1"), 9), DetectorType::odd_typecode);
+  odd(network.tcp(0, client, 50000, ip("198.51.100.66"), 6667, kSyn), DetectorType::odd_dport);
+  for (int i = 1; i < 10; ++i) {
+    network.icmp(i, router, client, 11);
+    network.icmp(i, ip("192.0.2.2"), ip("224.0.0.1"), 9);
+    network.tcp(i, client, static_cast<std::uint16_t>(51000 + i), ip("198.51.100.66"), 6668, kSyn);
+    network.tcp(i + 0.1, ip("198.51.100.66"), 6668, client, static_cast<std::uint16_t>(51000 + i), kSynAck);
+  }
+  for (std::uint16_t i = 1; i < 10; ++i)
+    network.tcp(i * 700, client, static_cast<std::uint16_t>(50000 + i), ip("198.51.100.66"), 6667, kSyn);
+  EXPECT_EQ(network.opened(), 0U);
 }
 
 TEST(Incidents, DoNotTakeRetransmissionsForRepeats) {

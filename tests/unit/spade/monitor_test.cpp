@@ -75,7 +75,7 @@ TEST(AnomalyMonitor, LearnsEverythingInTheProfileOfTheOriginal) {
   EXPECT_FALSE((*AnomalyMonitor::create(leaning, 1, said))->spade().settings().extensions.asset_prior);
 }
 
-TEST(AnomalyMonitor, KeepsNothingThatIsOddFromBecomingNormalBeforeItIsAnIncident) {
+TEST(AnomalyMonitor, AlertsNoMoreOftenOfWhatIsOddForMakingAnIncidentOfIt) {
   for (const bool quarantine : {true, false}) {
     SpadeSettings settings = settings_of({named("odd", default_detector(DetectorType::odd_typecode))});
     settings.extensions.quarantine = quarantine;
@@ -92,7 +92,10 @@ TEST(AnomalyMonitor, KeepsNothingThatIsOddFromBecomingNormalBeforeItIsAnIncident
       (*monitor)->observe(icmp(1100.001 + i, "10.0.0.1", "10.0.0.9", 14));
     }
     EXPECT_EQ(said.alerts.size(), 4U);  // two of each: rare the second time, too
-    EXPECT_TRUE(said.incidents.empty());
+    // Of who asks, for asking goes on; not of who answers.
+    ASSERT_FALSE(said.incidents.empty());
+    EXPECT_EQ(said.incidents.front().count, 3U);
+    for (const Incident& incident : said.incidents) EXPECT_EQ(incident.host, ip("10.0.0.9"));
   }
 }
 
