@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <limits>
 #include <thread>
 
 #include "userspace/base/staged_files.h"
@@ -240,15 +239,11 @@ void print_summary(const Analysis& analysis, std::FILE* to) {
   if (analysis.spade) fmt::print(to, "\n{}", analysis.spade->summary());
 }
 
-// Alert on every tunnel, whatever its scores: those of a classic profile are below zero, and the original has no
-// margins.
+// Alert on every tunnel; the original has no margins.
 Policy policy_for(Profile profile) {
   Policy policy = builtin_policy();
-  for (Rule& rule : policy.rules) {
-    if (!is_classic(profile)) continue;
-    rule.match.min_score = -std::numeric_limits<double>::max();
-    rule.match.min_margin = 0;
-  }
+  if (is_classic(profile))
+    for (Rule& rule : policy.rules) rule.match.min_margin = 0;
   return policy;
 }
 

@@ -12,13 +12,13 @@ namespace {
 
 using nlohmann::ordered_json;
 
-// The original takes the mean over all meters of the profile, measured or not.
+// The original takes the mean over all meters of the profile, measured or not. The parts add up to the score.
 std::array<float, kMeterCount> classic_parts(const ProtocolModel& model, const Fingerprint& flow, Profile profile) {
   std::array<float, kMeterCount> parts{};
   const auto meters = classic_meters(profile);
   for (const unsigned meter : meters) {
-    const double own = classic_divergence(flow, model, std::span(&meter, 1));
-    parts[meter] = static_cast<float>(-own / static_cast<double>(meters.size()));
+    const auto own = static_cast<float>(classic_divergence(flow, model, std::span(&meter, 1)));
+    parts[meter] = classic_score(profile, own) / static_cast<float>(meters.size());
   }
   return parts;
 }

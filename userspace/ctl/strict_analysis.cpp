@@ -26,7 +26,7 @@ Match match_any_transport(const Matcher& matcher, const Fingerprint& flow) {
   for (std::size_t i = 0; i < models.size(); ++i) {
     if (models[i].view != View::both) continue;
     const auto model = static_cast<std::uint16_t>(i);
-    const float score = scores[i] = -matcher.divergence(model, flow);
+    const float score = scores[i] = classic_score(matcher.profile(), matcher.divergence(model, flow));
     offer(match.best, match.best_score, model, score);
     if (models[i].category == Category::tunnel)
       offer(match.best_tunnel, match.tunnel_score, model, score);

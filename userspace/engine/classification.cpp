@@ -139,12 +139,12 @@ void name_provisionally(Verdict& verdict, const Match& match, std::span<const Mo
 ClassificationRules classification_rules(Profile profile) {
   ClassificationRules rules;
   if (!is_classic(profile)) return rules;
-  // The original knows one threshold and nothing else; its scores are divergences, of which less is more.
-  rules.label_threshold = -classic_threshold(profile);
+  // The original knows one threshold and nothing else; classic_score() is 0 there.
+  rules.label_threshold = 0;
   rules.model_thresholds = false;
   rules.tunnel_margin = rules.camouflage_margin = rules.other_margin = 0;
   rules.scarce_packets = 0;
-  rules.early_score = rules.label_threshold;
+  rules.early_score = 0;
   rules.early_margin = 0;
   return rules;
 }

@@ -40,8 +40,7 @@ struct EventSpid {
   std::string_view family;
   Category category = Category::plain;
   VerdictClass verdict_class = VerdictClass::undecided;
-  double score =
-      0;  // bits per measurement, like the others; under a classic profile the divergence with its sign turned
+  double score = 0;  // bits per measurement, like the others; under a classic profile classic_score()
   double margin = 0;
   std::optional<double> tunnel_score;  // written with alerts and drops
   std::optional<double> tunnel_margin;

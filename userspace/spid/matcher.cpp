@@ -158,8 +158,9 @@ struct Matcher::Tables {
 
   template <class Use>
   void for_each_divergence(const Table& table, const Fingerprint& flow, Use use) const {
+    const std::span<const unsigned> meters = classic_meters(profile);
     for (const Column& column : table.columns)
-      use(column, -static_cast<float>(classic[column.model].divergence(flow, classic_meters(profile))));
+      use(column, classic_score(profile, static_cast<float>(classic[column.model].divergence(flow, meters))));
   }
 
   // More is nearer, whatever the profile.

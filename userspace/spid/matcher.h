@@ -46,8 +46,8 @@ struct ModelSummary {
   bool family_only = false;  // a family added up, and no model has its name: says what kind, not which program
 };
 
-// Result of matching one fingerprint. Scores in bits per measurement; under a classic profile they are divergences with
-// the sign turned, so that more is nearer there, too.
+// Result of matching one fingerprint. Scores in bits per measurement; under a classic profile they are classic_score():
+// more is nearer, and what the original accepts is above 0, there, too.
 struct Match {
   std::uint16_t best = kNoModel;              // index into Matcher::models(); kNoModel if nothing could be compared
   std::uint16_t second = kNoModel;            // best model of another family

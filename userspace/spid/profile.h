@@ -31,6 +31,9 @@ MeterMask scored_meters(Profile profile);
 // Divergence below which the original accepts the nearest model (spid.md 1.4), in bits. Requires: a classic profile.
 float classic_threshold(Profile profile);
 
+// A divergence as the score of a classic profile, in bits: by how much it is below the threshold.
+inline float classic_score(Profile profile, float divergence) { return classic_threshold(profile) - divergence; }
+
 // The meters a classic profile averages over, by number; for the others those of classic34.
 std::span<const unsigned> classic_meters(Profile profile);
 

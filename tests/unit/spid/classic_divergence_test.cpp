@@ -110,7 +110,15 @@ TEST(ClassicProfile, AcceptsTheNearestModel) {
       meters.measure(protocol_flow(random, protocol, 8), flow);
       const Match match = matcher.match(Transport::tcp, flow);
       EXPECT_EQ(matcher.models()[match.best].label, fmt::format("proto{}", protocol));
-      EXPECT_FLOAT_EQ(-match.best_score, matcher.divergence(match.best, flow));
+      EXPECT_GT(match.best_score, 0);
+      EXPECT_FLOAT_EQ(match.best_score, classic_threshold(profile) - matcher.divergence(match.best, flow));
+    }
+    // Strangers are further from every model than the threshold.
+    for (unsigned i = 0; i < 20; ++i) {
+      meters.measure(random_flow(random, 20, 64), flow);
+      const Match match = matcher.match(Transport::tcp, flow);
+      EXPECT_GT(matcher.divergence(match.best, flow), classic_threshold(profile));
+      EXPECT_LT(match.best_score, 0);
     }
   }
 }
