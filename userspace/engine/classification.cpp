@@ -21,6 +21,7 @@ struct Candidate {
   float margin = 0;     // over the models it has to beat
   float threshold = 0;  // its score has to reach
   bool holds = false;
+  std::uint16_t rival = kNoModel;  // the one of them that is nearest
 };
 
 // By how much the tunnel has to beat the best other model.
@@ -37,6 +38,7 @@ Candidate choose(const Match& match, std::span<const ModelSummary> models, unsig
     return match.second == kNoModel ? kNoRival : score - match.second_score;
   };
   Candidate tunnel{match.best_tunnel, match.tunnel_score, to_second(match.tunnel_score), least_score};
+  tunnel.rival = match.second;
   if (match.best_tunnel != kNoModel) {
     const float lead = match.best_other == kNoModel ? kNoRival : match.tunnel_margin();
     const bool ahead = tunnel.score >= least_score && lead >= rules.tunnel_margin;
@@ -46,6 +48,7 @@ Candidate choose(const Match& match, std::span<const ModelSummary> models, unsig
   Candidate other{match.best_other, match.other_score, kNoRival, least_score};
   if (match.best_other == kNoModel) return other;
   if (match.other_second != kNoModel) other.margin = match.other_score - match.other_second_score;
+  other.rival = match.other_second;
   const auto threshold_of = [&](std::uint16_t model) {
     return std::max(least_score, rules.model_thresholds ? models[model].threshold : least_score);
   };
@@ -57,7 +60,10 @@ Candidate choose(const Match& match, std::span<const ModelSummary> models, unsig
   }
   other.threshold = threshold_of(other.model);
   other.holds = other.score >= other.threshold && other.margin >= (scarce ? rules.scarce_margin : rules.other_margin);
-  if (match.best_tunnel != kNoModel) other.margin = std::min(other.margin, -match.tunnel_margin());
+  if (match.best_tunnel != kNoModel && -match.tunnel_margin() < other.margin) {
+    other.margin = -match.tunnel_margin();
+    other.rival = match.best_tunnel;
+  }
   return other;
 }
 
@@ -70,6 +76,7 @@ Verdict conclude(const Match& match, std::span<const ModelSummary> models, unsig
   verdict.payload_packets = static_cast<std::uint8_t>(payload_packets);
   verdict.final = progress == Progress::ended || payload_packets >= rules.last_packets;
   verdict.tunnel_model = match.best_tunnel;
+  verdict.other_model = match.best_other;
   if (match.best == kNoModel) {
     if (progress != Progress::more_to_come || payload_packets >= rules.settle_packets)
       verdict.state = IdentificationState::unknown;
@@ -79,6 +86,7 @@ Verdict conclude(const Match& match, std::span<const ModelSummary> models, unsig
   verdict.model = candidate.model;
   verdict.score = candidate.score;
   verdict.margin = candidate.margin;
+  verdict.rival = candidate.rival;
   if (match.best_tunnel != kNoModel) {
     verdict.tunnel_score = match.tunnel_score;
     verdict.tunnel_margin = match.best_other == kNoModel ? kNoRival : match.tunnel_margin();
@@ -132,6 +140,7 @@ void name_provisionally(Verdict& verdict, const Match& match, std::span<const Mo
   verdict.model = match.best_provisional;
   verdict.score = match.provisional_score;
   verdict.margin = margin;
+  verdict.rival = match.best;
 }
 
 }  // namespace

@@ -336,8 +336,8 @@ void Engine::set_models(std::shared_ptr<const Matcher> matcher) {
   for (const FlowTable::List list : {FlowTable::embryonic, FlowTable::undecided, FlowTable::decided})
     for (FlowTable::Slot slot = flows_.oldest(list); slot != FlowTable::kNone; slot = flows_.newer(slot)) {
       Verdict& verdict = flows_[slot].verdict;
-      if (verdict.model != kNoModel) verdict.model = renumbered[verdict.model];
-      if (verdict.tunnel_model != kNoModel) verdict.tunnel_model = renumbered[verdict.tunnel_model];
+      for (std::uint16_t* model : {&verdict.model, &verdict.tunnel_model, &verdict.other_model, &verdict.rival})
+        if (*model != kNoModel) *model = renumbered[*model];
       if (verdict.model == kNoModel && verdict.state == IdentificationState::identified) {
         verdict.state = IdentificationState::unknown;
         verdict.verdict_class = verdict.fully_encrypted ? VerdictClass::fully_encrypted : VerdictClass::unknown;

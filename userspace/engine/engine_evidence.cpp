@@ -29,6 +29,7 @@ bool Engine::name_by_endpoint(Flow& flow) {
   verdict.basis = LabelBasis::endpoint;
   verdict.model = static_cast<std::uint16_t>(found - models.begin());
   verdict.score = verdict.margin = 0;
+  verdict.rival = kNoModel;
   return true;
 }
 

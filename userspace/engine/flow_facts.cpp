@@ -18,6 +18,15 @@ std::uint16_t find_model(std::span<const ModelSummary> models, std::string_view 
   return kNoModel;
 }
 
+namespace {
+
+NamedModel name_of(std::uint16_t model, std::span<const ModelSummary> models) {
+  if (model == kNoModel) return {};
+  return {models[model].label, models[model].family};
+}
+
+}  // namespace
+
 FlowFacts facts_of(const Flow& flow, std::span<const ModelSummary> models) {
   const Verdict& verdict = flow.verdict;
   FlowFacts facts;
@@ -32,6 +41,9 @@ FlowFacts facts_of(const Flow& flow, std::span<const ModelSummary> models) {
     facts.category = model.category;
     facts.provisional = model.provisional;
     facts.model_may_block = model.may_block && verdict.basis == LabelBasis::scores;
+    facts.rival = name_of(verdict.rival, models);
+    facts.best_tunnel = name_of(verdict.tunnel_model, models);
+    facts.best_other = name_of(verdict.other_model, models);
   }
   facts.verdict_class = verdict.verdict_class;
   facts.fully_encrypted = verdict.fully_encrypted;

@@ -38,6 +38,7 @@ void link_ftp(Flow& flow, std::span<const ModelSummary> models, View view, Endpo
   verdict.state = has_name ? IdentificationState::identified : IdentificationState::unknown;
   verdict.verdict_class = has_name ? VerdictClass::label : VerdictClass::unknown;
   verdict.score = verdict.margin = 0;
+  verdict.rival = kNoModel;
   verdict.tunnel_margin = std::min(verdict.tunnel_margin, 0.0F);
 }
 

@@ -52,6 +52,8 @@ std::string_view second_look_name(SecondLook look);  // "ssh-tunnel", "encrypted
 struct Verdict {
   std::uint16_t model = 0xffff;         // index into Matcher::models(): the label; 0xffff = none
   std::uint16_t tunnel_model = 0xffff;  // best tunnel model
+  std::uint16_t other_model = 0xffff;   // best other model
+  std::uint16_t rival = 0xffff;         // the model that margin is over; 0xffff = none, or the label is not by scores
   std::uint16_t rule = kNoRule;         // index of the policy rule that decided
   IdentificationState state = IdentificationState::undecided;
   VerdictClass verdict_class = VerdictClass::undecided;
@@ -76,14 +78,14 @@ struct Flow {
   FlowKey key;
   Timestamp start;
   Timestamp last;  // last record; the source's totals may know a later packet
-  bool client_is_low = true;
-  bool start_seen = false;
-  bool answered = false;                        // packets of both directions were seen
+  bool client_is_low : 1 = true;
+  bool start_seen : 1 = false;
+  bool answered : 1 = false;                    // packets of both directions were seen
+  bool observed : 1 = false;                    // its verdict is in the memory of its endpoint
+  bool awaits_proof : 1 = false;                // its block does: it is looked at again
   std::uint8_t directions_seen = 0;             // bit per Direction in which payload was seen
   std::uint8_t stored_packets = 0;              // in the packet store
   std::uint8_t settled_packets = 0;             // stored ones at the last pause: nothing is new until there are more
-  bool observed = false;                        // its verdict is in the memory of its endpoint
-  bool awaits_proof = false;                    // its block does: it is looked at again
   std::uint32_t packet_store = kNoPacketStore;  // slot of PacketStore; none once decided
   Verdict verdict;
 

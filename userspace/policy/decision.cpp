@@ -27,9 +27,13 @@ bool ports_hold(const RuleMatch& match, const FlowFacts& flow) {
   });
 }
 
-bool named(const std::vector<std::string>& labels, const FlowFacts& flow) {
+bool named(const std::vector<std::string>& labels, const NamedModel& model) {
   return std::ranges::any_of(labels,
-                             [&](const std::string& label) { return label == flow.label || label == flow.family; });
+                             [&](const std::string& label) { return label == model.label || label == model.family; });
+}
+
+bool named(const std::vector<std::string>& labels, const FlowFacts& flow) {
+  return named(labels, NamedModel{flow.label, flow.family});
 }
 
 // A server of plain traffic at which a few flows were taken for tunnels is no tunnel's.
@@ -78,13 +82,29 @@ bool matches(const Rule& rule, const FlowFacts& flow, const ProofRules& proof) {
   return rule.match.second_looks.empty() && fits(rule, flow, proof);
 }
 
+bool is_expected(const Expectation& expectation, const NamedModel& model) {
+  return (expectation.labels.empty() || named(expectation.labels, model)) && !named(expectation.not_labels, model);
+}
+
+// Nearer than min_margin to something that belongs there, or to nobody knows what.
+bool may_be_expected(const Expectation& expectation, const FlowFacts& flow, const ProofRules& proof) {
+  const RuleMatch& where = expectation.where;
+  const auto excuses = [&](double margin, const NamedModel& rival) {
+    if (margin >= where.min_margin) return false;
+    return !(margin < where.min_margin) || rival.label.empty() || is_expected(expectation, rival);
+  };
+  if (excuses(flow.margin, flow.rival)) return true;
+  if (flow.category != Category::tunnel) return excuses(-flow.tunnel_margin, flow.best_tunnel);
+  const double lead = margin_of(where, flow, expectation.action == Action::block ? &proof : nullptr);
+  return excuses(lead, flow.best_other);
+}
+
 bool is_exception(const Expectation& expectation, const FlowFacts& flow, const ProofRules& proof) {
   if (!place_holds(expectation.where, flow)) return false;
   if (flow.state != IdentificationState::identified) return true;
-  const bool expected = expectation.labels.empty() || named(expectation.labels, flow);
-  if (expected && !named(expectation.not_labels, flow)) return false;
-  return is_clear(expectation.where, flow, flow.category == Category::tunnel,
-                  expectation.action == Action::block ? &proof : nullptr);
+  if (is_expected(expectation, {flow.label, flow.family})) return false;
+  const double score = flow.category == Category::tunnel ? flow.tunnel_score : flow.score;
+  return score >= expectation.where.min_score && !may_be_expected(expectation, flow, proof);
 }
 
 Obstacle obstacle_to(const FlowFacts& flow, bool on_verdict, Proof wanted, const Policy& policy) {

@@ -10,6 +10,12 @@
 
 namespace spidd {
 
+// "" where there is none, or it is not known.
+struct NamedModel {
+  std::string_view label;
+  std::string_view family;
+};
+
 // What the decision looks at.
 struct FlowFacts {
   Endpoint client;
@@ -24,6 +30,9 @@ struct FlowFacts {
   double margin = 0;         // of the label over the best of another family
   double tunnel_score = 0;   // best tunnel model
   double tunnel_margin = 0;  // best tunnel over best other model
+  NamedModel rival;          // that margin is over
+  NamedModel best_tunnel;    // those that tunnel_margin is between
+  NamedModel best_other;
   VerdictClass verdict_class = VerdictClass::undecided;
   bool fully_encrypted = false;
   SecondLook second_look = SecondLook::none;

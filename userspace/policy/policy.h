@@ -93,9 +93,10 @@ struct SecondLookRules {
   unsigned packets = kSizesLimit;
 };
 
-// Which protocols belong on a port, at a server or with a client. A flow that `where` matches is an exception if it is
-// identified and neither its label nor its family is among `labels` (if there are any), or one is among `not_labels`;
-// an unknown one if the expectation says so.
+// Which protocols belong on a port, at a server or with a client. A model is expected if its label or its family is
+// among `labels` (if there are any), and neither is among `not_labels`. A flow that `where` matches is an exception if
+// it is identified, its label is not expected, and neither is any rival nearer than where.min_margin: the best model of
+// another family, of the tunnels and of all others. An unknown one is if the expectation says so.
 struct Expectation {
   std::string name;  // unique among rules and expectations
   RuleMatch where;   // names no verdict; states: which flows are looked at

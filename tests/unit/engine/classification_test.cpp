@@ -112,6 +112,28 @@ TEST(Classification, ATunnelMustLeadByTheMargin) {
   EXPECT_EQ(judge(http(0.8F, 0.2F, 0.95F), 20).model, kOpenvpn);
 }
 
+TEST(Classification, SaysWhichModelTheMarginIsOver) {
+  const Verdict openvpn = judge(tunnel(1.0F, 0.2F), 20);
+  EXPECT_EQ(openvpn.rival, kHttps);
+  EXPECT_EQ(openvpn.tunnel_model, kOpenvpn);
+  EXPECT_EQ(openvpn.other_model, kHttps);
+  EXPECT_EQ(judge(http(0.8F, 0.7F, 0.2F), 20).rival, kHttps);
+  EXPECT_EQ(judge(http(0.8F, 0.2F, 0.7F), 20).rival, kOpenvpn);
+  EXPECT_EQ(judge({.best = kHttp, .best_other = kHttp, .best_score = 1.0F, .other_score = 1.0F}, 20).rival, kNoModel);
+}
+
+TEST(Classification, AClassicProfileNamesTheNearestBelowItsThreshold) {
+  for (const Profile profile : {Profile::classic34, Profile::classic15}) {
+    const ClassificationRules rules = classification_rules(profile);
+    const auto judged = [&](const Match& match) { return classify(match, models(), 20, Progress::ended, {}, rules); };
+    EXPECT_EQ(judged(tunnel(0.01F, 0.0F)).model, kOpenvpn);
+    EXPECT_EQ(judged(tunnel(0.01F, 0.0F)).state, IdentificationState::identified);
+    EXPECT_EQ(judged(tunnel(-0.01F, -0.5F)).state, IdentificationState::unknown);
+    EXPECT_TRUE(kBlockRule.holds(judged(tunnel(0.45F, 0.2F))));
+    EXPECT_FALSE(kBlockRule.holds(judged(tunnel(0.3F, 0.0F))));
+  }
+}
+
 TEST(Classification, ACamouflagedTunnelMustLeadByMore) {
   EXPECT_EQ(judge(camouflaged(1.0F, 0.88F), 20).state, IdentificationState::unknown);
   EXPECT_EQ(judge(camouflaged(1.0F, 0.86F), 20).state, IdentificationState::identified);

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <limits>
 #include <random>
 
 #include "userspace/policy/decision.h"
@@ -244,9 +245,75 @@ TEST(Expectations, AnExceptionAlerts) {
   FlowFacts elsewhere = plain_flow("ssh", "ssh");
   elsewhere.server.port = 22;
   EXPECT_EQ(decide(elsewhere, policy).action, Action::pass);
-  FlowFacts doubtful = plain_flow("ssh", "ssh");
-  doubtful.margin = 0.05;
-  EXPECT_EQ(decide(doubtful, policy).action, Action::pass);
+}
+
+// A flow whose label is only just nearer than what it may be instead.
+FlowFacts doubtful(FlowFacts flow, NamedModel rival) {
+  flow.margin = 0.05;
+  flow.rival = rival;
+  if (flow.category == Category::tunnel) {
+    flow.tunnel_margin = 0.05;
+    flow.best_other = rival;
+  }
+  return flow;
+}
+
+TEST(Expectations, ANearRivalExcusesOnlyIfItIsExpected) {
+  const Policy policy = policy_of(kOnlyTlsOn443);
+  const auto action = [&policy](const FlowFacts& flow) { return decide(flow, policy).action; };
+  const FlowFacts ssh = plain_flow("ssh", "ssh");
+  const FlowFacts https = plain_flow("https", "tls");
+  EXPECT_EQ(action(doubtful(ssh, {"https", "tls"})), Action::pass);
+  EXPECT_EQ(action(doubtful(ssh, {"quic", "quic"})), Action::pass);
+  EXPECT_EQ(action(doubtful(ssh, {"ftp", "ftp"})), Action::alert);
+  EXPECT_EQ(action(doubtful(https, {"ssh", "ssh"})), Action::pass);
+  // A label that does not rest on the flow itself: what else it may be is not known.
+  EXPECT_EQ(action(doubtful(ssh, {})), Action::pass);
+  FlowFacts broken = doubtful(ssh, {"ftp", "ftp"});
+  broken.margin = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_EQ(action(broken), Action::pass);
+}
+
+TEST(Expectations, HttpsAndATunnelInTlsExcuseEachOther) {
+  const NamedModel tls{"https", "tls"};
+  const NamedModel tunnel_in_tls{"trojan", "tls-tunnel"};
+  FlowFacts https = doubtful(plain_flow("https", "tls"), tunnel_in_tls);
+  https.tunnel_margin = -0.05;
+  https.best_tunnel = tunnel_in_tls;
+  FlowFacts trojan = tunnel_flow();
+  trojan.label = "trojan";
+  trojan.family = "tls-tunnel";
+  const auto action = [](std::string_view expected, const FlowFacts& flow) {
+    return decide(flow, policy_of(fmt::format("[[expect]]\nname = 'e'\nserver_ports = [443]\n{}\n", expected))).action;
+  };
+  EXPECT_EQ(action("labels = ['tls']", https), Action::pass);
+  EXPECT_EQ(action("labels = ['tls']", doubtful(trojan, tls)), Action::pass);
+  EXPECT_EQ(action("labels = ['tls']", trojan), Action::alert);
+  // Where TLS does not belong, neither may be the other, unless that does not belong there, too.
+  EXPECT_EQ(action("not_labels = ['tls']", https), Action::pass);
+  EXPECT_EQ(action("not_labels = ['tls']", trojan), Action::pass);
+  EXPECT_EQ(action("not_labels = ['tls', 'tls-tunnel']", https), Action::alert);
+  EXPECT_EQ(action("not_labels = ['tls', 'tls-tunnel']", doubtful(trojan, tls)), Action::alert);
+}
+
+TEST(Expectations, AnotherTunnelThatIsExpectedExcusesToo) {
+  const Policy policy = policy_of("[[expect]]\nname = 'e'\nserver_ports = [443]\nlabels = ['wireguard']\n");
+  FlowFacts flow = tunnel_flow();
+  EXPECT_EQ(decide(flow, policy).action, Action::alert);
+  flow.margin = 0.02;  // over the other tunnel; both are far from everything else
+  flow.rival = {"wireguard", "wireguard"};
+  flow.best_other = {"dns", "dns"};
+  EXPECT_EQ(decide(flow, policy).action, Action::pass);
+  flow.rival = {"ipsec", "ipsec"};
+  EXPECT_EQ(decide(flow, policy).action, Action::alert);
+  FlowFacts plain = plain_flow("dns", "dns");
+  plain.rival = {"ntp", "ntp"};
+  plain.margin = 0.01;
+  plain.best_tunnel = {"wireguard", "wireguard"};
+  plain.tunnel_margin = -0.04;
+  EXPECT_EQ(decide(plain, policy).action, Action::pass);
+  plain.tunnel_margin = -0.4;
+  EXPECT_EQ(decide(plain, policy).action, Action::alert);
 }
 
 TEST(Expectations, UnknownFlowsAreExceptionsOnlyIfThePolicySaysSo) {
