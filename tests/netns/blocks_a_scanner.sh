@@ -33,33 +33,6 @@ cat >"$work/spidd.toml" <<TOML
 outputs = ["fast:$work/alert", "csv:$work/alert.csv"]
 TOML
 
-# scan_ports FIRST LAST: connections to closed ports of the web server, one after the other.
-scan_ports() {
-  local port
-  for ((port = $1; port <= $2; port++)); do
-    in_ns client timeout 1 bash -c "exec 3<>/dev/tcp/$web_host/$port" 2>/dev/null || true
-  done
-}
-
-# forged_scan SOURCE TARGET FIRST LAST: SYNs in the name of somebody else.
-forged_scan() {
-  in_ns client python3 - "$@" <<'PYTHON'
-import socket, struct, sys
-
-source, target = (socket.inet_aton(a) for a in sys.argv[1:3])
-raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
-for port in range(int(sys.argv[3]), int(sys.argv[4]) + 1):
-    tcp = struct.pack("!HHIIBBHHH", 40000, port, 1, 0, 5 << 4, 2, 1024, 0, 0)
-    total = struct.pack("!4s4sBBH", source, target, 0, 6, len(tcp)) + tcp
-    words = sum(struct.unpack("!%dH" % (len(total) // 2), total))
-    words = (words >> 16) + (words & 0xFFFF)
-    words += words >> 16
-    tcp = tcp[:16] + struct.pack("!H", ~words & 0xFFFF) + tcp[18:]
-    ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 40, port, 0, 64, 6, 0, source, target)
-    raw.sendto(ip + tcp, (sys.argv[2], 0))
-PYTHON
-}
-
 is_incident_of() { event_exists '.event_type == "incident" and .src_ip == "'"$1"'"'; }
 ctl_shows() { spidctl "${@:2}" | grep -q "$1"; }
 download_as() { in_ns client curl -sk --interface "$1" --max-time 5 -o /dev/null "https://$web_host/"; }
@@ -125,8 +98,18 @@ expect "spidd goes on" ctl_shows "gi" status
 step "After a restart"
 remembered() { spidctl spade tables --json | jq '[.tables[].remembered] | max > 10'; }
 expect "the tables hold what was seen" test "$(remembered)" = true
+opened_for() { jq -c 'select(.event_type == "incident" and .incident.change == "opened" and .src_ip == "'"$1"'")' \
+  "$event_log" | wc -l; }
+times=$(opened_for "$scanner")
 stop spidd
 expect "the state was written" test -s "$work/state/spade.state"
 start_spidd "$work/policy.toml" --config "$work/spidd.toml"
 expect "the tables still hold it" test "$(remembered)" = true
 expect "the scanner is still blocked" is_blocked "$scanner"
+expect "its incident goes on" ctl_shows "$scanner" spade incidents
+scan_ports 1100 1110
+forged_scan "$stranger" "$web_host" 2100 2120
+grew_to() { spidctl spade incidents --json | jq -e '.. | objects | select(.src_ip? == "'"$1"'" and .incident.count >= '"$2"')' \
+  >/dev/null; }
+expect_soon 20 "so does that of the stranger" grew_to "$stranger" 70
+expect "neither was reported anew" test "$(opened_for "$scanner") $(opened_for "$stranger")" = "$times 1"

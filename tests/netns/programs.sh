@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # shellcheck shell=bash disable=SC2034,SC2154 # variables are shared between the sourced files
-# The real programs at both ends of the network: nginx and curl, OpenVPN, WireGuard, sshd and ssh. Sourced by
-# lib.sh. Tunnels lead to a plain web page on the server, so that "the tunnel works" means a page came through it.
+# The real programs at both ends of the network: nginx and curl, OpenVPN, WireGuard, sshd and ssh, and scans. Sourced
+# by lib.sh. Tunnels lead to a plain web page on the server, so that "the tunnel works" means a page came through it.
 
 openvpn_inner=10.8.0.1
 wireguard_inner=10.9.0.1
@@ -199,4 +199,44 @@ authorised_connect() {
 tunnel_works() {
   in_ns client curl -sf --max-time 3 -o "$work/page" "http://$1/hello" &&
     grep -q "hello through the tunnel" "$work/page"
+}
+
+# --- Scans
+
+# scan_ports FIRST LAST: connections to closed ports of the web server, one after the other.
+scan_ports() {
+  local port
+  for ((port = $1; port <= $2; port++)); do
+    in_ns client timeout 1 bash -c "exec 3<>/dev/tcp/$web_host/$port" 2>/dev/null || true
+  done
+}
+
+# forged_scan SOURCE TARGET FIRST LAST [OPEN]: SYNs in the name of somebody else. OPEN: and what a blind attacker would send
+# after SYNs to that open port.
+forged_scan() {
+  in_ns client python3 - "$@" <<'PYTHON'
+import socket, struct, sys
+
+source, target = (socket.inet_aton(a) for a in sys.argv[1:3])
+raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+
+def send(own, port, flags, seq, ack, payload=b""):
+    tcp = struct.pack("!HHIIBBHHH", own, port, seq, ack, 5 << 4, flags, 1024, 0, 0) + payload
+    total = struct.pack("!4s4sBBH", source, target, 0, 6, len(tcp)) + tcp
+    total += b"\0" * (len(total) % 2)
+    words = sum(struct.unpack("!%dH" % (len(total) // 2), total))
+    words = (words >> 16) + (words & 0xFFFF)
+    words += words >> 16
+    tcp = tcp[:16] + struct.pack("!H", ~words & 0xFFFF) + tcp[18:]
+    ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(tcp), port, 0, 64, 6, 0, source, target)
+    raw.sendto(ip + tcp, (sys.argv[2], 0))
+
+for port in range(int(sys.argv[3]), int(sys.argv[4]) + 1):
+    send(40000, port, 2, 1, 0)
+for open_port in map(int, sys.argv[5:]):
+    for own in range(41000, 41020):
+        send(own, open_port, 2, 1, 0)
+        send(own, open_port, 0x10, 2, 0x12345678)
+        send(own, open_port, 0x18, 2, 0x12345678, b"\x16\x03\x01\x00\x05hello")
+PYTHON
 }

@@ -35,7 +35,7 @@ Result<std::vector<std::string>> SpadeRun::load_state(const std::string& path) {
   if (!read) return tl::unexpected(std::move(read.error()));
   if (!read->damage.empty()) return std::vector<std::string>{read->damage};
   if (!read->found) return std::vector<std::string>{};
-  Spade::Restored restored = monitor_->spade().restore(read->state, Downtime::ignored);
+  Spade::Restored restored = monitor_->restore(std::move(read->state), Downtime::ignored);
   if (restored.entries_without_room != 0)
     restored.problems.push_back(
         fmt::format("{} entries of {} found no room in the tables", restored.entries_without_room, path));
@@ -46,7 +46,7 @@ Result<> SpadeRun::save_state(const std::string& path) const {
   const Spade& spade = monitor_->spade();
   std::vector<const ProbabilityTable*> tables;
   for (const Spade::TableView& view : spade.tables()) tables.push_back(view.table);
-  SpadeSnapshot snapshot(spade.save(), std::move(tables));
+  SpadeSnapshot snapshot(monitor_->save(), std::move(tables));
   snapshot.take_all();
   return write_state(path, std::move(snapshot).finish());
 }

@@ -42,7 +42,7 @@ void print_status(const ordered_json& answer) {
              grouped(number_at(answer, "/spade/waiting")));
   if (answer.contains("incidents"))
     fmt::print("incidents: {} open, {} in all\n", grouped(number_at(answer, "/incidents/open")),
-               grouped(number_at(answer, "/incidents/opened")));
+               grouped(number_at(answer, "/incidents/opened") + number_at(answer, "/incidents/resumed")));
 }
 
 void print_tables(const ordered_json& answer) {

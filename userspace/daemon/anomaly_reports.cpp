@@ -150,7 +150,7 @@ ordered_json spade_summary(const AnomalyWatch& watch) {
           {"table_entries", statistics.table_entries},
           {"table_bytes", statistics.table_bytes},
           {"open_incidents", incidents == nullptr ? 0 : incidents->open().size()},
-          {"incidents", incidents == nullptr ? 0 : incidents->counters().opened},
+          {"incidents", incidents == nullptr ? 0 : incidents->counters().opened + incidents->counters().resumed},
           {"checkpoints", counters.checkpoints},
           {"checkpoints_failed", counters.checkpoints_failed}};
 }
@@ -194,6 +194,7 @@ std::vector<StatsSection> spade_sections(const AnomalyWatch& watch) {
   sections.push_back({"incidents",
                       {{"open", incidents->open().size()},
                        {"opened", sums.opened},
+                       {"resumed", sums.resumed},
                        {"closed", sums.closed},
                        {"given_up", sums.given_up},
                        {"attempts_forgotten", sums.attempts_forgotten},

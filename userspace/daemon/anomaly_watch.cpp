@@ -42,7 +42,7 @@ Result<std::unique_ptr<AnomalyWatch>> AnomalyWatch::create(const SpadeSettings& 
   }
   if (!read->damage.empty()) watch->warnings_.push_back(fmt::format("SPADE begins anew: {}", read->damage));
   if (!read->found) return watch;
-  const Spade::Restored restored = watch->monitor_->spade().restore(read->state, Downtime::ignored);
+  const Spade::Restored restored = watch->monitor_->restore(std::move(read->state), Downtime::ignored);
   for (const std::string& problem : restored.problems) watch->warnings_.push_back(fmt::format("SPADE: {}", problem));
   if (restored.entries_without_room != 0)
     watch->warnings_.push_back(
@@ -118,7 +118,7 @@ void AnomalyWatch::run() {
     counters_.observations += taken;
   }
   source_->forget_all([this](const Observation& observation) { observe_count(observation); });
-  monitor_->finish();
+  if (settings_.state_path.empty()) monitor_->finish();
   files_.write_log(monitor_->spade());
   finish_checkpoint();
 }
@@ -152,7 +152,7 @@ void AnomalyWatch::tend_checkpoint() {
     checkpoint_time_ = source_->now();
     std::vector<const ProbabilityTable*> tables;
     for (const Spade::TableView& view : monitor_->spade().tables()) tables.push_back(view.table);
-    snapshot_.emplace(monitor_->spade().save(), std::move(tables));
+    snapshot_.emplace(monitor_->save(), std::move(tables));
   }
   if (!snapshot_->take_slice()) return;
   writing_ = std::async(std::launch::async, [path = settings_.state_path, state = std::move(*snapshot_).finish()] {
@@ -168,7 +168,7 @@ void AnomalyWatch::finish_checkpoint() {
   snapshot_.reset();
   std::vector<const ProbabilityTable*> tables;
   for (const Spade::TableView& view : monitor_->spade().tables()) tables.push_back(view.table);
-  SpadeSnapshot snapshot(monitor_->spade().save(), std::move(tables));
+  SpadeSnapshot snapshot(monitor_->save(), std::move(tables));
   snapshot.take_all();
   if (auto written = write_state(settings_.state_path, std::move(snapshot).finish()); !written)
     log_warning("SPADE's state is not kept: {}", written.error().message);
@@ -179,13 +179,13 @@ Result<> AnomalyWatch::change_settings(const SpadeSettings& spade) {
   if (!monitor) return tl::unexpected<Error>(std::move(monitor.error()));
   std::vector<const ProbabilityTable*> tables;
   for (const Spade::TableView& view : monitor_->spade().tables()) tables.push_back(view.table);
-  SpadeSnapshot snapshot(monitor_->spade().save(), std::move(tables));
+  SpadeSnapshot snapshot(monitor_->save(), std::move(tables));
   snapshot.take_all();
   snapshot_.reset();
-  monitor_->finish();
+  if ((*monitor)->incidents() == nullptr) monitor_->finish();
   files_.write_log(monitor_->spade());
   files_.forget_surveys();
-  (*monitor)->spade().restore(std::move(snapshot).finish(), Downtime::ignored);
+  (*monitor)->restore(std::move(snapshot).finish(), Downtime::ignored);
   monitor_ = *std::move(monitor);
   familiar_ = FamiliarAttempts({}, spade);
   source_->forget_all([this](const Observation& observation) { observe_count(observation); });

@@ -65,7 +65,8 @@ class AnomalyWatch {
   const std::vector<std::string>& warnings() const { return warnings_; }
 
   void start();
-  // Writes state and log, reports open incidents as closed, ends the thread.
+  // Writes state and log, ends the thread. Open incidents go on after a restart; they are reported as closed if no
+  // state is kept.
   void stop();
 
   // Has the task run on the watch's thread, soon.
@@ -84,7 +85,8 @@ class AnomalyWatch {
   const AnomalyMonitor& monitor() const { return *monitor_; }
   DaemonAnomalySink& sink() { return sink_; }
   AnomalyCounters counters() const;
-  // Begins with new settings what was learned with the old ones: tables that are still wanted go on.
+  // Begins with new settings what was learned with the old ones: tables that are still wanted go on, and
+  // open incidents.
   Result<> change_settings(const SpadeSettings& spade);
   // What the original does at SIGUSR1: the log is written, and the state file soon.
   void write_files();

@@ -101,6 +101,7 @@ constexpr auto kCounters = std::to_array<CounterInfo>({
     // SPADE: incidents
     {"open", "incidents that are open now"},
     {"opened", "incidents opened"},
+    {"resumed", "incidents of before a restart that went on after it"},
     {"closed", "incidents closed"},
     {"given_up", "incidents closed early because too many were open"},
     {"sources_forgotten", "sources whose first contacts were forgotten for want of room"},

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <type_traits>
 
 #include "userspace/capture/flow_hash.h"
 
@@ -101,8 +102,9 @@ BurstScore::Bursts BurstScore::add(const Observation& observation) {
           add(sketches_[1], flow_hash(destination, destination, seed_ ^ port), count, settings_.least_of_service)};
 }
 
-std::size_t BurstScore::bytes() const {
-  return std::size(sketches_) * kRows * settings_.columns * (2 * sizeof(float) + sizeof(std::uint32_t));
+std::size_t BurstScore::bytes_of(const BurstSettings& settings) {
+  constexpr std::size_t kSketches = std::extent_v<decltype(sketches_)>;
+  return kSketches * kRows * settings.columns * (2 * sizeof(float) + sizeof(std::uint32_t));
 }
 
 }  // namespace spidd

@@ -50,7 +50,8 @@ class BurstScore {
   // Adds the observation. Observations of an earlier tick count in the current one.
   Bursts add(const Observation& observation);
 
-  std::size_t bytes() const;
+  std::size_t bytes() const { return bytes_of(settings_); }
+  static std::size_t bytes_of(const BurstSettings& settings);
 
  private:
   struct Sketch {

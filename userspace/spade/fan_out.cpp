@@ -4,14 +4,9 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <utility>
 
 namespace spidd {
-namespace {
-
-constexpr std::size_t kRegisters = std::size_t{1} << FanOut::kPrecision;
-
-}  // namespace
-
 bool FanOut::add(std::uint64_t hash) {
   if (!exact()) return add_to_registers(hash);
   if (contains(hash)) return false;
@@ -49,6 +44,14 @@ double FanOut::estimate() const {
   const double estimate = 0.7213 / (1 + 1.079 / kCount) * kCount * kCount / sum;
   if (estimate <= 2.5 * kCount && empty > 0) return kCount * std::log(kCount / static_cast<double>(empty));
   return estimate;
+}
+
+bool FanOut::restore_registers(std::vector<std::uint8_t> registers) {
+  constexpr std::uint8_t kLongestRun = 64 - kPrecision + 1;
+  if (registers.size() != kRegisters || std::ranges::max(registers) > kLongestRun) return false;
+  seen_.clear();
+  registers_ = std::move(registers);
+  return true;
 }
 
 std::size_t FanOut::bytes() const { return sizeof *this + seen_.capacity() * sizeof(seen_[0]) + registers_.capacity(); }

@@ -4,6 +4,7 @@
 // hashes that are keyed, so that nobody outside can choose values that collide.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -12,7 +13,9 @@ namespace spidd {
 class FanOut {
  public:
   static constexpr unsigned kPrecision = 10;
+  static constexpr std::size_t kRegisters = std::size_t{1} << kPrecision;
   static constexpr std::size_t kExact = 64;
+  static constexpr std::size_t kMostBytes = 1024;  // beyond its own size
 
   // True if it certainly was not there before: always right while exact().
   bool add(std::uint64_t hash);
@@ -21,6 +24,12 @@ class FanOut {
   double estimate() const;
   bool exact() const { return registers_.empty(); }
   std::size_t bytes() const;
+
+  // For state files: what was added, while exact(); afterwards the registers. Restored only as they can be: kRegisters
+  // of them, none beyond what a hash gives.
+  const std::vector<std::uint64_t>& seen() const { return seen_; }
+  const std::vector<std::uint8_t>& registers() const { return registers_; }
+  bool restore_registers(std::vector<std::uint8_t> registers);
 
  private:
   bool add_to_registers(std::uint64_t hash);

@@ -25,6 +25,7 @@ constexpr std::int32_t kSilentHosts = 24;
 constexpr std::uint32_t kSuspiciousFailures = 2;
 constexpr float kAnswerWeight = 0.2F;
 
+constexpr std::uint32_t kLeastContacts = 64;
 constexpr std::size_t kHandshakeCells = 16384;
 constexpr std::size_t kMostVisited = 4096;
 
@@ -72,8 +73,8 @@ bool is_echo_request(const Observation& packet) { return is_echo(packet, kEchoRe
 FirstContacts::FirstContacts(std::uint32_t most, HomeNetwork home, Listener& listener)
     : home_(std::move(home)),
       listener_(&listener),
-      contacts_(std::max(most, 64U)),
-      sources_(std::max(most, 64U) / 4),
+      contacts_(std::max(most, kLeastContacts)),
+      sources_(std::max(most, kLeastContacts) / 4),
       unfinished_(kHandshakeCells) {}
 
 void FirstContacts::observe(const Observation& o) {
@@ -400,7 +401,14 @@ bool FirstContacts::is_scanner(const ContactSource& source, Timestamp now) const
 }
 
 std::size_t FirstContacts::bytes() const {
-  return contacts_.size() * Contacts::bytes_per_entry() + sources_.size() * decltype(sources_)::bytes_per_entry();
+  return contacts_.size() * Contacts::bytes_per_entry() + sources_.size() * Sources::bytes_per_entry() +
+         unfinished_.size() * sizeof(unfinished_[0]);
+}
+
+std::size_t FirstContacts::most_bytes(std::uint32_t most) {
+  most = std::max(most, kLeastContacts);
+  return most * Contacts::bytes_per_entry() + most / 4 * Sources::bytes_per_entry() +
+         kHandshakeCells * sizeof(std::uint32_t);
 }
 
 }  // namespace spidd

@@ -153,6 +153,8 @@ class FirstContacts {
 
   const Counters& counters() const { return counters_; }
   std::size_t bytes() const;
+  // What bytes() can never exceed. `most`: as in the constructor.
+  static std::size_t most_bytes(std::uint32_t most);
 
  private:
   enum class State : std::uint8_t { waiting, late, answered, failed };
@@ -187,7 +189,8 @@ class FirstContacts {
   HomeNetwork home_;
   Listener* listener_;
   Contacts contacts_;
-  LruTable<HostKey, ContactSource, 2> sources_;
+  using Sources = LruTable<HostKey, ContactSource, 2>;
+  Sources sources_;
   // How many contacts of a hash are answered but not made: most packets are of none, and looked up nowhere.
   std::vector<std::uint32_t> unfinished_;
   Counters counters_;

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "userspace/spade/fan_out.h"
 #include "userspace/spade/first_contacts.h"
@@ -16,6 +17,9 @@ namespace spidd {
 class TargetHash {
  public:
   explicit TargetHash(std::uint64_t seed);
+  // For state files: what was hashed before goes on to mean the same.
+  std::uint64_t key() const { return key_; }
+  void set_key(std::uint64_t key) { key_ = key; }
 
   std::uint64_t host(const IpAddress& address) const { return hash(address, 0); }
   std::uint64_t port(std::uint16_t port) const { return hash({}, kPort | port); }
@@ -52,6 +56,9 @@ struct IncidentCase {
   std::uint64_t outside = 0;   // evidence whose destination is outside
   std::uint64_t answered = 0;  // family burst: evidence of contacts that had been answered
   std::uint32_t replies = 0;   // of anybody, to what its source sent
+  // First contacts of the source before a restart.
+  std::uint32_t answered_before = 0;
+  std::uint32_t failed_before = 0;
 
   // As if nothing had been seen before `packet`.
   void begin_anew(const Observation& packet);
@@ -77,6 +84,14 @@ struct IncidentCase {
   bool is_about(const Observation& packet, const TargetHash& hash, bool inside) const;
 
   std::size_t bytes() const;  // beyond its own size
+  static constexpr std::size_t kMostBytes = 4 * FanOut::kMostBytes + Incident::kMostExamples * sizeof(IncidentExample);
+};
+
+// What is kept over a restart: an attack that goes on is neither reported twice nor learned meanwhile.
+struct OpenIncidents {
+  std::uint64_t key = 0;            // of TargetHash
+  std::uint64_t last_id = 0;        // of any incident so far
+  std::vector<IncidentCase> cases;  // those that had no news for longest first
 };
 
 }  // namespace spidd

@@ -72,6 +72,10 @@ bool is_unreachable(const Observation& packet) {
          (packet.transport == Transport::icmp6 && packet.icmp_type == 1);
 }
 
+std::uint32_t most_open_of(const SpadeExtensions& extensions) {
+  return std::clamp(extensions.max_incidents, 1U, 1U << 20);
+}
+
 }  // namespace
 
 struct Incidents::State : FirstContacts::Listener {
@@ -85,7 +89,7 @@ struct Incidents::State : FirstContacts::Listener {
         home(std::move(home_network)),
         hash(hash_seed),
         sink(&receiver),
-        most_open(std::clamp(wanted.max_incidents, 1U, 1U << 20)),
+        most_open(most_open_of(wanted)),
         contacts(most_open * kContactsAnIncident, home, *this),
         cases(most_open * kCasesAnIncident) {
     if (!wanted.burst_score) return;
@@ -129,6 +133,7 @@ struct Incidents::State : FirstContacts::Listener {
   Cases cases;
   std::optional<BurstScore> bursts;
   Counters counters;
+  std::uint64_t last_id = 0;
   Timestamp now;
   std::optional<SpadeAlert> error;      // ICMP "unreachable", until it is seen what it is about
   const SpadeAlert* alerted = nullptr;  // by which the contact that fails now is known to fail
@@ -185,8 +190,8 @@ void Incidents::State::evidence(Cases::Slot slot, const Observation& packet, dou
 void Incidents::State::say(IncidentCase& c, IncidentCause cause) {
   if (c.incident.side == IncidentSide::source) {
     if (const ContactSource* source = contacts.source(c.incident.host)) {
-      c.incident.answered = source->answered;
-      c.incident.failed = source->failed;
+      c.incident.answered = c.answered_before + source->answered;
+      c.incident.failed = c.failed_before + source->failed;
     }
   }
   c.classify(is_inside(c.incident.host));
@@ -230,7 +235,8 @@ void Incidents::State::judge(Cases::Slot slot, const ContactSource* source) {
   while (cases.size(kOpen) + cases.size(kPatient) >= most_open) give_one_up();
   c.open = true;
   cases.touch(slot, kOpen);
-  incident.id = ++counters.opened;
+  ++counters.opened;
+  incident.id = ++last_id;
   incident.scan = scanner;
   if (incident.side == IncidentSide::source) {
     if (!is_inside(incident.host)) incident.acknowledged = source != nullptr && source->confirmed >= incident.first;
@@ -484,6 +490,34 @@ void Incidents::close_all() {
     while (state_->cases.size(list) > 0) state_->close(state_->cases.oldest(list));
 }
 
+OpenIncidents Incidents::save() const {
+  const State& s = *state_;
+  OpenIncidents saved{s.hash.key(), s.last_id, {}};
+  saved.cases.reserve(s.cases.size(State::kOpen) + s.cases.size(State::kPatient));
+  for (const unsigned list : {unsigned{State::kPatient}, unsigned{State::kOpen}})
+    for (auto slot = s.cases.oldest(list); slot != State::Cases::kNone; slot = s.cases.newer(slot))
+      saved.cases.push_back(s.cases[slot]);
+  return saved;
+}
+
+void Incidents::restore(OpenIncidents saved) {
+  State& s = *state_;
+  s.hash.set_key(saved.key);
+  s.last_id = std::max(s.last_id, saved.last_id);
+  const std::size_t skipped = saved.cases.size() - std::min<std::size_t>(saved.cases.size(), s.most_open);
+  for (std::size_t i = skipped; i < saved.cases.size(); ++i) {
+    IncidentCase& one = saved.cases[i];
+    const HostKey key{one.incident.host, tag_of(one.incident.side, one.incident.family)};
+    if (s.cases.find(key) != State::Cases::kNone) continue;
+    one.answered_before = one.incident.answered;
+    one.failed_before = one.incident.failed;
+    const auto slot = s.cases.insert(key, State::kOpen);
+    s.cases[slot] = std::move(one);
+    s.cases[slot].classify(s.is_inside(key.address));
+    ++s.counters.resumed;
+  }
+}
+
 bool Incidents::in_quarantine(const Observation& observation) {
   State& s = *state_;
   if (!s.extensions.quarantine || s.cases.size() == 0) return false;
@@ -529,6 +563,13 @@ std::size_t Incidents::bytes() const {
       bytes += s.cases[slot].bytes();
     }
   return bytes;
+}
+
+std::size_t Incidents::most_bytes(const SpadeExtensions& extensions) {
+  const std::uint32_t open = most_open_of(extensions);
+  return FirstContacts::most_bytes(open * kContactsAnIncident) +
+         std::size_t{open} * kCasesAnIncident * (State::Cases::bytes_per_entry() + IncidentCase::kMostBytes) +
+         (extensions.burst_score ? BurstScore::bytes_of({}) : 0);
 }
 
 }  // namespace spidd

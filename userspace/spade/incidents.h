@@ -8,8 +8,7 @@
 //   spade.observe(observation);      // whose sink calls incidents.alert() with every alert
 // and incidents.advance(now) before Spade::advance().
 //
-// Not thread-safe. Never asks for the time. Memory is bounded by SpadeExtensions::max_incidents: at most about 8 KiB an
-// open incident and 6 KiB for sources and attempts that stand behind each.
+// Not thread-safe. Never asks for the time. Memory is bounded by SpadeExtensions::max_incidents: see most_bytes().
 #pragma once
 
 #include <cstdint>
@@ -20,6 +19,7 @@
 #include "userspace/capture/observation.h"
 #include "userspace/spade/alert.h"
 #include "userspace/spade/incident.h"
+#include "userspace/spade/incident_case.h"
 #include "userspace/spade/packet_class.h"
 #include "userspace/spade/settings.h"
 
@@ -29,6 +29,7 @@ class Incidents {
  public:
   struct Counters {
     std::uint64_t opened = 0;
+    std::uint64_t resumed = 0;  // opened before a restart: go on
     std::uint64_t closed = 0;
     std::uint64_t given_up = 0;            // closed for room: the one with the least evidence of the oldest
     std::uint64_t attempts_forgotten = 0;  // first contacts whose outcome was not waited for, for room
@@ -57,12 +58,19 @@ class Incidents {
   // Closes all, for the end of a capture or the daemon's stop.
   void close_all();
 
+  // For the state file: those that are open, max_incidents at most. Restored before the first packet; of more than
+  // max_incidents those with news last. Nothing is said of it: they go on.
+  OpenIncidents save() const;
+  void restore(OpenIncidents saved);
+
   // Belongs to an open incident that is not known to be harmless. Counts what it keeps back.
   bool in_quarantine(const Observation& observation);
 
   // Open ones, in the order of their id.
   std::vector<const Incident*> open() const;
   std::size_t bytes() const;
+  // What bytes() can never exceed.
+  static std::size_t most_bytes(const SpadeExtensions& extensions);
   Counters counters() const;
 
  private:

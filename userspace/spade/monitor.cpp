@@ -41,6 +41,17 @@ void AnomalyMonitor::finish() {
   if (incidents_) incidents_->close_all();
 }
 
+SpadeState AnomalyMonitor::save() const {
+  SpadeState state = spade_->save();
+  if (incidents_) state.incidents = incidents_->save();
+  return state;
+}
+
+Spade::Restored AnomalyMonitor::restore(SpadeState state, Downtime downtime) {
+  if (incidents_) incidents_->restore(std::move(state.incidents));
+  return spade_->restore(state, downtime);
+}
+
 void AnomalyMonitor::alert(const SpadeAlert& alert) {
   sink_.alert(alert);
   if (incidents_) incidents_->alert(alert);

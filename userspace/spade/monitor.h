@@ -11,6 +11,7 @@
 #include "userspace/spade/incidents.h"
 #include "userspace/spade/packet_clock.h"
 #include "userspace/spade/spade.h"
+#include "userspace/spade/spade_state.h"
 
 namespace spidd {
 
@@ -28,8 +29,12 @@ class AnomalyMonitor final : private SpadeSink {
   void observe(const Observation& observation);
   // Time passes without packets. A clock that goes back is ignored.
   void advance(Timestamp now);
-  // The end: open incidents close.
+  // The end: open incidents close. Not called if they are to go on after a restart.
   void finish();
+
+  // For the state file (state_file.h): Spade::save() and open incidents. restore(): before the first packet.
+  SpadeState save() const;
+  Spade::Restored restore(SpadeState state, Downtime downtime);
 
   Spade& spade() { return *spade_; }
   const Spade& spade() const { return *spade_; }

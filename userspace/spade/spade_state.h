@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "userspace/spade/incident_case.h"
 #include "userspace/spade/probability_table.h"
 #include "userspace/spade/settings.h"
 #include "userspace/spade/threshold_observer.h"
@@ -39,6 +40,7 @@ struct SpadeState {
   std::vector<Table> tables;
   std::vector<Threshold> thresholds;
   std::vector<History> histories;
+  OpenIncidents incidents;
 };
 
 }  // namespace spidd

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // SPADE's memory on disk: written while the engine works, atomically, and read at start. Source: spade.md 8.1.
 //
-// At a checkpoint, in the engine's thread:      SpadeSnapshot snapshot(spade.save(), views);
+// At a checkpoint, in the engine's thread:      SpadeSnapshot snapshot(monitor.save(), views);
 //   between packets, until it is true:          snapshot.take_slice(kSliceEntries)
 // then in any thread:                           write_state(path, std::move(snapshot).finish());
-// At start:                                     read_state(path, now), then Spade::restore(), which uses
+// At start:                                     read_state(path, now), then AnomalyMonitor::restore(), which uses
 // restore_table().
 //
 // The file: "SPADEst\n", u32 version, then parts of u32 type, u32 length, payload, u32 CRC-32C over these three. All
@@ -17,6 +17,9 @@
 //   4 threshold  text detector, f64 score, f64 raw bits
 //   5 history    text name, f64...
 //   6 end        u32 number of parts, this one included
+//   7 incidents  u64 key of their hashes, u64 last id
+//   8 incident   one that is open (incident_format.h); those that had no news for longest first
+// Version 1 had no incidents. Parts stand in the order 1 to 5, 7, 8, 6.
 #pragma once
 
 #include <cstddef>

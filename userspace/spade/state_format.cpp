@@ -1,39 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // The bytes of a state file; the format is in state_file.h.
-#include <bit>
 #include <cmath>
-#include <concepts>
-#include <optional>
 
 #include "userspace/base/crc32c.h"
+#include "userspace/spade/incident_format.h"
+#include "userspace/spade/state_bytes.h"
 #include "userspace/spade/state_file.h"
 
 namespace spidd {
 namespace {
 
+using state_bytes::PartReader;
+using state_bytes::put;
+using state_bytes::put_network_order;
+
 constexpr std::string_view kMagic = "SPADEst\n";
-constexpr std::uint32_t kVersion = 1;
+constexpr std::uint32_t kVersion = 2;
+constexpr std::uint32_t kOldestVersion = 1;  // had no incidents
 constexpr std::size_t kEntriesAPart = 16384;
 constexpr std::size_t kPartOverhead = 3 * sizeof(std::uint32_t);
 
-enum class PartType : std::uint32_t { start = 1, table, entries, threshold, history, end };
+enum class PartType : std::uint32_t { start = 1, table, entries, threshold, history, end, incidents, incident };
 
 bool is_address(Feature feature) { return feature == Feature::source || feature == Feature::destination; }
-
-template <std::unsigned_integral T>
-void put(std::string& out, T value) {
-  for (std::size_t i = 0; i < sizeof(T); ++i) out += static_cast<char>(value >> (8 * i) & 0xff);
-}
-void put(std::string& out, std::int64_t value) { put(out, static_cast<std::uint64_t>(value)); }
-void put(std::string& out, double value) { put(out, std::bit_cast<std::uint64_t>(value)); }
-void put(std::string& out, std::string_view text) {
-  text = text.substr(0, 0xffff);
-  put(out, static_cast<std::uint16_t>(text.size()));
-  out += text;
-}
-void put_network_order(std::string& out, std::uint64_t word) {
-  for (int shift = 56; shift >= 0; shift -= 8) out += static_cast<char>(word >> shift & 0xff);
-}
 
 class Parts {
  public:
@@ -96,49 +85,6 @@ void add_table(const SpadeState::Table& table, Parts& parts) {
   }
 }
 
-// Reads one part's payload; `good` turns false for ever where it ends too early.
-class PartReader {
- public:
-  PartReader(std::string_view payload, std::size_t offset) : rest_(payload), offset_(offset) {}
-
-  template <std::unsigned_integral T>
-  T number() {
-    T value = 0;
-    const std::string_view bytes = take(sizeof(T));
-    for (std::size_t i = bytes.size(); i-- > 0;)
-      value = static_cast<T>(value << 8 | static_cast<std::uint8_t>(bytes[i]));
-    return value;
-  }
-  std::int64_t second() { return static_cast<std::int64_t>(number<std::uint64_t>()); }
-  double real() { return std::bit_cast<double>(number<std::uint64_t>()); }
-  std::string text() { return std::string(take(number<std::uint16_t>())); }
-  std::uint64_t network_word() {
-    std::uint64_t word = 0;
-    for (const char byte : take(8)) word = word << 8 | static_cast<std::uint8_t>(byte);
-    return word;
-  }
-
-  bool good() const { return good_; }
-  bool at_end() const { return rest_.empty() || !good_; }
-  // Read to the last byte, and no further.
-  bool complete() const { return good_ && rest_.empty(); }
-  std::size_t offset() const { return offset_; }
-
- private:
-  std::string_view take(std::size_t size) {
-    if (size > rest_.size()) good_ = false;
-    if (!good_) return {};
-    const std::string_view bytes = rest_.substr(0, size);
-    rest_.remove_prefix(size);
-    offset_ += size;
-    return bytes;
-  }
-
-  std::string_view rest_;
-  std::size_t offset_;
-  bool good_ = true;
-};
-
 bool is_share(double value) { return value >= 0 && value <= 1; }
 
 class Decoder {
@@ -157,7 +103,7 @@ class Decoder {
   bool read(PartType type, PartReader& reader) {
     switch (type) {
       case PartType::start:
-        state_.second = reader.second();
+        state_.second = reader.signed_number();
         return true;
       case PartType::table:
         return table(reader);
@@ -167,6 +113,12 @@ class Decoder {
         return threshold(reader);
       case PartType::history:
         return history(reader);
+      case PartType::incidents:
+        state_.incidents.key = reader.number<std::uint64_t>();
+        state_.incidents.last_id = reader.number<std::uint64_t>();
+        return true;
+      case PartType::incident:
+        return incident(reader);
       case PartType::end:
         ended_ = true;
         return reader.number<std::uint32_t>() == parts_;
@@ -188,8 +140,8 @@ class Decoder {
     table.decay.interval_minutes = reader.number<std::uint32_t>();
     table.decay.factor = reader.real();
     table.decay.cutoff = reader.real();
-    table.start_second = reader.second();
-    table.last_scaled_second = reader.second();
+    table.start_second = reader.signed_number();
+    table.last_scaled_second = reader.signed_number();
     table.total = reader.real();
     return is_share(table.decay.factor) && table.decay.cutoff >= 0 && std::isfinite(table.decay.cutoff) &&
            table.total >= 0 && std::isfinite(table.total);
@@ -236,6 +188,13 @@ class Decoder {
     return true;
   }
 
+  bool incident(PartReader& reader) {
+    auto taken = take_incident(reader);
+    if (!taken || taken->incident.id > state_.incidents.last_id) return false;
+    state_.incidents.cases.push_back(*std::move(taken));
+    return true;
+  }
+
   SpadeState state_;
   std::vector<std::uint8_t> depths_;  // of the last table's entries, from 0
   std::uint32_t parts_ = 0;
@@ -266,13 +225,23 @@ std::string encode_state(const SpadeState& state) {
     for (const double value : history.values) put(payload, value);
     parts.add(PartType::history, payload);
   }
+  payload.clear();
+  put(payload, state.incidents.key);
+  put(payload, state.incidents.last_id);
+  parts.add(PartType::incidents, payload);
+  for (const IncidentCase& one : state.incidents.cases) {
+    payload.clear();
+    put_incident(payload, one);
+    parts.add(PartType::incident, payload);
+  }
   return std::move(parts).finish();
 }
 
 Result<SpadeState> decode_state(std::string_view bytes) {
   if (!bytes.starts_with(kMagic)) return fail("byte 0: not a SPADE state file");
   const std::uint32_t version = PartReader(bytes.substr(kMagic.size()), 0).number<std::uint32_t>();
-  if (version != kVersion) return fail("byte {}: version {}, which this program does not know", kMagic.size(), version);
+  if (version < kOldestVersion || version > kVersion)
+    return fail("byte {}: version {}, which this program does not know", kMagic.size(), version);
   Decoder decoder;
   for (std::size_t at = kMagic.size() + sizeof(version); at < bytes.size();) {
     PartReader head(bytes.substr(at), at);

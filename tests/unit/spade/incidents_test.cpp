@@ -648,7 +648,33 @@ TEST(Incidents, StayWithinTheirMemoryWhenEverySourceIsNew) {
   EXPECT_LE(network.incidents.open().size(), 64U);
   EXPECT_GT(network.incidents.counters().given_up, 0U);
   EXPECT_LE(network.incidents.bytes(), bytes * 11 / 10);
-  EXPECT_LE(network.incidents.bytes(), 64U * 14 * 1024);
+  EXPECT_LE(network.incidents.bytes(), Incidents::most_bytes(extensions));
+}
+
+TEST(Incidents, StayWithinTheirMemoryWhenEverySourceGoesEverywhere) {
+  SpadeExtensions extensions;
+  extensions.max_incidents = 64;
+  extensions.scan_promotion = false;
+  Network network(extensions);
+  // More cases than there is room for, open and not, with as many examples and targets as they hold.
+  for (unsigned i = 0; i < 600; ++i) {
+    const IpAddress source = numbered(0x20000000, i);
+    for (std::uint16_t port = 1; port <= 300; ++port) {
+      const double second = i + port * 0.001;
+      if (i % 4 == 0) {
+        const Observation packet = network.probe(second, source, numbered(kInside, port), port);
+        network.tcp(second, numbered(kInside, port), port, source, 40000, kRstAck);
+        network.incidents.alert(network.alert_of(packet, DetectorType::closed_dport));
+      } else {
+        network.refused(second, source, numbered(kInside, port), port);
+      }
+    }
+  }
+  EXPECT_EQ(network.incidents.open().size(), 64U);
+  const std::size_t most = Incidents::most_bytes(extensions);
+  EXPECT_LE(network.incidents.bytes(), most);
+  EXPECT_GE(network.incidents.bytes(), most / 2) << "the bound says something";
+  EXPECT_LE(Incidents::most_bytes({}), 100U << 20U) << "as the manual says";
 }
 
 TEST(Incidents, GiveUpWhatMattersLeast) {

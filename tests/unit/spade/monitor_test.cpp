@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "tests/unit/spade/spade_fixture.h"
+#include "userspace/spade/state_file.h"
 
 namespace spidd {
 namespace {
@@ -14,10 +15,15 @@ using namespace spade_test;
 struct Everything : AnomalySink {
   void alert(const SpadeAlert& alert) override { alerts.push_back(alert); }
   void adjusted(const ThresholdAdjusted&) override {}
-  void incident(const Incident& incident, IncidentCause, Timestamp) override { incidents.push_back(incident); }
+  void incident(const Incident& incident, IncidentCause cause, Timestamp) override {
+    incidents.push_back(incident);
+    causes.push_back(cause);
+  }
+  std::ptrdiff_t opened() const { return std::ranges::count(causes, IncidentCause::opened); }
 
   std::vector<SpadeAlert> alerts;
   std::vector<Incident> incidents;
+  std::vector<IncidentCause> causes;
 };
 
 SpadeSettings closed_ports(SpadeProfile profile) {
@@ -63,6 +69,78 @@ TEST(AnomalyMonitor, ClosesNoIncidentForASinglePacketFromTheFuture) {
   (*monitor)->observe(tcp(11, "198.51.100.7", 2000, "10.0.0.1", 80));
   EXPECT_EQ((*monitor)->incidents()->open().size(), open);
   EXPECT_EQ((*monitor)->spade().statistics().clock_outliers, 1U);
+}
+
+SpadeState kept(const AnomalyMonitor& monitor) {
+  std::vector<const ProbabilityTable*> tables;
+  for (const Spade::TableView& view : monitor.spade().tables()) tables.push_back(view.table);
+  SpadeSnapshot snapshot(monitor.save(), std::move(tables));
+  snapshot.take_all();
+  auto state = decode_state(encode_state(std::move(snapshot).finish()));
+  EXPECT_TRUE(state);
+  return *std::move(state);
+}
+
+TEST(AnomalyMonitor, GoesOnWithIncidentsAfterARestart) {
+  const SpadeSettings settings = closed_ports(SpadeProfile::documented);
+  Everything before;
+  auto first = AnomalyMonitor::create(settings, 1, before);
+  ASSERT_TRUE(first);
+  const auto scan = [](AnomalyMonitor& monitor, int from, int to) {
+    for (int i = from; i < to; ++i) {
+      const Observation probe = tcp(i, "203.0.113.5", 40000, "10.0.0.1", static_cast<std::uint16_t>(1000 + i));
+      monitor.observe(probe);
+      monitor.observe(answer(i + 0.01, probe, kRst | kAck));
+    }
+  };
+  scan(**first, 0, 100);
+  ASSERT_EQ(before.opened(), 1);
+  const SpadeState state = kept(**first);
+
+  // Other hashes: those that were kept go on to mean the same.
+  Everything after;
+  auto second = AnomalyMonitor::create(settings, 2, after);
+  ASSERT_TRUE(second);
+  (*second)->restore(state, Downtime::ignored);
+  ASSERT_EQ((*second)->incidents()->open().size(), 1U);
+  const std::uint64_t updates = (*second)->spade().updates();
+  scan(**second, 100, 200);
+  EXPECT_EQ((*second)->spade().updates(), updates) << "it is still in quarantine";
+  scan(**second, 0, 100);
+  const Incident& going_on = *(*second)->incidents()->open()[0];
+  EXPECT_EQ(going_on.id, before.incidents[0].id);
+  EXPECT_NEAR(going_on.ports, 200, 20) << "ports of before are not counted again";
+  EXPECT_GT(going_on.failed, 190U);
+  EXPECT_TRUE(going_on.scan);
+  (*second)->advance(at(7200));
+  EXPECT_EQ(after.opened(), 0);
+  EXPECT_EQ(std::ranges::count(after.causes, IncidentCause::closed), 1);
+
+  // The next one is not taken for it.
+  for (std::uint16_t i = 0; i < 20; ++i) {
+    const Observation probe = tcp(8000 + i, "203.0.113.6", 40000, "10.0.0.1", i);
+    (*second)->observe(probe);
+    (*second)->observe(answer(8000.01 + i, probe, kRst | kAck));
+  }
+  ASSERT_EQ(after.opened(), 1);
+  EXPECT_EQ(after.incidents.back().id, before.incidents.back().id + 1);
+}
+
+TEST(AnomalyMonitor, ClosesIncidentsThatEndedWhileItWasAway) {
+  const SpadeSettings settings = closed_ports(SpadeProfile::documented);
+  Everything before;
+  auto first = AnomalyMonitor::create(settings, 1, before);
+  for (std::uint16_t i = 0; i < 20; ++i) {
+    const Observation probe = tcp(i, "203.0.113.5", 40000, "10.0.0.1", i);
+    (*first)->observe(probe);
+    (*first)->observe(answer(i + 0.01, probe, kRst | kAck));
+  }
+  Everything after;
+  auto second = AnomalyMonitor::create(settings, 2, after);
+  (*second)->restore(kept(**first), Downtime::ignored);
+  (*second)->observe(tcp(86000, "198.51.100.7", 2000, "10.0.0.1", 80));
+  ASSERT_EQ(after.causes, std::vector{IncidentCause::closed});
+  EXPECT_EQ(after.incidents[0].last, at(19));
 }
 
 TEST(AnomalyMonitor, LearnsEverythingInTheProfileOfTheOriginal) {

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -101,6 +102,8 @@ TEST(StateFile, HasTheSameBytesOnEveryMachine) {
   state.tables[0].entries.push_back({{0, 443}, 1, 2, 1, 0, 0});
   state.thresholds.push_back({"d", {1, 2}});
   state.histories.push_back({"h", {-1}});
+  state.incidents.key = 5;
+  state.incidents.last_id = 3;
   // Written from the description of the format in state_file.h.
   static constexpr unsigned char kParts[] = {
       8, 7, 6,   5, 4,    3,    2,    1,  // start
@@ -113,13 +116,14 @@ TEST(StateFile, HasTheSameBytesOnEveryMachine) {
       1, 0, 0,   0, 0xbb, 1,    0,    0,    0,    0,    0,    0, 0xf0, 0x3f,                          //
       1, 0, 'd', 0, 0,    0,    0,    0,    0,    0xf0, 0x3f, 0, 0,    0,    0, 0, 0,    0,    0x40,  // threshold
       1, 0, 'h', 0, 0,    0,    0,    0,    0,    0xf0, 0xbf,                                         // history
-      6, 0, 0,   0};                                                                                  // end
-  static constexpr std::uint8_t kLengths[] = {8, 50, 42, 19, 11, 4};
-  std::string expected("SPADEst\n\1\0\0\0", 12);
+      5, 0, 0,   0, 0,    0,    0,    0,    3,    0,    0,    0, 0,    0,    0, 0,                    // incidents
+      7, 0, 0,   0};                                                                                  // end
+  static constexpr std::pair<char, std::uint8_t> kTypesAndLengths[] = {{1, 8},  {2, 50}, {3, 42}, {4, 19},
+                                                                       {5, 11}, {7, 16}, {6, 4}};
+  std::string expected("SPADEst\n\2\0\0\0", 12);
   const unsigned char* payload = kParts;
-  for (std::uint8_t type = 1; type <= 6; ++type) {
-    const std::uint8_t length = kLengths[type - 1];
-    std::string part{static_cast<char>(type), 0, 0, 0, static_cast<char>(length), 0, 0, 0};
+  for (const auto& [type, length] : kTypesAndLengths) {
+    std::string part{type, 0, 0, 0, static_cast<char>(length), 0, 0, 0};
     part.append(reinterpret_cast<const char*>(payload), length);
     payload += length;
     const std::uint32_t crc = crc32c(part);
@@ -144,6 +148,85 @@ TEST(StateFile, HasTheSameBytesOnEveryMachine) {
   EXPECT_EQ(read->tables[0].entries[1].parent, 1U);
   EXPECT_EQ(read->thresholds[0].value.raw_bits, 2);
   EXPECT_EQ(read->histories[0].values, std::vector<double>{-1});
+  EXPECT_EQ(read->incidents.key, 5U);
+  EXPECT_EQ(read->incidents.last_id, 3U);
+
+  expected[8] = 1;  // as before there were incidents
+  EXPECT_TRUE(decode_state(expected));
+}
+
+// Of every family and side, with few targets and with many.
+std::vector<IncidentCase> some_incidents() {
+  std::vector<IncidentCase> cases;
+  const TargetHash hash(1);
+  for (std::uint8_t i = 0; i < 8; ++i) {
+    IncidentCase one;
+    one.open = true;
+    one.incident.id = i + 1U;
+    one.incident.side = static_cast<IncidentSide>(i % 2);
+    one.incident.family = static_cast<IncidentFamily>(i / 2);
+    one.incident.host = IpAddress::from_ipv4(0xc0000200U + i);
+    Observation packet;
+    packet.time = kNow;
+    one.begin_anew(packet);
+    for (unsigned j = 0; j < (i < 4 ? 10U : 300U); ++j) {
+      packet.time += std::chrono::milliseconds(1);
+      packet.destination = IpAddress::from_ipv4(0x0a000000U + j);
+      packet.destination_port = static_cast<std::uint16_t>(j % 7);
+      one.spread(packet, hash);
+      one.alerted.add(hash.target(one.incident.family, packet));
+      one.add_evidence(packet, hash, j % 2 == 0, 0.5);
+    }
+    one.incident.id = i + 1U;
+    one.incident.confirmed = i % 2 == 0;
+    one.incident.scan = i % 3 == 0;
+    one.incident.burst = i;
+    cases.push_back(std::move(one));
+  }
+  return cases;
+}
+
+TEST(StateFile, BringsIncidentsBackAsTheyWere) {
+  SpadeState state;
+  state.incidents = {TargetHash(1).key(), 8, some_incidents()};
+  const std::string bytes = encode_state(state);
+  const auto read = decode_state(bytes);
+  ASSERT_TRUE(read) << read.error().message;
+  ASSERT_EQ(read->incidents.cases.size(), 8U);
+  EXPECT_EQ(encode_state(*read), bytes);
+  for (std::size_t i = 0; i < 8; ++i) {
+    IncidentCase before = state.incidents.cases[i];
+    IncidentCase after = read->incidents.cases[i];
+    before.classify(true);
+    after.classify(true);
+    EXPECT_EQ(incident_message(after.incident), incident_message(before.incident));
+    EXPECT_EQ(after.incident.examples.size(), before.incident.examples.size());
+    EXPECT_TRUE(after.open);
+  }
+}
+
+TEST(StateFile, RefusesIncidentsThatCannotBe) {
+  const auto is_refused = [](const std::function<void(SpadeState&)>& spoil) {
+    SpadeState state;
+    state.incidents = {TargetHash(1).key(), 8, some_incidents()};
+    spoil(state);
+    return !decode_state(encode_state(state));
+  };
+  EXPECT_FALSE(is_refused([](SpadeState&) {}));
+  EXPECT_TRUE(is_refused([](SpadeState& state) { state.incidents.last_id = 7; }));
+  const auto spoiled = [&is_refused](const std::function<void(IncidentCase&)>& spoil) {
+    return is_refused([&spoil](SpadeState& state) { spoil(state.incidents.cases[0]); });
+  };
+  EXPECT_TRUE(spoiled([](IncidentCase& one) { one.incident.id = 0; }));
+  EXPECT_TRUE(spoiled([](IncidentCase& one) { one.incident.kind = static_cast<IncidentKind>(99); }));
+  EXPECT_TRUE(spoiled([](IncidentCase& one) { one.incident.family = static_cast<IncidentFamily>(4); }));
+  EXPECT_TRUE(spoiled([](IncidentCase& one) { one.incident.first = one.incident.last + Duration(1); }));
+  EXPECT_TRUE(spoiled([](IncidentCase& one) { one.incident.first = Timestamp::min(); }));
+  EXPECT_TRUE(spoiled([](IncidentCase& one) { one.incident.last = Timestamp::max(); }));
+  EXPECT_TRUE(spoiled([](IncidentCase& one) { one.incident.max_score = NAN; }));
+  EXPECT_TRUE(spoiled([](IncidentCase& one) { one.incident.examples.resize(Incident::kMostExamples + 1); }));
+  EXPECT_TRUE(spoiled([](IncidentCase& one) { one.incident.examples[0].transport = Transport{5}; }));
+  EXPECT_TRUE(spoiled([](IncidentCase& one) { one.target.votes = -1; }));
 }
 
 TEST(StateFile, BringsTablesBackAsTheyWere) {
@@ -230,7 +313,7 @@ TEST(StateFile, SaysWhereItIsDamaged) {
   ASSERT_FALSE(read);
   EXPECT_EQ(read.error().message.substr(0, 16), "byte 12: damaged");
   EXPECT_NE(decode_state(bytes.substr(0, 25)).error().message.find("byte 12: cut short"), std::string::npos);
-  EXPECT_NE(decode_state(std::string_view("SPADEst\n\2\0\0\0", 12)).error().message.find("byte 8: version 2"),
+  EXPECT_NE(decode_state(std::string_view("SPADEst\n\3\0\0\0", 12)).error().message.find("byte 8: version 3"),
             std::string::npos);
 }
 
