@@ -2,6 +2,8 @@
 // Index and places of a table's entries.
 #include "userspace/spade/entry_store.h"
 
+#include "userspace/spade/entry_lists.h"
+
 namespace spidd {
 namespace {
 
@@ -19,7 +21,7 @@ EntryStore::EntryStore(std::size_t max_entries, std::uint32_t lists, std::uint64
     : max_entries_(max_entries),
       first_entry_(lists + 1),
       entries_(first_entry_ + max_entries),
-      places_(first_entry_ + max_entries),
+      places_(first_entry_ + max_entries, MappedArray<EntryPlace>::kSmall + 8 * MappedArray<EntryPlace>::kPage),
       buckets_(max_entries / kEntriesABucket + kFirstBuckets) {
   for (std::uint64_t& key : keys_) key = next_key(seed);
   for (std::uint32_t list = 0; list < lists; ++list) {
@@ -43,40 +45,6 @@ void EntryStore::clear() {
   }
 }
 
-void EntryStore::put(EntryBucket& to, EntryId id) {
-  if (to.used < EntryBucket::kPlaces) {
-    to.hashes[to.used] = places_[id].hash;
-    to.ids[to.used++] = id;
-  } else {
-    places_[id].next = to.overflow;
-    to.overflow = id;
-  }
-}
-
-EntryId EntryStore::insert(std::uint32_t hash, EntryId parent, const FeatureValue& value) {
-  EntryId id = free_;
-  if (id != 0) {
-    free_ = places_[id].next;
-  } else {
-    id = untouched_++;
-    // One after the other, so that their pauses do not add up.
-    if (id == kManyEntries) entries_.enlarge_first_page();
-    if (id == kManyEntries + kManyEntries / 16) places_.enlarge_first_page();
-    if (id == kManyEntries + kManyEntries / 8) buckets_.enlarge_first_page();
-  }
-  ++used_;
-  TableEntry& entry = entries_[id];
-  entry = TableEntry{};
-  entry.value = value;
-  entry.parent = parent;
-  EntryPlace& place = places_[id];
-  place = EntryPlace{};
-  place.hash = hash;
-  put(buckets_[bucket(hash)], id);
-  if (++indexed_ > kEntriesABucket * bucket_count_ && bucket_count_ < buckets_.size()) split_bucket();
-  return id;
-}
-
 void EntryStore::split_bucket() {
   const std::size_t added = bucket_count_++;
   EntryBucket& high = buckets_[added];
@@ -97,34 +65,10 @@ void EntryStore::split_bucket() {
   if (bucket_count_ > mask_) mask_ = 2 * mask_ + 1;
 }
 
-void EntryStore::hide(EntryId id) {
-  EntryBucket& in = buckets_[bucket(places_[id].hash)];
-  --indexed_;
-  if (const std::uint32_t place = in.place_of(id); place != 0) {
-    const int i = std::countr_zero(place);
-    if (in.overflow == 0) {
-      --in.used;
-      in.hashes[i] = in.hashes[in.used];
-      in.ids[i] = in.ids[in.used];
-      in.ids[in.used] = 0;
-    } else {
-      const EntryId moved = in.overflow;
-      in.overflow = places_[moved].next;
-      in.hashes[i] = places_[moved].hash;
-      in.ids[i] = moved;
-    }
-    return;
-  }
-  EntryId* link = &in.overflow;
+void EntryStore::take_from_overflow(EntryBucket& of, EntryId id) {
+  EntryId* link = &of.overflow;
   while (*link != id) link = &places_[*link].next;
   *link = places_[id].next;
-}
-
-void EntryStore::release(EntryId id) {
-  places_[id].depth = 0;
-  places_[id].next = free_;
-  free_ = id;
-  --used_;
 }
 
 std::size_t EntryStore::bytes() const {

@@ -149,8 +149,6 @@ class EntryStore {
  private:
   static constexpr std::size_t kEntriesABucket = 3;  // on average
   static constexpr std::size_t kFirstBuckets = 128;
-  // So many entries are worth large pages: a quarter of what the first has room for.
-  static constexpr std::size_t kManyEntries = 16384;
 
   void put(EntryBucket& to, EntryId id);
   bool is(EntryId id, EntryId parent, const FeatureValue& value) const {
@@ -164,6 +162,7 @@ class EntryStore {
     return index & ~(not_split & ((mask_ >> 1) + 1));
   }
   void split_bucket();
+  void take_from_overflow(EntryBucket& of, EntryId id);
 
   std::size_t max_entries_;
   EntryId first_entry_;
@@ -179,43 +178,60 @@ class EntryStore {
   std::array<std::uint64_t, 6> keys_{};
 };
 
-// Circular lists with a head, through one of the two pairs of links.
-template <EntryId EntryPlace::*Previous, EntryId EntryPlace::*Next>
-struct EntryLinks {
-  static void make_empty(EntryStore& store, EntryId head) {
-    store.place(head).*Previous = store.place(head).*Next = head;
+inline void EntryStore::put(EntryBucket& to, EntryId id) {
+  if (to.used < EntryBucket::kPlaces) {
+    to.hashes[to.used] = places_[id].hash;
+    to.ids[to.used++] = id;
+  } else {
+    places_[id].next = to.overflow;
+    to.overflow = id;
   }
-  static bool is_empty(const EntryStore& store, EntryId head) { return store.place(head).*Next == head; }
+}
 
-  static void append(EntryStore& store, EntryId head, EntryId id) {
-    const EntryId last = store.place(head).*Previous;
-    store.place(id).*Previous = last;
-    store.place(id).*Next = head;
-    store.place(last).*Next = id;
-    store.place(head).*Previous = id;
+inline EntryId EntryStore::insert(std::uint32_t hash, EntryId parent, const FeatureValue& value) {
+  EntryId id = free_;
+  if (id != 0) {
+    free_ = places_[id].next;
+  } else {
+    id = untouched_++;
   }
-  // Nothing for what is in no list.
-  static void remove(EntryStore& store, EntryId id) {
-    EntryPlace& entry = store.place(id);
-    if (entry.*Next == 0) return;
-    store.place(entry.*Previous).*Next = entry.*Next;
-    store.place(entry.*Next).*Previous = entry.*Previous;
-    entry.*Previous = entry.*Next = 0;
+  ++used_;
+  TableEntry& entry = entries_[id];
+  entry = TableEntry{};
+  entry.value = value;
+  entry.parent = parent;
+  EntryPlace& place = places_[id];
+  place = EntryPlace{};
+  place.hash = hash;
+  put(buckets_[bucket(hash)], id);
+  if (++indexed_ > kEntriesABucket * bucket_count_ && bucket_count_ < buckets_.size()) split_bucket();
+  return id;
+}
+
+inline void EntryStore::hide(EntryId id) {
+  EntryBucket& in = buckets_[bucket(places_[id].hash)];
+  --indexed_;
+  const std::uint32_t place = in.place_of(id);
+  if (place == 0) return take_from_overflow(in, id);
+  const int i = std::countr_zero(place);
+  if (in.overflow == 0) {
+    --in.used;
+    in.hashes[i] = in.hashes[in.used];
+    in.ids[i] = in.ids[in.used];
+    in.ids[in.used] = 0;
+  } else {
+    const EntryId moved = in.overflow;
+    in.overflow = places_[moved].next;
+    in.hashes[i] = places_[moved].hash;
+    in.ids[i] = moved;
   }
-  // All of `from` to the end of `to`.
-  static void splice(EntryStore& store, EntryId to, EntryId from) {
-    if (is_empty(store, from)) return;
-    const EntryId first = store.place(from).*Next;
-    const EntryId last = store.place(from).*Previous;
-    const EntryId end = store.place(to).*Previous;
-    store.place(end).*Next = first;
-    store.place(first).*Previous = end;
-    store.place(last).*Next = to;
-    store.place(to).*Previous = last;
-    make_empty(store, from);
-  }
-};
-using DueList = EntryLinks<&EntryPlace::due_previous, &EntryPlace::due_next>;
-using AgeList = EntryLinks<&EntryPlace::age_previous, &EntryPlace::age_next>;
+}
+
+inline void EntryStore::release(EntryId id) {
+  places_[id].depth = 0;
+  places_[id].next = free_;
+  free_ = id;
+  --used_;
+}
 
 }  // namespace spidd

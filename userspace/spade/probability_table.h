@@ -13,28 +13,13 @@
 #include <limits>
 #include <memory>
 #include <span>
-#include <string_view>
 #include <vector>
 
 #include "userspace/base/result.h"
-#include "userspace/capture/observation.h"
+#include "userspace/spade/feature.h"
 #include "userspace/spade/settings.h"
 
 namespace spidd {
-
-enum class Feature : std::uint8_t { source, destination, source_port, destination_port, icmp_type_code };
-std::string_view feature_name(Feature feature);  // the original's: sip, dip, sport, dport, icmptype+code
-
-// One value of a feature: an address as two words in host order, or a number in `low`.
-struct FeatureValue {
-  std::uint64_t high = 0;
-  std::uint64_t low = 0;
-
-  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 takes the zero of an ordering for a pointer.
-  auto operator<=>(const FeatureValue&) const = default;
-};
-FeatureValue value_of(Feature feature, const Observation& observation);
-FeatureValue value_of(const IpAddress& address);
 
 class ProbabilityTable {
  public:
