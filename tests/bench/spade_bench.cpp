@@ -2,7 +2,6 @@
 // Time to score and count an observation, in ordinary traffic and in floods of random keys, with the longest single
 // call; and time that a checkpoint takes from the engine.
 #include <benchmark/benchmark.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <array>
@@ -11,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "tests/bench/longest_lap.h"
 #include "userspace/spade/probability_table.h"
 #include "userspace/spade/score.h"
 #include "userspace/spade/state_file.h"
@@ -83,37 +83,6 @@ void score_and_record_live_keys(benchmark::State& state, bool is_traffic) {
 }
 BENCHMARK_CAPTURE(score_and_record_live_keys, traffic, true)->Arg(50'000)->Arg(1'000'000);
 BENCHMARK_CAPTURE(score_and_record_live_keys, all_alike, false)->Arg(50'000)->Arg(1'000'000);
-
-// The longest time between two laps, without those in which the kernel gave the processor to somebody else.
-class LongestLap {
- public:
-  void lap() {
-    const Clock::time_point now = Clock::now();
-    const Clock::duration taken = now - before_;
-    before_ = now;
-    if (taken > longest_ || ++laps_ % 64 == 0) {
-      const long switches = switches_now();
-      if (switches == switches_) longest_ = std::max(longest_, taken);
-      switches_ = switches;
-      before_ = Clock::now();
-    }
-  }
-  void skip() { before_ = Clock::now(); }
-  double microseconds() const { return std::chrono::duration<double, std::micro>(longest_).count(); }
-
- private:
-  using Clock = std::chrono::steady_clock;
-  static long switches_now() {
-    rusage usage{};
-    getrusage(RUSAGE_THREAD, &usage);
-    return usage.ru_nivcsw;
-  }
-
-  Clock::time_point before_ = Clock::now();
-  Clock::duration longest_{};
-  long switches_ = switches_now();
-  std::uint32_t laps_ = 0;
-};
 
 // What a worst case is made of. `max_entries` small: the table is full for most of the flood.
 template <class MakeKey>

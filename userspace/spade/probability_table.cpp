@@ -12,7 +12,7 @@
 namespace spidd {
 namespace {
 
-constexpr std::size_t kOverdueASecond = 8192;
+constexpr std::size_t kOverdueASecond = 4096;
 constexpr std::size_t kOverdueAnUpdate = 4;
 
 }  // namespace
@@ -30,8 +30,27 @@ bool ProbabilityTable::State::is_last(std::span<const FeatureValue> values) cons
 
 // Afterwards `last` is of these values.
 void ProbabilityTable::State::look_up(std::span<const FeatureValue> values) {
-  const std::size_t size = values.size();
-  std::array<const EntryBucket*, kMaxDepth> buckets;
+  static_assert(kMaxDepth == 4);
+  switch (values.size()) {
+    case 1:
+      return look_up_all(values.first<1>());
+    case 2:
+      return look_up_all(values.first<2>());
+    case 3:
+      return look_up_all(values.first<3>());
+    case 4:
+      return look_up_all(values.first<4>());
+    default:
+      last.size = kNoLookUp;
+      last.known = 0;
+      last.dead = 0;
+  }
+}
+
+// The number of levels is known to the compiler, which saves a tenth of the instructions.
+template <std::size_t size>
+void ProbabilityTable::State::look_up_all(std::span<const FeatureValue, size> values) {
+  std::array<const EntryBucket*, size> buckets;
   std::uint32_t before = 0;
   for (std::size_t level = 0; level < size; ++level) {
     last.values[level] = values[level];
@@ -44,7 +63,9 @@ void ProbabilityTable::State::look_up(std::span<const FeatureValue> values) {
   last.size = size;
   last.dead = 0;
   std::size_t known = 0;
-  for (EntryId parent = 0; known < size; ++known) {
+  EntryId parent = 0;
+#pragma GCC unroll 4
+  for (; known < size; ++known) {
     const EntryId id = store.find(*buckets[known], last.hashes[known], parent, values[known]);
     if (id == 0) break;
     if (!catch_up(store[id])) {
@@ -55,7 +76,7 @@ void ProbabilityTable::State::look_up(std::span<const FeatureValue> values) {
   }
   last.known = known;
   // What is scored is recorded next.
-  if (known < size && known > 0) store.prefetch_to_insert(last.path[known - 1]);
+  if (known < size && known > 0) store.prefetch_to_insert(parent);
 }
 
 ProbabilityTable::ProbabilityTable(std::vector<Feature> features, const Decay& decay, std::size_t max_entries,

@@ -54,6 +54,7 @@ void ProbabilityTable::State::look_at_overdue(std::size_t most) {
   const EntryId overdue = EntryStore::head(kOverdue);
   for (; most > 0 && is_overdue(); --most) {
     const EntryId id = store.place(overdue).due_next;
+    store.prefetch_to_hide(store.place(id).due_next);
     if (catch_up(store[id])) {
       DueList::remove(store, id);
       put_down(id);

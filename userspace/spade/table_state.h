@@ -78,6 +78,8 @@ struct ProbabilityTable::State {
   EntryId add_entry(std::uint32_t hash, EntryId parent, const FeatureValue& value, double count);
   bool is_last(std::span<const FeatureValue> values) const;
   void look_up(std::span<const FeatureValue> values);
+  template <std::size_t size>
+  void look_up_all(std::span<const FeatureValue, size> values);
   void record_new(std::span<const FeatureValue> values, double n);
   EntropySums& sums_of(EntryId parent);
   void change_sums(EntryId parent, std::size_t parent_depth, double from, double to);
