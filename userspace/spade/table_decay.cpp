@@ -34,20 +34,10 @@ bool ProbabilityTable::State::scale_entry(TableEntry& entry) const {
 }
 
 // At least 1, and not more than it takes.
-std::uint32_t ProbabilityTable::State::steps_to_cutoff(double count) const {
-  if (!(count > cutoff)) return 1;
-  if (count == 1) return steps_of_one;
-  return steps_of(count);
-}
-
 std::uint32_t ProbabilityTable::State::steps_of(double count) const {
+  if (!(count > cutoff)) return 1;
   const double steps = std::log(cutoff / count) / log_factor;
   return steps >= kCalendarSteps - 1 ? kCalendarSteps - 1 : std::max(1U, static_cast<std::uint32_t>(steps));
-}
-
-void ProbabilityTable::State::put_down(EntryId id) {
-  if (!decays) return;
-  DueList::append(store, EntryStore::head((step + steps_to_cutoff(store[id].count)) % kCalendarSteps), id);
 }
 
 void ProbabilityTable::State::look_at_overdue(std::size_t most) {
@@ -113,8 +103,8 @@ EntropySums& ProbabilityTable::State::sums_of(EntryId parent) {
   return own;
 }
 
-void ProbabilityTable::State::change_sums(EntryId parent, std::size_t parent_depth, double from, double to) {
-  if (!tracked[parent_depth] || (parent != 0 && store.place(parent).forgotten)) return;
+void ProbabilityTable::State::change_tracked_sums(EntryId parent, double from, double to) {
+  if (parent != 0 && store.place(parent).forgotten) return;
   EntropySums& own = sums_of(parent);
   own.counts += to - from;
   own.log_counts += c_log_c(to) - c_log_c(from);

@@ -77,7 +77,8 @@ void ProbabilityTable::State::give_up(EntryId id) {
 }
 
 void ProbabilityTable::State::remove(EntryId id, double count) {
-  if (id == last.dead || std::find(last.path.begin(), last.path.end(), id) != last.path.end()) last.size = kNoLookUp;
+  const auto is_in_last = [&] { return id == last.dead || std::ranges::find(last.path, id) != last.path.end(); };
+  if (last.size != kNoLookUp && is_in_last()) last.size = kNoLookUp;
   change_sums(store[id].parent, store.place(id).depth - 1U, count, 0);
   store.hide(id);
   DueList::remove(store, id);

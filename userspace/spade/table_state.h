@@ -55,9 +55,13 @@ struct ProbabilityTable::State {
   // False if it has fallen below the cutoff; it is then left as it is.
   bool catch_up(TableEntry& entry) const { return entry.step == step || scale_entry(entry); }
   bool scale_entry(TableEntry& entry) const;
-  std::uint32_t steps_to_cutoff(double count) const;
   std::uint32_t steps_of(double count) const;
-  void put_down(EntryId id);
+  void put_down(EntryId id) {
+    if (!decays) return;
+    const double count = store[id].count;
+    const std::uint32_t steps = count == 1 ? steps_of_one : steps_of(count);
+    DueList::append(store, EntryStore::head((step + steps) % kCalendarSteps), id);
+  }
   bool is_overdue() const { return !DueList::is_empty(store, EntryStore::head(kOverdue)); }
   void look_at_overdue(std::size_t most);
   void scale(std::uint32_t steps);
@@ -82,7 +86,10 @@ struct ProbabilityTable::State {
   void look_up_all(std::span<const FeatureValue, size> values);
   void record_new(std::span<const FeatureValue> values, double n);
   EntropySums& sums_of(EntryId parent);
-  void change_sums(EntryId parent, std::size_t parent_depth, double from, double to);
+  void change_sums(EntryId parent, std::size_t parent_depth, double from, double to) {
+    if (tracked[parent_depth]) change_tracked_sums(parent, from, to);
+  }
+  void change_tracked_sums(EntryId parent, double from, double to);
 
   std::vector<Feature> features;
   Decay decay;
