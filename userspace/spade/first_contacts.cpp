@@ -146,7 +146,7 @@ void FirstContacts::begin(const Observation& packet) {
   }
   if (contacts_.full()) forget_oldest();
   contacts_[contacts_.insert(key, kWaiting)] = {.first = packet};
-  if (packet.transport == Transport::udp) return;
+  if (packet.transport == Transport::udp || is_excluded(packet)) return;
 
   ContactSource& source = source_of(packet.source);
   if (source.streak++ == 0) source.streak_start = packet.time;
@@ -184,28 +184,32 @@ void FirstContacts::answer(const ContactKey& key, Timestamp now) {
     unanswered_count_ = 0;
     outside_answered_ = now;
   }
-  ContactSource& source = source_of(key.source);
-  forget_streak(source);
-  if (key.transport == Transport::udp) {
-    if (source.silent_port.value == key.port) source.silent_port = {};
-    if (source.silent_destination.value == key.destination) source.silent_destination = {};
-  }
-  if (contact.state != State::failed) {
-    ++counters_.answered;
-    ++source.answered;
-    if (contact.state == State::late) {
-      source.walk.answered_late();
-      --source.failed;
-      --counters_.failed;
-    } else {
-      source.walk.success();
-    }
-    const float seconds = std::chrono::duration<float>(now - contact.first.time).count();
-    source.answer_seconds += kAnswerWeight * (seconds - source.answer_seconds);
-  }
+  if (!is_excluded(contact.first)) credit(contact, now);
   settle(slot, State::answered);
   if (key.transport == Transport::tcp) ++unfinished_[cell_of(key)];
   listener_->replied(contact.first);
+}
+
+void FirstContacts::credit(const Contact& contact, Timestamp now) {
+  const Observation& first = contact.first;
+  ContactSource& source = source_of(first.source);
+  forget_streak(source);
+  if (first.transport == Transport::udp) {
+    if (source.silent_port.value == first.destination_port) source.silent_port = {};
+    if (source.silent_destination.value == first.destination) source.silent_destination = {};
+  }
+  if (contact.state == State::failed) return;
+  ++counters_.answered;
+  ++source.answered;
+  if (contact.state == State::late) {
+    source.walk.answered_late();
+    --source.failed;
+    --counters_.failed;
+  } else {
+    source.walk.success();
+  }
+  const float seconds = std::chrono::duration<float>(now - first.time).count();
+  source.answer_seconds += kAnswerWeight * (seconds - source.answer_seconds);
 }
 
 // Where a host goes every day is no first contact, and so a host that has been everywhere would only ever fail. What is
@@ -292,6 +296,7 @@ void FirstContacts::fail(const Observation& packet) {
 }
 
 bool FirstContacts::fail(ContactSource& source, const Observation& first) {
+  if (is_excluded(first)) return false;
   const std::uint32_t hash = short_hash(key_of(first));
   if (std::find(source.recent_failures.begin(), source.recent_failures.end(), hash) != source.recent_failures.end())
     return false;
@@ -311,7 +316,7 @@ bool FirstContacts::fail(ContactSource& source, const Observation& first) {
 }
 
 void FirstContacts::ignore(const Observation& first) {
-  if (is_traceroute(first.destination_port)) return;
+  if (is_traceroute(first.destination_port) || is_excluded(first)) return;
   ContactSource& source = source_of(first.source);
   if (is_outage(source, first)) return;
   if (!is_web(first.destination_port)) source.silent_port.add(first.destination_port);

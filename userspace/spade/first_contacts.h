@@ -125,6 +125,11 @@ class FirstContacts {
   // `most`: contacts that are remembered, and of sources a quarter of that.
   FirstContacts(std::uint32_t most, HomeNetwork home, Listener& listener);
 
+  // Contacts of which this is true are remembered, for the sake of their answers, but say nothing of their source.
+  // None: all do.
+  using Exclusion = std::function<bool(const Observation&)>;
+  void set_exclusion(Exclusion exclusion) { exclusion_ = std::move(exclusion); }
+
   void observe(const Observation& observation);
   void advance(Timestamp now);
 
@@ -173,6 +178,7 @@ class FirstContacts {
   void begin(const Observation& packet);
   void forget_oldest();
   void answer(const ContactKey& key, Timestamp now);
+  void credit(const Contact& contact, Timestamp now);
   void forgive(const ContactKey& key);
   void go_on(const Observation& packet);
   void acknowledge(const Observation& packet);
@@ -183,11 +189,13 @@ class FirstContacts {
   void ignore(const Observation& first);
   bool is_outage(const ContactSource& source, const Observation& first);
   bool is_inside(const IpAddress& address) const { return !home_.everything() && home_.contains(address); }
+  bool is_excluded(const Observation& first) const { return exclusion_ && exclusion_(first); }
   ContactSource& source_of(const IpAddress& address);
   void settle(Contacts::Slot slot, State state);
 
   HomeNetwork home_;
   Listener* listener_;
+  Exclusion exclusion_;
   Contacts contacts_;
   using Sources = LruTable<HostKey, ContactSource, 2>;
   Sources sources_;

@@ -105,6 +105,7 @@ struct Incidents::State : FirstContacts::Listener {
   void replied(const Observation& first) override;
   void confirmed(const ContactSource& source, const Observation* first) override;
 
+  bool is_excluded(const Observation& packet) const { return excluded && excluded(packet); }
   bool is_inside(const IpAddress& address) const { return !home.everything() && home.contains(address); }
 
   IncidentCase* find(const IpAddress& host, IncidentSide side, IncidentFamily family);
@@ -128,6 +129,7 @@ struct Incidents::State : FirstContacts::Listener {
   HomeNetwork home;
   TargetHash hash;
   IncidentSink* sink;
+  Exclusion excluded;
   std::uint32_t most_open;
   FirstContacts contacts;
   Cases cases;
@@ -337,7 +339,7 @@ void Incidents::State::repeat(const Observation& packet) {
   if (slot == Cases::kNone) return;
   IncidentCase& c = cases[slot];
   if (!c.was_alerted(packet, hash) || c.is_sent_again(packet, hash) ||
-      c.is_stale(packet.time, extensions.incident_idle) || is_answer(packet, family))
+      c.is_stale(packet.time, extensions.incident_idle) || is_answer(packet, family) || is_excluded(packet))
     return;
   cases.touch(slot, c.open ? kOpen : kCases);
   c.spread(packet, hash);
@@ -405,6 +407,7 @@ void Incidents::State::look_for_bursts(const Observation& packet) {
       if (!is_echo_request(packet)) return;
       break;
   }
+  if (is_excluded(packet)) return;
   const BurstScore::Bursts found = bursts->add(packet);
   if (found.edge.burst) burst(IncidentSide::source, packet, found.edge);
   if (found.service.burst && found.edge.current * 2 < found.service.current)
@@ -460,6 +463,11 @@ Incidents::Incidents(const SpadeExtensions& extensions, HomeNetwork home, std::u
 Incidents::~Incidents() = default;
 Incidents::Incidents(Incidents&&) noexcept = default;
 Incidents& Incidents::operator=(Incidents&&) noexcept = default;
+
+void Incidents::set_exclusion(Exclusion exclusion) {
+  state_->contacts.set_exclusion(exclusion);
+  state_->excluded = std::move(exclusion);
+}
 
 void Incidents::observe(const Observation& observation) {
   state_->settle_error(&observation);

@@ -46,6 +46,10 @@ class Incidents {
   Incidents(Incidents&&) noexcept;
   Incidents& operator=(Incidents&&) noexcept;
 
+  // Observations of which this is true are no evidence by their outcome or number; alerts always are. None: all are.
+  using Exclusion = std::function<bool(const Observation&)>;
+  void set_exclusion(Exclusion exclusion);
+
   // Follows attempts and their outcomes. Every observation, answers and ICMP errors (kind unreachable) included.
   void observe(const Observation& observation);
   void alert(const SpadeAlert& alert);

@@ -15,6 +15,10 @@ Result<std::unique_ptr<AnomalyMonitor>> AnomalyMonitor::create(SpadeSettings set
   auto spade = Spade::create(std::move(settings), *monitor);
   if (!spade) return tl::unexpected(std::move(spade.error()));
   monitor->spade_.emplace(*std::move(spade));
+  if (extensions.incidents) {
+    monitor->incidents_->set_exclusion(
+        [spade = &*monitor->spade_](const Observation& one) { return spade->is_excluded(one); });
+  }
   if (extensions.incidents && extensions.quarantine) {
     monitor->spade_->set_learning_filter(
         [incidents = &*monitor->incidents_](const Observation& one) { return !incidents->in_quarantine(one); });

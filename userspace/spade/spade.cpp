@@ -97,6 +97,7 @@ Spade::~Spade() = default;
 void Spade::observe(const Observation& observation) { state_->observe(observation); }
 void Spade::advance(Timestamp now) { state_->advance(now); }
 void Spade::set_learning_filter(LearningFilter filter) { state_->may_learn = std::move(filter); }
+bool Spade::is_excluded(const Observation& packet) const { return state_->is_excluded(packet); }
 std::uint64_t Spade::updates() const { return state_->totals.updates; }
 const SpadeSettings& Spade::settings() const { return state_->settings; }
 

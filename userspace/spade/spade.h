@@ -78,6 +78,10 @@ class Spade {
   using LearningFilter = std::function<bool(const Observation&)>;
   void set_learning_filter(LearningFilter filter);
 
+  // On the lists of what is not reported: of all detectors; or of each closed-dport and dead-dest that it is in the
+  // scope of, if there is one. Then nothing that follows from it is to be reported either.
+  bool is_excluded(const Observation& packet) const;
+
   const SpadeSettings& settings() const;
   SpadeStatistics statistics() const;
   std::vector<const ThresholdAdviser*> advisers() const;

@@ -19,6 +19,10 @@ std::int64_t second_of(Timestamp time) {
   return std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
 }
 
+bool looks_for_scans(const WatchedDetector& detector) {
+  return detector.statistics.type == DetectorType::closed_dport || detector.statistics.type == DetectorType::dead_dest;
+}
+
 }  // namespace
 
 Spade::State::State(SpadeSettings wanted, const Compatibility& profile, std::vector<WatchedDetector> watched,
@@ -30,7 +34,10 @@ Spade::State::State(SpadeSettings wanted, const Compatibility& profile, std::vec
       tables(std::move(all_tables)),
       queue(detectors.size(), settings.max_waiting),
       sink(&receiver) {
-  for (const WatchedDetector& d : detectors) masks.push_back({d.detector.scope(), d.detector.responses()});
+  for (const WatchedDetector& d : detectors) {
+    masks.push_back({d.detector.scope(), d.detector.responses()});
+    if (looks_for_scans(d) && !d.detector.settings().exclusions.empty()) detectors_exclude = true;
+  }
   if (settings.extensions.learn_answered_only) attempts.emplace(std::max(settings.max_waiting, 1U));
 }
 
@@ -42,6 +49,19 @@ void Spade::State::observe(const Observation& packet) {
   Observation judged = packet;
   judged.time = time;
   judge(judged);
+}
+
+bool Spade::State::is_excluded(const Observation& packet) const {
+  if (spidd::is_excluded(settings.exclusions, packet)) return true;
+  if (!detectors_exclude) return false;
+  const Conditions conditions = classifier.conditions(packet);
+  bool excluded = false;
+  for (std::size_t i = 0; i < detectors.size(); i++) {
+    if (!looks_for_scans(detectors[i]) || (conditions & masks[i].scope) != masks[i].scope) continue;
+    if (!spidd::is_excluded(detectors[i].detector.settings().exclusions, packet)) return false;
+    excluded = true;
+  }
+  return excluded;
 }
 
 void Spade::State::judge(const Observation& packet) {
@@ -137,7 +157,7 @@ void Spade::State::score(std::size_t index, const Observation& packet) {
 void Spade::State::report(std::size_t index, const Observation& packet, const BatchScore& batch) {
   WatchedDetector& d = detectors[index];
   d.statistics.anomalous += batch.over;
-  if (is_excluded(d.detector.settings().exclusions, packet) || is_excluded(settings.exclusions, packet)) {
+  if (spidd::is_excluded(d.detector.settings().exclusions, packet) || spidd::is_excluded(settings.exclusions, packet)) {
     d.statistics.excluded += batch.over;
     return;
   }

@@ -22,6 +22,7 @@ struct Spade::State {
 
   void observe(const Observation& packet);
   void advance(Timestamp now);
+  bool is_excluded(const Observation& packet) const;
 
   // What every packet is compared with, close together.
   struct Masks {
@@ -36,6 +37,7 @@ struct Spade::State {
   std::vector<Masks> masks;
   TableSet tables;
   WaitQueue queue;
+  bool detectors_exclude = false;              // one of those that look for scans has lists of its own
   std::optional<UnansweredAttempts> attempts;  // if only answered ones are learned
   Spade::LearningFilter may_learn;
   SpadeSink* sink;

@@ -48,6 +48,76 @@ std::size_t alerts_of_a_repeated_scan(SpadeSettings settings) {
   return said.alerts.size();
 }
 
+// Scans, worms and bursts: of ports and hosts, refused and unanswered.
+Everything what_is_said_of_a_scanner(const SpadeSettings& settings) {
+  Everything said;
+  auto monitor = AnomalyMonitor::create(settings, 1, said);
+  EXPECT_TRUE(monitor);
+  for (int i = 0; i < 2000; ++i) (*monitor)->observe(tcp(i * 0.1, "198.51.100.7", 2000, "10.0.0.1", 80));
+  for (int i = 0; i < 200; ++i) {
+    const Observation probe = tcp(300 + i * 0.1, "10.0.0.9", 40000, "10.0.0.1", static_cast<std::uint16_t>(1000 + i));
+    (*monitor)->observe(probe);
+    (*monitor)->observe(answer(300 + i * 0.1 + 0.01, probe, kRst | kAck));
+    (*monitor)->observe(udp(300 + i * 0.1 + 0.02, "10.0.0.9", 40000, "10.0.0.2", static_cast<std::uint16_t>(2000 + i)));
+    (*monitor)->observe(tcp(300 + i * 0.1 + 0.03, "10.0.0.9", 40000, "10.0.1." + std::to_string(i), 445));
+  }
+  for (int i = 0; i < 2000; ++i) (*monitor)->observe(tcp(400 + i * 0.001, "10.0.0.9", 3000, "10.0.0.1", 80));
+  (*monitor)->advance(at(410));
+  return said;
+}
+
+TEST(AnomalyMonitor, MakesNoIncidentOfWhatIsExcluded) {
+  SpadeSettings settings = closed_ports(SpadeProfile::documented);
+  ASSERT_FALSE(what_is_said_of_a_scanner(settings).incidents.empty());
+  settings.exclusions.sources = {*IpPrefix::parse("10.0.0.9")};
+  const Everything said = what_is_said_of_a_scanner(settings);
+  EXPECT_TRUE(said.alerts.empty());
+  EXPECT_TRUE(said.incidents.empty()) << incident_message(said.incidents.front());
+}
+
+TEST(AnomalyMonitor, MakesNoIncidentOfWhatEveryDetectorOfScansExcludes) {
+  SpadeSettings settings = closed_ports(SpadeProfile::documented);
+  settings.detectors[0].exclusions.sources = {*IpPrefix::parse("10.0.0.0/24")};
+  settings.detectors.push_back(named("udp", default_detector(DetectorType::closed_dport, Transport::udp)));
+  settings.detectors[1].exclusions.sources = settings.detectors[0].exclusions.sources;
+  EXPECT_TRUE(what_is_said_of_a_scanner(settings).incidents.empty());
+  // Another one would report it.
+  settings.detectors.push_back(named("dead", default_detector(DetectorType::dead_dest)));
+  EXPECT_FALSE(what_is_said_of_a_scanner(settings).incidents.empty());
+}
+
+TEST(AnomalyMonitor, CountsNoExcludedContactAgainstItsSource) {
+  SpadeSettings settings = closed_ports(SpadeProfile::documented);
+  settings.exclusions.destination_ports = {8080};
+  Everything said;
+  auto monitor = AnomalyMonitor::create(settings, 1, said);
+  ASSERT_TRUE(monitor);
+  for (int i = 0; i < 100; ++i) {
+    const Observation probe = tcp(i * 0.1, "10.0.0.9", 40000, "10.0.1." + std::to_string(i), 8080);
+    (*monitor)->observe(probe);
+    (*monitor)->observe(answer(i * 0.1 + 0.01, probe, kRst | kAck));
+  }
+  const Observation probe = tcp(11, "10.0.0.9", 40000, "10.0.2.1", 22);
+  (*monitor)->observe(probe);
+  (*monitor)->observe(answer(11.01, probe, kRst | kAck));
+  EXPECT_TRUE(said.incidents.empty());
+}
+
+TEST(AnomalyMonitor, KnowsWhoAnswersAnExcludedClient) {
+  SpadeSettings settings = closed_ports(SpadeProfile::documented);
+  settings.exclusions.sources = {*IpPrefix::parse("10.0.0.9")};
+  Everything said;
+  auto monitor = AnomalyMonitor::create(settings, 1, said);
+  ASSERT_TRUE(monitor);
+  for (std::uint16_t i = 0; i < 200; ++i) {
+    const Observation question = udp(i * 0.1, "10.0.0.9", static_cast<std::uint16_t>(20000 + i), "10.0.0.53", 53);
+    (*monitor)->observe(question);
+    (*monitor)->observe(answer(i * 0.1 + 0.01, question));
+  }
+  (*monitor)->advance(at(60));
+  EXPECT_TRUE(said.incidents.empty()) << "the server's answers are no contacts of its own";
+}
+
 TEST(AnomalyMonitor, KeepsWhatBelongsToAnIncidentFromBecomingNormal) {
   SpadeSettings learning = closed_ports(SpadeProfile::documented);
   learning.extensions.quarantine = false;
