@@ -6,16 +6,24 @@
 
 #include "tests/fuzz/fuzz_check.h"
 #include "userspace/base/crc32c.h"
+#include "userspace/spade/incidents.h"
 #include "userspace/spade/state_file.h"
 
 namespace {
+
+class Nobody : public spidd::IncidentSink {
+ public:
+  void incident(const spidd::Incident& incident, spidd::IncidentCause /*cause*/, spidd::Timestamp /*now*/) override {
+    FUZZ_CHECK(!spidd::incident_message(incident).empty());
+  }
+};
 
 void put_u32(std::string& out, std::uint32_t value) {
   for (int shift = 0; shift < 32; shift += 8) out += static_cast<char>(value >> shift & 0xff);
 }
 
 std::string framed(std::string_view input) {
-  std::string file("SPADEst\n\1\0\0\0", 12);
+  std::string file("SPADEst\n\2\0\0\0", 12);
   const auto add = [&](std::uint32_t type, std::string_view payload) {
     std::string part;
     put_u32(part, type);
@@ -59,6 +67,20 @@ void check(std::string_view bytes) {
     table.advance(1'700'000'000);
     table.for_each([](std::span<const spidd::FeatureValue>, double count) { FUZZ_CHECK(count > 0); });
   }
+  Nobody nobody;
+  spidd::Incidents incidents({}, {}, 1, nobody);
+  incidents.restore(state->incidents);
+  FUZZ_CHECK(incidents.bytes() <= spidd::Incidents::most_bytes({}));
+  const std::vector<const spidd::Incident*> open = incidents.open();
+  FUZZ_CHECK(open.size() <= state->incidents.cases.size());
+  for (const spidd::Incident* incident : open) {
+    spidd::Observation packet;
+    packet.time = incident->last;
+    packet.source = incident->host;
+    static_cast<void>(incidents.in_quarantine(packet));
+  }
+  incidents.advance(spidd::Timestamp(std::chrono::seconds(1'700'000'000)));
+  incidents.close_all();
 }
 
 }  // namespace
