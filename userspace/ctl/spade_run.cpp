@@ -51,17 +51,14 @@ Result<> SpadeRun::save_state(const std::string& path) const {
   return write_state(path, std::move(snapshot).finish());
 }
 
-void SpadeRun::observe(const Observation& observation) {
-  last_ = std::max(last_, observation.time);
-  monitor_->observe(observation);
-}
+void SpadeRun::observe(const Observation& observation) { monitor_->observe(observation); }
 
 void SpadeRun::finish() {
   Duration longest = FirstContacts::kTimeout;
   for (const DetectorSettings& detector : monitor_->spade().settings().detectors)
     longest = std::max<Duration>(longest, std::chrono::seconds(detector.wait_seconds));
   // The packet clock has whole seconds.
-  if (last_ != Timestamp{}) monitor_->advance(last_ + longest + std::chrono::seconds(2));
+  if (const auto now = monitor_->now()) monitor_->advance(*now + longest + std::chrono::seconds(2));
   monitor_->finish();
 }
 

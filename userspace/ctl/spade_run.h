@@ -55,7 +55,6 @@ class SpadeRun final : private AnomalySink {
   std::shared_ptr<const Policy> policy_;
   Output output_;
   std::unique_ptr<AnomalyMonitor> monitor_;
-  Timestamp last_{};
   std::map<IncidentKind, std::uint64_t> closed_;  // incidents, by what they were in the end
   std::string line_;
 };

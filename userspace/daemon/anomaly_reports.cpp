@@ -90,15 +90,14 @@ ordered_json advice_json(const Spade& spade) {
   return {{"advisers", std::move(advisers)}};
 }
 
-ordered_json incidents_json(const Incidents* incidents) {
+ordered_json incidents_json(const AnomalyMonitor& monitor) {
   ordered_json open = ordered_json::array();
-  if (incidents == nullptr) return {{"incidents", std::move(open)}};
   std::string line;
-  for (const Incident* incident : incidents->open()) {
+  for (const Incident& incident : monitor.open_incidents()) {
     line.clear();
     IncidentEvent event;
-    event.time = incident->last;
-    event.incident = incident;
+    event.time = incident.last;
+    event.incident = &incident;
     append_json(line, event);
     open.push_back(ordered_json::parse(line));
   }
@@ -119,7 +118,7 @@ ordered_json spade_report(const AnomalyWatch& watch, SpadeRequest::Verb verb) {
     case SpadeRequest::Verb::advise:
       return advice_json(spade);
     case SpadeRequest::Verb::incidents:
-      return incidents_json(watch.monitor().incidents());
+      return incidents_json(watch.monitor());
     case SpadeRequest::Verb::stats:
       break;
   }

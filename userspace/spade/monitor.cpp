@@ -11,8 +11,9 @@ Result<std::unique_ptr<AnomalyMonitor>> AnomalyMonitor::create(SpadeSettings set
   if (settings.profile == SpadeProfile::v030125)
     settings.extensions.asset_prior = settings.extensions.quarantine = false;
   const SpadeExtensions extensions = settings.extensions;
-  if (extensions.incidents) monitor->incidents_.emplace(extensions, HomeNetwork(settings.home), seed, sink);
-  auto spade = Spade::create(std::move(settings), *monitor);
+  AnomalySink& self = *monitor;
+  if (extensions.incidents) monitor->incidents_.emplace(extensions, HomeNetwork(settings.home), seed, self);
+  auto spade = Spade::create(std::move(settings), self);
   if (!spade) return tl::unexpected(std::move(spade.error()));
   monitor->spade_.emplace(*std::move(spade));
   if (extensions.incidents) {
@@ -27,15 +28,21 @@ Result<std::unique_ptr<AnomalyMonitor>> AnomalyMonitor::create(SpadeSettings set
 }
 
 void AnomalyMonitor::observe(const Observation& observation) {
-  if (incidents_) {
-    Observation judged = observation;
-    judged.time = clock_.time_of(observation.time);
-    incidents_->observe(judged);
-  }
-  spade_->observe(observation);
+  Observation steady = observation;
+  if (spade_->settings().profile != SpadeProfile::v030125) steady.time = time_.of(observation.time, clock_);
+  Observation judged = steady;
+  judged.time = clock_.time_of(steady.time);
+  if (incidents_) incidents_->observe(judged);
+  spade_->observe(steady);
+}
+
+std::optional<Timestamp> AnomalyMonitor::now() const {
+  const auto now = clock_.now();
+  return now ? std::optional(time_.dated(*now)) : std::nullopt;
 }
 
 void AnomalyMonitor::advance(Timestamp now) {
+  now = time_.steady(now);
   clock_.advance(now);
   if (incidents_) incidents_->advance(now);
   spade_->advance(now);
@@ -48,6 +55,7 @@ void AnomalyMonitor::finish() {
 SpadeState AnomalyMonitor::save() const {
   SpadeState state = spade_->save();
   if (incidents_) state.incidents = incidents_->save();
+  for (IncidentCase& one : state.incidents.cases) one.incident = dated(one.incident);
   return state;
 }
 
@@ -57,11 +65,42 @@ Spade::Restored AnomalyMonitor::restore(SpadeState state, Downtime downtime) {
 }
 
 void AnomalyMonitor::alert(const SpadeAlert& alert) {
-  sink_.alert(alert);
+  if (time_.is_dated()) {
+    sink_.alert(alert);
+  } else {
+    SpadeAlert dated = alert;
+    dated.packet.time = time_.dated(alert.packet.time);
+    dated.reported = time_.dated(alert.reported);
+    sink_.alert(dated);
+  }
   if (incidents_) incidents_->alert(alert);
 }
 
-void AnomalyMonitor::adjusted(const ThresholdAdjusted& adjustment) { sink_.adjusted(adjustment); }
+void AnomalyMonitor::incident(const Incident& incident, IncidentCause cause, Timestamp now) {
+  if (time_.is_dated()) return sink_.incident(incident, cause, now);
+  sink_.incident(dated(incident), cause, time_.dated(now));
+}
+
+Incident AnomalyMonitor::dated(const Incident& incident) const {
+  Incident dated = incident;
+  dated.first = time_.dated(incident.first);
+  dated.last = time_.dated(incident.last);
+  for (IncidentExample& example : dated.examples) example.time = time_.dated(example.time);
+  return dated;
+}
+
+std::vector<Incident> AnomalyMonitor::open_incidents() const {
+  std::vector<Incident> open;
+  if (incidents_)
+    for (const Incident* incident : incidents_->open()) open.push_back(dated(*incident));
+  return open;
+}
+
+void AnomalyMonitor::adjusted(const ThresholdAdjusted& adjustment) {
+  ThresholdAdjusted dated = adjustment;
+  dated.time = time_.dated(adjustment.time);
+  sink_.adjusted(dated);
+}
 void AnomalyMonitor::advised(const ThresholdAdviser& adviser) { sink_.advised(adviser); }
 void AnomalyMonitor::surveyed(const ScoreSurvey& survey, std::size_t new_rows) { sink_.surveyed(survey, new_rows); }
 

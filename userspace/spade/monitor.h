@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "userspace/base/result.h"
 #include "userspace/spade/incidents.h"
@@ -18,7 +19,10 @@ namespace spidd {
 // Receives everything, in order, on the thread that observes. An alert comes before the incident that it opens.
 class AnomalySink : public SpadeSink, public IncidentSink {};
 
-class AnomalyMonitor final : private SpadeSink {
+//
+// What it says has the times of the packets, also after their clock was set back (SteadyTime); Spade and Incidents are
+// in steady time then. The profile 030125 has a clock that never goes back, as the original.
+class AnomalyMonitor final : private AnomalySink {
  public:
   // `seed` keys the hashes of tables that strangers can fill. The sink must outlive the monitor. The profile 030125 is
   // the original: scores without asset_prior, and no quarantine, whatever the settings say.
@@ -29,6 +33,8 @@ class AnomalyMonitor final : private SpadeSink {
   void observe(const Observation& observation);
   // Time passes without packets. A clock that goes back is ignored.
   void advance(Timestamp now);
+  // Of packets and of advance(), outliers aside; nothing before the first.
+  std::optional<Timestamp> now() const;
   // The end: open incidents close. Not called if they are to go on after a restart.
   void finish();
 
@@ -41,6 +47,8 @@ class AnomalyMonitor final : private SpadeSink {
   // Nothing if they are switched off.
   Incidents* incidents() { return incidents_ ? &*incidents_ : nullptr; }
   const Incidents* incidents() const { return incidents_ ? &*incidents_ : nullptr; }
+  // Those that are open, in the order of their id.
+  std::vector<Incident> open_incidents() const;
 
  private:
   explicit AnomalyMonitor(AnomalySink& sink) : sink_(sink) {}
@@ -48,11 +56,15 @@ class AnomalyMonitor final : private SpadeSink {
   void alert(const SpadeAlert& alert) override;
   void adjusted(const ThresholdAdjusted& adjustment) override;
   void suspected(const Observation& packet) override { sink_.suspected(packet); }
+  void incident(const Incident& incident, IncidentCause cause, Timestamp now) override;
   void advised(const ThresholdAdviser& adviser) override;
   void surveyed(const ScoreSurvey& survey, std::size_t new_rows) override;
 
+  Incident dated(const Incident& incident) const;
+
   AnomalySink& sink_;
   PacketClock clock_;  // for incidents: as that of Spade
+  SteadyTime time_;
   std::optional<Spade> spade_;
   std::optional<Incidents> incidents_;
 };

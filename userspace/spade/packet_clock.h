@@ -20,10 +20,35 @@ class PacketClock {
   Timestamp time_of(Timestamp time);
   // Time passes without packets: known to be right. A clock that goes back is ignored.
   void advance(Timestamp now);
+  // Nothing before the first packet.
+  std::optional<Timestamp> now() const { return now_; }
 
  private:
-  std::optional<Timestamp> now_;    // nothing before the first packet
+  std::optional<Timestamp> now_;
   std::optional<Timestamp> ahead_;  // of the last packet, if it was an outlier
+};
+
+// Time that goes on where the clock that dates packets is set back by more than a day, or was that much ahead when the
+// first ones came: packets behind are judged at the present, at the distances that they have from each other, and
+// kPackets of them in a row show that it is the clock, not they. Not thread-safe.
+class SteadyTime {
+ public:
+  static constexpr unsigned kPackets = 8;
+
+  // The steady time of a packet that is dated `time`. `clock`: of steady time.
+  Timestamp of(Timestamp time, const PacketClock& clock);
+  // To steady time and back, for what is not dated by a packet.
+  Timestamp steady(Timestamp dated) const;
+  Timestamp dated(Timestamp steady) const;
+  bool is_dated() const { return ahead_ == Duration::zero(); }  // steady time is that of the packets
+
+ private:
+  Duration ahead_{};  // of steady time
+
+  // Of packets that are behind in a row.
+  unsigned behind_ = 0;
+  Duration step_{};
+  Timestamp last_;
 };
 
 }  // namespace spidd

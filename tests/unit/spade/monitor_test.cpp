@@ -213,6 +213,52 @@ TEST(AnomalyMonitor, ClosesIncidentsThatEndedWhileItWasAway) {
   EXPECT_EQ(after.incidents[0].last, at(19));
 }
 
+// A server that is used, and a scan that nobody answers, after `first`.
+Everything scan_after(SpadeProfile profile, std::initializer_list<double> first) {
+  SpadeSettings settings = closed_ports(profile);
+  settings.detectors[0].wait_seconds = 3;
+  Everything said;
+  auto monitor = AnomalyMonitor::create(settings, 1, said);
+  EXPECT_TRUE(monitor);
+  for (const double second : first) (*monitor)->observe(tcp(second, "198.51.100.7", 2000, "10.0.0.1", 80));
+  for (int i = 0; i < 1000; ++i) {
+    const Observation visit = tcp(i * 0.1, "198.51.100.7", static_cast<std::uint16_t>(2000 + i), "10.0.0.1", 80);
+    (*monitor)->observe(visit);
+    (*monitor)->observe(answer(i * 0.1 + 0.001, visit, kSyn | kAck));
+  }
+  for (std::uint16_t i = 0; i < 20; ++i) (*monitor)->observe(tcp(100 + i, "203.0.113.5", 40000, "10.0.0.1", 1000 + i));
+  EXPECT_EQ((*monitor)->now(), profile == SpadeProfile::v030125 && first.size() > 0 ? at(*first.begin()) : at(119));
+  if (profile == SpadeProfile::documented) {
+    EXPECT_EQ((*monitor)->open_incidents().size(), 1U);
+    EXPECT_EQ((*monitor)->open_incidents().at(0).first, said.incidents.at(0).first);
+  }
+  return said;
+}
+
+TEST(AnomalyMonitor, GoesOnWhenTheFirstPacketsAreFromTheFuture) {
+  const Everything right = scan_after(SpadeProfile::documented, {});
+  ASSERT_EQ(right.opened(), 1);
+  EXPECT_EQ(right.alerts.size(), 16U);  // four still wait
+  for (const auto& first : {std::initializer_list<double>{3e8}, {3e8, 3e8 + 1, 3e8 + 2}}) {
+    const Everything said = scan_after(SpadeProfile::documented, first);
+    ASSERT_EQ(said.opened(), 1);
+    EXPECT_EQ(said.incidents[0].first, right.incidents[0].first);
+    EXPECT_EQ(said.incidents.back().last, right.incidents.back().last);
+    EXPECT_EQ(said.incidents.back().examples[0].time, right.incidents.back().examples[0].time);
+    ASSERT_EQ(said.alerts.size(), right.alerts.size());
+    for (std::size_t i = 0; i < said.alerts.size(); ++i) {
+      EXPECT_EQ(said.alerts[i].packet.time, right.alerts[i].packet.time);
+      EXPECT_EQ(said.alerts[i].reported, right.alerts[i].reported);
+    }
+  }
+}
+
+TEST(AnomalyMonitor, HasAClockThatStandsStillInTheProfileOfTheOriginal) {
+  const Everything said = scan_after(SpadeProfile::v030125, {3e8});
+  EXPECT_TRUE(said.alerts.empty()) << "no wait is ever over";
+  EXPECT_EQ(scan_after(SpadeProfile::v030125, {}).alerts.size(), 16U);
+}
+
 TEST(AnomalyMonitor, LearnsEverythingInTheProfileOfTheOriginal) {
   SpadeSettings learning = closed_ports(SpadeProfile::v030125);
   learning.extensions.quarantine = false;

@@ -153,6 +153,39 @@ TEST(PacketClock, DoesNotStandStillWherePacketsAreDaysApart) {
   EXPECT_EQ(clock.time_of(Timestamp::min()), Timestamp::min());
 }
 
+TEST(SteadyTime, GoesOnWhereTheClockIsSetBack) {
+  PacketClock clock;
+  SteadyTime time;
+  const auto judged = [&](double second) { return clock.time_of(time.of(at(second), clock)); };
+  EXPECT_EQ(judged(kTenYears), at(kTenYears));
+  EXPECT_EQ(judged(kTenYears - kDay), at(kTenYears - kDay)) << "late";
+  for (unsigned i = 0; i < 2 * SteadyTime::kPackets; i++) {
+    EXPECT_EQ(judged(i), at(kTenYears + i));
+    EXPECT_EQ(time.is_dated(), i + 1 < SteadyTime::kPackets);
+  }
+  EXPECT_EQ(time.dated(*clock.now()), at(2 * SteadyTime::kPackets - 1));
+  EXPECT_EQ(time.steady(at(20)), at(kTenYears + 20));
+  EXPECT_EQ(judged(18), at(kTenYears + 18));
+  EXPECT_EQ(judged(kTenYears), at(kTenYears + 18)) << "an outlier";
+  EXPECT_EQ(judged(19), at(kTenYears + 19));
+}
+
+TEST(SteadyTime, DoesNotBelieveASinglePacket) {
+  PacketClock clock;
+  SteadyTime time;
+  const auto judged = [&](double second) { return clock.time_of(time.of(at(second), clock)); };
+  for (int i = 0; i < 50; i++) {
+    EXPECT_EQ(judged(kTenYears + i), at(kTenYears + i));
+    EXPECT_EQ(judged(i % 7 * 2 * kDay), at(kTenYears + i)) << "judged now";
+  }
+  for (int i = 0; i < 50; i++) judged(i % 2 == 0 ? 0 : 3 * kDay);  // they do not follow each other
+  EXPECT_TRUE(time.is_dated());
+  for (const Timestamp end : {Timestamp::min(), Timestamp::max(), Timestamp::min(), Timestamp{}}) {
+    for (unsigned i = 0; i < 2 * SteadyTime::kPackets; i++) clock.time_of(time.of(end, clock));
+    time.dated(*clock.now());
+  }
+}
+
 TEST(Spade, RefusesTablesThatDoNotFitTheirMemory) {
   std::vector<DetectorSettings> detectors;
   for (int i = 0; i < 250; i++) {
