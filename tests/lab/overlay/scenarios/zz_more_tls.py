@@ -4,9 +4,10 @@ the others for whatever resembles it. zz_more_tls_tunnels.py has the same progra
 """
 from labkit import tls_ends
 from labkit import traffic as T
+from labkit.core import LABDIR
 from labkit.registry import SCENARIOS, V, scenario
 from labkit.tls_clients import BROWSERS, WEB, speak, steps, trust
-from labkit.tls_ends import tls_label
+from labkit.tls_ends import code_of, tls_label
 from labkit.tls_servers import PACKAGE, certificate, front, webapp
 
 ENC = "encrypted-benign"
@@ -122,6 +123,71 @@ def tls_sockets(lab, v):
         lab.sleep(0.1, 1)
 
 
+@scenario(
+    "tls-mail",
+    ENC,
+    ["dovecot-imapd", "isync", "msmtp", "swaks"],
+    dev=[
+        V(name="hitch-mbsync", front="hitch", who="mbsync", proto="imap", port=993),
+        V(name="haproxy-mbsync-tls12", front="haproxy", who="mbsync", proto="imap", port=993, tls12=1),
+        V(name="nginx-python-pop3", front="nginx", who="python", proto="pop3", port=995),
+        V(name="stunnel-msmtp", front="stunnel", who="msmtp", proto="smtp", port=465),
+        V(name="nginx-swaks-tls12", front="nginx", who="swaks", proto="smtp", port=465, tls12=1),
+    ],
+)
+def tls_mail(lab, v):
+    """IMAPS, POP3S and SMTPS that a front end ends, by programs that fetch and send mail."""
+    c, _, s = lab.standard()
+    T.cert = certificate
+    mail, r = code_of("imap-tls"), lab.rng
+    messages = [mail["message"](lab) for _ in range(r.randint(3, 6))]
+    to = 2500
+    if v.proto == "smtp":
+        p = s.spawn(["/usr/bin/python3", LABDIR + "/tools/smtpd.py", "127.0.0.1", "2500"], name="smtpd")
+    else:
+        T.user(s, "bob")
+        for i, m in enumerate(messages):
+            s.put("/home/bob/Maildir/new/17%08d.M%dP1.lab" % (i, i), m)
+        s.run("mkdir -p /home/bob/Maildir/cur /home/bob/Maildir/tmp; chown -R bob /home/bob/Maildir")
+        s.put(
+            "/etc/dovecot/dovecot.conf",
+            "protocols = imap pop3\nlisten = 127.0.0.1\nbase_dir = /run/dovecot\nlog_path = /tmp/dovecot.log\n"
+            "ssl = no\ndisable_plaintext_auth = no\nmail_location = maildir:~/Maildir\n"
+            "passdb {\n driver = static\n args = password=secret\n}\nuserdb {\n driver = passwd\n}\n",
+        )
+        p, to = s.spawn(["dovecot", "-F"], name="dovecot"), {"imap": 143, "pop3": 110}[v.proto]
+    s.wait_tcp(to, 10, p)
+    dom = front(lab, v, to)
+    trust(lab)
+    tls_label(lab, v, v.proto + "s", ENC, PACKAGE.get(v.front, v.front), "by " + v.who)
+    lab.capture()
+    conf = c.write(
+        "mbsyncrc",
+        "IMAPAccount a\nHost %s\nPort %d\nUser bob\nPass secret\nSSLType IMAPS\n\nIMAPStore far\nAccount a\n\n"
+        "MaildirStore near\nPath ~/m/\nInbox ~/m/INBOX\nSubFolders Verbatim\n\nChannel a\nFar :far:\nNear :near:\n"
+        "Patterns *\nCreate Both\nSyncState *\n" % (dom, v.port),
+        0o600,
+    )
+    ca, ends = lab.work + "/pki/ca.crt", ["--host=" + dom, "--port=%d" % v.port]
+    for i in range(r.randint(3, 5)):
+        if v.who == "mbsync":
+            c.run("mkdir -p ~/m; mbsync -c %s -a" % conf, check=False)
+        elif v.who == "python":
+            tool = LABDIR + "/tools/mailclient.py"
+            c.run(["/usr/bin/python3", tool, v.proto, dom, str(v.port), ca, "wrapped", str(lab.seed + i)], check=False)
+        elif v.who == "msmtp":
+            args = ["--tls=on", "--tls-starttls=off", "--from=alice@acme.test", "bob@acme.test"]
+            c.run(["msmtp", *ends, *args], input=r.choice(messages), check=False)
+        else:
+            args = ["--from", "alice@acme.test", "--to", "bob@acme.test", "--hide-all", "-tlsc"]
+            c.run(
+                ["swaks", "--server", dom, "--port", str(v.port), *args, "--data", "-"],
+                input=r.choice(messages),
+                check=False,
+            )
+        lab.sleep(0.2, 2)
+
+
 # runners take the scenarios in this order
-for _n in ("tls-web", "tls-sockets"):
+for _n in ("tls-web", "tls-sockets", "tls-mail"):
     SCENARIOS[_n].more = 0.001 * (1 + sum(0 < getattr(x, "more", 0) < 1 for x in SCENARIOS.values()))
