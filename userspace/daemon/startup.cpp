@@ -11,9 +11,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <random>
 
 #include "userspace/base/log.h"
+#include "userspace/daemon/anomaly_start.h"
 #include "userspace/daemon/answers.h"
 #include "userspace/daemon/reports.h"
 #include "userspace/daemon/requests.h"
@@ -189,12 +189,6 @@ void open_site(Daemon& daemon) {
   for (const std::string& warning : *warnings) log_warning("{}", warning);
 }
 
-// Of SPADE; "": nothing is kept.
-std::string state_path(const DaemonConfig& config, const SpadeSettings& spade) {
-  if (spade.state_file.empty() || spade.state_file.find('/') != std::string::npos) return spade.state_file;
-  return config.state_directory() + "/" + spade.state_file;
-}
-
 // Before the workers, which submit to it.
 Result<> start_study(Daemon& daemon) {
   daemon.study = std::make_unique<Study>(daemon.config.study);
@@ -229,10 +223,6 @@ std::vector<std::string> interface_names(const Daemon& daemon) {
   return interfaces;
 }
 
-bool spade_is_on(const Daemon& daemon) {
-  return daemon.policy->spade.enabled && daemon.config.datapath.observation_limit != 0;
-}
-
 Result<> start_workers(Daemon& daemon) {
   const std::vector<std::string> interfaces = interface_names(daemon);
   const unsigned count = daemon.config.datapath.workers;
@@ -254,28 +244,7 @@ Result<> start_workers(Daemon& daemon) {
 }
 
 // After the workers: what they block at once is more urgent.
-Result<> start_anomaly_watch(Daemon& daemon) {
-  if (!spade_is_on(daemon)) return {};
-  const SpadeSettings& spade = daemon.policy->spade;
-  auto source = daemon.datapath->open_observations();
-  if (!source) return error_of(source);
-  const ObservationSource* const clock = source->get();
-  daemon.anomaly_sink = std::make_unique<DaemonAnomalySink>(*daemon.enforcer, *daemon.output, daemon.policy,
-                                                            interface_names(daemon), [clock] { return clock->now(); });
-  AnomalyWatch::Settings settings;
-  settings.state_path = state_path(daemon.config, spade);
-  settings.directory = daemon.config.state_directory();
-  settings.checkpoint_updates = spade.checkpoint_updates;
-  settings.conversations = daemon.conversations.get();
-  std::random_device random;
-  settings.seed = std::uint64_t{random()} << 32U | random();
-  auto watch = AnomalyWatch::create(spade, settings, std::move(*source), *daemon.anomaly_sink);
-  if (!watch) return error_of(watch);
-  daemon.anomaly = std::move(*watch);
-  for (const std::string& warning : daemon.anomaly->warnings()) log_warning("{}", warning);
-  daemon.anomaly->start();
-  return {};
-}
+Result<> start_anomaly(Daemon& daemon) { return start_anomaly_watch(daemon, interface_names(daemon)); }
 
 Result<> say_ready(Daemon& daemon) {
   const std::string description = describe(daemon);
@@ -300,12 +269,9 @@ Result<> stop_workers(Daemon& daemon) {
   return {};
 }
 
-// It reports what is open, so the event log is still needed.
-Result<> stop_anomaly_watch(Daemon& daemon) {
-  if (daemon.anomaly) daemon.anomaly->stop();
-  daemon.anomaly.reset();
-  daemon.anomaly_sink.reset();
-  daemon.conversations.reset();
+// It may still report and block.
+Result<> stop_anomaly(Daemon& daemon) {
+  stop_anomaly_watch(daemon);
   return {};
 }
 
@@ -353,33 +319,19 @@ constexpr std::array<Step, 14> kStartSteps = {{
     {"open event log", open_event_log},
     {"start study", start_study},
     {"start workers", start_workers},
-    {"start anomaly watch", start_anomaly_watch},
+    {"start anomaly watch", start_anomaly},
     {"say ready", say_ready},
 }};
 
 constexpr std::array<Step, 7> kStopSteps = {{
     {"say stopping", say_stopping},
     {"stop workers", stop_workers},
-    {"stop anomaly watch", stop_anomaly_watch},
+    {"stop anomaly watch", stop_anomaly},
     {"stop study", stop_study},
     {"close control socket", close_control_socket},
     {"close event log", close_event_log},
     {"stop datapath", stop_datapath},
 }};
-
-// Of the new policy. What its tables know goes on where the new settings still want it.
-void tell_anomaly_watch(Daemon& daemon, const SpadeSettings& before) {
-  const SpadeSettings& after = daemon.policy->spade;
-  if (after.enabled != before.enabled || after.state_file != before.state_file)
-    log_warning("a change of [spade] enabled or state_file takes effect with the next start of spidd");
-  if (!daemon.anomaly) return;
-  daemon.anomaly->post([policy = daemon.policy, changed = after != before](AnomalyWatch& watch) {
-    watch.sink().set_policy(policy);
-    if (!changed) return;
-    if (auto done = watch.change_settings(policy->spade); !done)
-      log_warning("SPADE stays as it was: {}", done.error().message);
-  });
-}
 
 }  // namespace
 

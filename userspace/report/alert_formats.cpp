@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 
+#include "userspace/report/events.h"
 #include "userspace/report/spade_events.h"
 
 namespace spidd {
@@ -44,17 +45,7 @@ std::string snort_time(Timestamp time) {
 }
 
 std::string_view protocol(Transport transport) {
-  switch (transport) {
-    case Transport::tcp:
-      return "TCP";
-    case Transport::udp:
-      return "UDP";
-    case Transport::icmp:
-      return "ICMP";
-    case Transport::icmp6:
-      return "IPV6-ICMP";
-  }
-  return "";
+  return transport == Transport::icmp6 ? "IPV6-ICMP" : eve_protocol_name(transport);
 }
 
 bool has_ports(const Observation& packet) {
