@@ -76,7 +76,7 @@ void ProbabilityTable::State::look_up_all(std::span<const FeatureValue, size> va
   }
   last.known = known;
   // What is scored is recorded next.
-  if (known < size && known > 0) store.prefetch_to_insert(parent);
+  if (parent != 0 && known < size) store.prefetch_to_insert(parent);
 }
 
 ProbabilityTable::ProbabilityTable(std::vector<Feature> features, const Decay& decay, std::size_t max_entries,
