@@ -2,7 +2,9 @@
 #include "userspace/spade/incident_format.h"
 
 #include <cmath>
+#include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace spidd {
 namespace {
@@ -34,16 +36,31 @@ void put(std::string& out, const Majority<T>& majority) {
   put(out, static_cast<std::uint32_t>(majority.votes));
 }
 
-void put(std::string& out, const IncidentExample& example) {
-  put(out, example.time);
-  put(out, example.source);
-  put(out, example.destination);
-  put(out, example.source_port);
-  put(out, example.destination_port);
-  put(out, static_cast<std::uint8_t>(example.transport));
-  put(out, example.tcp_flags);
-  put(out, example.score);
+template <class Enum>
+requires std::is_enum_v<Enum>
+void put(std::string& out, Enum value) { put(out, static_cast<std::uint8_t>(value)); }
+
+bool is_one(IncidentSide side) { return side <= IncidentSide::target; }
+bool is_one(IncidentFamily family) { return family <= IncidentFamily::burst; }
+bool is_one(IncidentKind kind) { return kind <= IncidentKind::flood; }
+bool is_one(Transport transport) {
+  return transport == Transport::tcp || transport == Transport::udp || transport == Transport::icmp ||
+         transport == Transport::icmp6;
 }
+
+// The fields in the order of the file, for writing and reading.
+constexpr auto kBeforeFlags = [](auto& incident, const auto& each) {
+  each(incident.id, incident.side, incident.family, incident.kind, incident.host, incident.domain, incident.first,
+       incident.last, incident.count, incident.max_score, incident.answered, incident.failed);
+};
+constexpr auto kOfExample = [](auto& example, const auto& each) {
+  each(example.time, example.source, example.destination, example.source_port, example.destination_port,
+       example.transport, example.tcp_flags, example.score);
+};
+constexpr auto kOfCase = [](auto& one, const auto& each) {
+  each(one.targets, one.hosts, one.ports, one.alerted, one.target, one.port, one.destination, one.last_target,
+       one.last_port, one.answers, one.dead, one.outside, one.answered, one.replies);
+};
 
 // Turns false for ever where something cannot be.
 class IncidentReader {
@@ -51,6 +68,7 @@ class IncidentReader {
   explicit IncidentReader(PartReader& reader) : reader_(reader) {}
 
   bool good() const { return good_ && reader_.good(); }
+  void require(bool true_of_all) { good_ = good_ && true_of_all; }
 
   template <class T>
   void take(T& value) {
@@ -60,14 +78,10 @@ class IncidentReader {
       require(std::isfinite(value = reader_.real()));
     else if constexpr (std::is_same_v<T, Timestamp>)
       value = Timestamp(Duration(reader_.signed_number()));
+    else if constexpr (std::is_enum_v<T>)
+      require(is_one(value = static_cast<T>(reader_.number<std::uint8_t>())));
     else
       value = reader_.number<T>();
-  }
-  template <class Enum>
-  void take(Enum& value, Enum last) {
-    const auto number = reader_.number<std::uint8_t>();
-    require(number <= static_cast<std::uint8_t>(last));
-    value = static_cast<Enum>(number);
   }
   template <class T>
   void take(Majority<T>& majority) {
@@ -86,20 +100,6 @@ class IncidentReader {
     require(size <= FanOut::kExact);
     for (std::uint8_t i = 0; i < size && good(); ++i) require(fan_out.add(reader_.number<std::uint64_t>()));
   }
-  void take(IncidentExample& example) {
-    take(example.time);
-    take(example.source);
-    take(example.destination);
-    take(example.source_port);
-    take(example.destination_port);
-    const auto transport = static_cast<Transport>(reader_.number<std::uint8_t>());
-    require(transport == Transport::tcp || transport == Transport::udp || transport == Transport::icmp ||
-            transport == Transport::icmp6);
-    example.transport = transport;
-    take(example.tcp_flags);
-    take(example.score);
-  }
-  void require(bool true_of_all) { good_ = good_ && true_of_all; }
 
  private:
   PartReader& reader_;
@@ -109,78 +109,35 @@ class IncidentReader {
 }  // namespace
 
 void put_incident(std::string& out, const IncidentCase& one) {
+  const auto each = [&out](const auto&... values) { (put(out, values), ...); };
   const Incident& incident = one.incident;
-  put(out, incident.id);
-  put(out, static_cast<std::uint8_t>(incident.side));
-  put(out, static_cast<std::uint8_t>(incident.family));
-  put(out, static_cast<std::uint8_t>(incident.kind));
-  put(out, incident.host);
-  put(out, incident.domain);
-  put(out, incident.first);
-  put(out, incident.last);
-  put(out, incident.count);
-  put(out, incident.max_score);
-  put(out, incident.answered);
-  put(out, incident.failed);
-  put(out, static_cast<std::uint8_t>((incident.acknowledged ? kAcknowledged : 0) |
-                                     (incident.confirmed ? kConfirmed : 0) | (incident.scan ? kScan : 0)));
-  put(out, incident.burst);
-  put(out, incident.usual);
-  put(out, static_cast<std::uint8_t>(incident.examples.size()));
-  for (const IncidentExample& example : incident.examples) put(out, example);
-  for (const FanOut* fan_out : {&one.targets, &one.hosts, &one.ports, &one.alerted}) put(out, *fan_out);
-  put(out, one.target);
-  put(out, one.port);
-  put(out, one.destination);
-  put(out, one.last_target);
-  put(out, one.last_port);
-  put(out, one.answers);
-  put(out, one.dead);
-  put(out, one.outside);
-  put(out, one.answered);
-  put(out, one.replies);
+  kBeforeFlags(incident, each);
+  each(static_cast<std::uint8_t>((incident.acknowledged ? kAcknowledged : 0) | (incident.confirmed ? kConfirmed : 0) |
+                                 (incident.scan ? kScan : 0)),
+       incident.burst, incident.usual, static_cast<std::uint8_t>(incident.examples.size()));
+  for (const IncidentExample& example : incident.examples) kOfExample(example, each);
+  kOfCase(one, each);
 }
 
 std::optional<IncidentCase> take_incident(PartReader& bytes) {
   IncidentReader reader(bytes);
+  const auto each = [&reader](auto&... values) { (reader.take(values), ...); };
   IncidentCase one;
   one.open = true;
   Incident& incident = one.incident;
-  reader.take(incident.id);
-  reader.take(incident.side, IncidentSide::target);
-  reader.take(incident.family, IncidentFamily::burst);
-  reader.take(incident.kind, IncidentKind::flood);
-  reader.take(incident.host);
-  reader.take(incident.domain);
-  reader.take(incident.first);
-  reader.take(incident.last);
-  reader.take(incident.count);
-  reader.take(incident.max_score);
-  reader.take(incident.answered);
-  reader.take(incident.failed);
-  const auto flags = bytes.number<std::uint8_t>();
+  std::uint8_t flags = 0;
+  std::uint8_t examples = 0;
+  kBeforeFlags(incident, each);
+  each(flags, incident.burst, incident.usual, examples);
   incident.acknowledged = (flags & kAcknowledged) != 0;
   incident.confirmed = (flags & kConfirmed) != 0;
   incident.scan = (flags & kScan) != 0;
-  reader.take(incident.burst);
-  reader.take(incident.usual);
-  const auto examples = bytes.number<std::uint8_t>();
   reader.require(incident.id > 0 && examples <= Incident::kMostExamples && incident.first >= Timestamp{} &&
                  incident.first <= incident.last && incident.last <= kLatest);
   if (!reader.good()) return std::nullopt;
   incident.examples.resize(examples);
-  for (IncidentExample& example : incident.examples) reader.take(example);
-  for (FanOut* fan_out : {&one.targets, &one.hosts, &one.ports, &one.alerted}) reader.take(*fan_out);
-  reader.take(one.target);
-  reader.take(one.port);
-  reader.take(one.destination);
-  reader.take(one.last_target);
-  reader.take(one.last_port);
-  reader.take(one.answers);
-  reader.take(one.dead);
-  reader.take(one.outside);
-  reader.take(one.answered);
-  reader.take(one.replies);
+  for (IncidentExample& example : incident.examples) kOfExample(example, each);
+  kOfCase(one, each);
   if (!reader.good()) return std::nullopt;
   return one;
 }
