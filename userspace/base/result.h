@@ -34,6 +34,16 @@ class [[nodiscard]] Result : public tl::expected<T, Error> {
   using tl::expected<T, Error>::expected;
 };
 
+// The error of a result, for one of another type: if (!models) return error_of(models);
+template <class T>
+tl::unexpected<Error> error_of(const Result<T>& failed) {
+  return tl::unexpected<Error>(failed.error());
+}
+template <class T>
+tl::unexpected<Error> error_of(Result<T>& failed) {
+  return tl::unexpected<Error>(std::move(failed.error()));
+}
+
 // Makes the error of a Result: return fail("port {} is out of range", port);
 template <class... Args>
 tl::unexpected<Error> fail(fmt::format_string<Args...> format, Args&&... args) {

@@ -27,11 +27,11 @@ class StagedFiles {
   static constexpr unsigned kForAll = 0644;
   static constexpr unsigned kForOwner = 0600;  // what tells of hosts
 
-  // Writes the text beside the file, through to the disk; `mode` are the permissions that it gets.
+  // Writes the text beside the file; `mode` are the permissions that it gets.
   Result<void> write(const std::string& path, std::string_view text, unsigned mode = kForAll);
   // Takes the file away with commit(). A missing one is no error.
   void remove(const std::string& path) { removed_.push_back(path); }
-  // Puts the written files in their places, then takes the others away.
+  // Sees the written files through to the disk, puts them in their places, then takes the others away.
   Result<void> commit();
 
  private:
@@ -39,6 +39,8 @@ class StagedFiles {
     std::string temporary;
     std::string path;
   };
+  Result<void> sync() const;
+
   std::vector<Staged> written_;
   std::vector<std::string> removed_;
 };

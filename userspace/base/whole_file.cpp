@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
+#include <filesystem>
 
 #include "userspace/base/unique_fd.h"
 
@@ -29,6 +31,15 @@ Result<> read_whole_file(const std::string& path, std::size_t most_bytes, std::s
     done += static_cast<std::size_t>(got);
   }
   return {};
+}
+
+Result<std::string> set_aside(const std::string& path, const std::string& suffix, bool keep_older) {
+  std::string aside = path + suffix;
+  std::error_code ignored;
+  for (int i = 2; keep_older && std::filesystem::exists(aside, ignored); ++i)
+    aside = fmt::format("{}{}-{}", path, suffix, i);
+  if (std::rename(path.c_str(), aside.c_str()) != 0) return fail_errno(errno, "{}: put the file aside", path);
+  return aside;
 }
 
 }  // namespace spidd

@@ -101,10 +101,11 @@ void print_site_review(const json& review) {
 
 bool print_site_outcome(const json& outcome, const char* done) {
   const json services = array_at(outcome, "/services");
-  for (const json& service : services) fmt::print("{} {}\n", done, string_of(service));
-  fmt::print("{} services {}\n", grouped(services.size()), done);
   const json refused = array_at(outcome, "/refused");
   for (const json& reason : refused) fmt::print(stderr, "spidctl site: {}\n", string_of(reason));
+  if (services.empty() && !refused.empty()) return true;  // nothing has changed
+  for (const json& service : services) fmt::print("{} {}\n", done, string_of(service));
+  fmt::print("{} services {}\n", grouped(services.size()), done);
   if (const auto status = outcome.find("status"); status != outcome.end()) {
     fmt::print("\n");
     print_site_status(*status);

@@ -3,6 +3,7 @@
 
 #include "userspace/base/log.h"
 #include "userspace/daemon/anomaly_reports.h"
+#include "userspace/daemon/flow_snapshot.h"
 #include "userspace/daemon/reports.h"
 #include "userspace/daemon/requests.h"
 #include "userspace/daemon/settled_answer.h"
@@ -135,11 +136,11 @@ Result<std::string> Answering::operator()(const SettledFlowRequest& request) {
       },
       kWorkerPatience);
   if (!found) return fail("the study of flows did not answer in time");
-  if (!*found)
-    return fail(
-        "flow {} is not among the {} that settled last: it has no final verdict yet, had no payload, or is too long "
-        "ago",
-        request.id, daemon_.config.study.recent_flows);
+  if (!*found) {
+    const auto live = live_flow(daemon_, request.id);
+    if (!live) return tl::unexpected<Error>(live.error());
+    return fail("{}", why_not_settled(request.id, *live, daemon_.config.study.recent_flows));
+  }
   return success_line(**found);
 }
 

@@ -51,6 +51,27 @@ std::vector<LiveFlow> copy_flows(Engine& engine, const Policy& policy, std::size
   return flows;
 }
 
+std::optional<Flow> find_flow(const Engine& engine, std::uint64_t id) {
+  const FlowTable& flows = engine.flows();
+  for (const FlowTable::List list : {FlowTable::embryonic, FlowTable::undecided, FlowTable::decided})
+    for (FlowTable::Slot slot = flows.oldest(list); slot != FlowTable::kNone; slot = flows.newer(slot))
+      if (event_flow_id(flows[slot].key, flows[slot].start) == id) return flows[slot];
+  return std::nullopt;
+}
+
+std::string why_not_settled(std::uint64_t id, const std::optional<Flow>& live, std::uint64_t recent) {
+  if (!live)
+    return fmt::format(
+        "there is no live flow {}, and it is not among the {} that settled last: it had no payload, or "
+        "is too long ago",
+        id, recent);
+  const unsigned packets = std::max(live->stored_packets, live->verdict.payload_packets);
+  if (packets == 0) return fmt::format("flow {} has had no payload so far: there is nothing to explain yet", id);
+  if (live->verdict.final) return fmt::format("flow {} is not among the {} that settled last any more", id, recent);
+  return fmt::format("flow {} has no final verdict yet, after {} of at most {} packets with payload: ask again later",
+                     id, packets, kRecordLimit);
+}
+
 void append_json(std::string& out, const LiveFlow& live, std::string_view interface, Timestamp now) {
   FlowEvent event;
   event.time = now;

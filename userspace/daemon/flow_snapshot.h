@@ -35,6 +35,12 @@ struct LiveFlow {
 // The newest `limit` flows, newest first, without the source's counts.
 std::vector<LiveFlow> copy_flows(Engine& engine, const Policy& policy, std::size_t limit);
 
+// The live flow of this event_flow_id().
+std::optional<Flow> find_flow(const Engine& engine, std::uint64_t id);
+
+// Why there is nothing to explain of a flow that is not among the `recent` that settled last; `live`: if it is there.
+std::string why_not_settled(std::uint64_t id, const std::optional<Flow>& live, std::uint64_t recent);
+
 // A flow event with reason "live".
 void append_json(std::string& out, const LiveFlow& live, std::string_view interface, Timestamp now);
 

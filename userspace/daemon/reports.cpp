@@ -18,8 +18,6 @@ using nlohmann::ordered_json;
 
 constexpr std::size_t kMostKernelFlows = 1U << 20U;
 
-tl::unexpected<Error> error_of(auto& result) { return tl::unexpected<Error>(std::move(result.error())); }
-
 // Puts the question to every worker; `take` gets the answers.
 template <class Question, class Take>
 Result<> ask_workers(Daemon& daemon, Question question, Take take) {
@@ -250,6 +248,17 @@ Result<std::string> flows_report(Daemon& daemon, std::size_t limit, Timestamp no
     append_json(text, flow, interface_name(*daemon.datapath, flow.flow.key.domain), now);
   }
   return text + "]}";
+}
+
+Result<std::optional<Flow>> live_flow(Daemon& daemon, std::uint64_t id) {
+  std::optional<Flow> flow;
+  auto asked = ask_workers(
+      daemon, [id](Engine& engine, const BpfSource&) { return find_flow(engine, id); },
+      [&flow](std::optional<Flow> answer) {
+        if (answer) flow = std::move(answer);
+      });
+  if (!asked) return error_of(asked);
+  return flow;
 }
 
 namespace {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,8 @@ namespace spidd {
 Result<nlohmann::ordered_json> status_report(Daemon& daemon, Timestamp now);
 // JSON text: the flows are written as the events they are.
 Result<std::string> flows_report(Daemon& daemon, std::size_t limit, Timestamp now);
+// The live flow of this event_flow_id(), if there is one.
+Result<std::optional<Flow>> live_flow(Daemon& daemon, std::uint64_t id);
 // The newest flows that ended, newest first.
 Result<std::string> ended_flows_report(const Daemon& daemon, std::size_t limit);
 Result<std::string> alerts_report(const Daemon& daemon, std::uint64_t since, std::size_t limit);

@@ -57,8 +57,6 @@ class Arguments {
   std::vector<std::string> known_ = {"version", "command"};
 };
 
-tl::unexpected<Error> error_of(auto& result) { return tl::unexpected<Error>(std::move(result.error())); }
-
 template <class T>
 Result<Request> read_limit(Arguments& arguments) {
   T request;

@@ -18,8 +18,6 @@ constexpr std::array<std::string_view, 8> kVerbNames = {"status", "record", "sto
                                                         "accept", "reject", "undo", "forget"};
 constexpr std::size_t kMostServices = 4096;  // named in one request
 
-tl::unexpected<Error> error_of(auto& result) { return tl::unexpected<Error>(std::move(result.error())); }
-
 // "" if the key is missing.
 Result<std::string> text_of(const json& request, const char* key, std::vector<std::string>& known) {
   known.emplace_back(key);

@@ -26,8 +26,6 @@ namespace {
 constexpr int kNiceness = -10;
 constexpr std::size_t kWaitingConversations = 8192;
 
-tl::unexpected<Error> error_of(auto& result) { return tl::unexpected<Error>(std::move(result.error())); }
-
 // The models of the files, and what the study has learned. `scorer` gets the background of them all.
 Result<std::shared_ptr<const Matcher>> build_matcher(ModelDatabase database, ModelDatabase learned,
                                                      std::shared_ptr<const LogRatioScorer>& scorer) {

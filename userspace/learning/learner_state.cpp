@@ -357,10 +357,9 @@ Result<> load_learned(UnknownLearner& learner, const std::string& directory) {
     learner.restore(std::move(state->clusters), state->next_id);
     return {};
   }
-  std::error_code code;
-  std::filesystem::rename(path, path + ".damaged", code);
-  if (code) return fail_errno(code.value(), "{}: {}; it cannot be kept aside", path, state.error().message);
-  return fail("{}: {}; it is kept as {}.damaged, and learning begins anew", path, state.error().message, path);
+  const auto aside = set_aside(path, ".damaged");
+  if (!aside) return fail("{}: {}; it cannot be kept aside: {}", path, state.error().message, aside.error().message);
+  return fail("{}: {}; it is kept as {}, and learning begins anew", path, state.error().message, *aside);
 }
 
 }  // namespace spidd

@@ -45,8 +45,6 @@ Result<Named> choose_name(const std::string& label, std::optional<Category> cate
   return named;
 }
 
-tl::unexpected<Error> error_of(auto& result) { return tl::unexpected<Error>(std::move(result.error())); }
-
 }  // namespace
 
 Result<SiteLearning> SiteLearning::open(SiteSettings settings, MeterRules rules, std::vector<std::string>& warnings) {
@@ -119,10 +117,10 @@ std::vector<SiteKey> SiteLearning::keys_of(const SiteSelector& selector, bool re
   return {keys.begin(), keys.end()};
 }
 
-std::size_t SiteLearning::accepted_bytes() const {
-  std::size_t sum = 0;
-  for (const auto& [key, record] : decided_) sum += record.service.bytes();
-  return sum;
+SiteLearning::Taken SiteLearning::taken() const {
+  Taken taken{0, decided_.size()};
+  for (const auto& [key, record] : decided_) taken.bytes += record.service.bytes();
+  return taken;
 }
 
 SiteOutcome SiteLearning::accept(const SiteSelection& selection, const SiteNaming& naming,
@@ -141,24 +139,41 @@ SiteOutcome SiteLearning::accept(const SiteSelection& selection, const SiteNamin
         (!selection.label.empty() && row.service->key.label == selection.label && !row.looks_like_tunnel());
     if (swept) keys.insert(row.service->key);
   }
+  Taken room = taken();
+  std::vector<SiteRecord> records;
+  std::vector<SiteKey> accepted;
+  std::uint64_t flows = 0;
   for (const SiteKey& key : keys) {
-    const std::uint64_t flows = recorder_.services().at(key).learned_flows();
-    if (auto accepted = accept_one(key, naming, shipped, now); !accepted) {
-      outcome.refused.push_back(fmt::format("{}: {}", to_string(key), accepted.error().message));
+    auto record = accepted_record(key, naming, shipped, now, room);
+    if (!record) {
+      outcome.refused.push_back(fmt::format("{}: {}", to_string(key), record.error().message));
       continue;
     }
-    outcome.services.push_back(key);
-    outcome.flows += flows;
+    accepted.push_back(key);
+    flows += recorder_.services().at(key).learned_flows();
+    records.push_back(std::move(*record));
   }
-  if (!outcome.services.empty()) {
-    rates_.reset();
-    if (auto saved = save(); !saved) outcome.refused.push_back(saved.error().message);
+  if (records.empty()) return outcome;
+  if (auto done = accept_all(std::move(records)); !done) {
+    outcome.refused.push_back(done.error().message);
+    return outcome;
   }
+  outcome.services = std::move(accepted);
+  outcome.flows = flows;
+  rates_.reset();
+  if (auto saved = save(); !saved) outcome.refused.push_back(saved.error().message);
   return outcome;
 }
 
-Result<> SiteLearning::accept_one(const SiteKey& key, const SiteNaming& naming, std::span<const ModelSummary> shipped,
-                                  Timestamp now) {
+Result<> SiteLearning::room_for(std::size_t decisions) const {
+  if (decisions <= settings_.limits.services) return {};
+  return fail("{} services have been decided on already, which is the most (services in [site])",
+              settings_.limits.services);
+}
+
+Result<SiteRecord> SiteLearning::accepted_record(const SiteKey& key, const SiteNaming& naming,
+                                                 std::span<const ModelSummary> shipped, Timestamp now,
+                                                 Taken& taken) const {
   const SiteService& recorded = recorder_.services().at(key);
   if (recorded.learned_flows() == 0)
     return fail(
@@ -173,14 +188,17 @@ Result<> SiteLearning::accept_one(const SiteKey& key, const SiteNaming& naming, 
   if (!named) return tl::unexpected<Error>(named.error());
 
   SiteRecord record;
-  if (const auto before = decided_.find(key); before != decided_.end()) {
+  const auto before = decided_.find(key);
+  const std::size_t decisions = taken.decisions + (before == decided_.end() ? 1 : 0);
+  if (before != decided_.end()) {
     if (before->second.state == SiteState::rejected) return fail("it was rejected: take that back with undo first");
     record.service = before->second.service;
-  } else if (decided_.size() >= settings_.limits.services) {
-    return fail("{} services have been decided on already, which is the most (services in [site])", decided_.size());
+  } else if (auto room = room_for(decisions); !room) {
+    return error_of(room);
   }
-  if (accepted_bytes() + recorded.bytes() > settings_.limits.memory_bytes)
-    return fail("accepted services have {} bytes already, there is no room (memory_bytes in [site])", accepted_bytes());
+  if (taken.bytes + recorded.bytes() > settings_.limits.memory_bytes)
+    return fail("accepted services have {} bytes already, there is no room (memory_bytes in [site])", taken.bytes);
+  taken = {taken.bytes + recorded.bytes(), decisions};
   record.service.merge(recorded, settings_.limits.samples_per_service);
   record.state = SiteState::accepted;
   record.label = label;
@@ -188,29 +206,40 @@ Result<> SiteLearning::accept_one(const SiteKey& key, const SiteNaming& naming, 
   record.accepted_category = named->category;
   record.accepted_threshold = threshold_of(label, key.transport, shipped);
   record.decided = now;
-  if (auto saved = store_.save(record, rules_); !saved) return saved;
-  recorder_.take(key);
-  decided_.insert_or_assign(key, std::move(record));
+  return record;
+}
+
+Result<> SiteLearning::accept_all(std::vector<SiteRecord> records) {
+  if (auto saved = store_.save(records, rules_); !saved) return saved;
+  for (SiteRecord& record : records) {
+    const SiteKey key = record.service.key;
+    recorder_.take(key);
+    decided_.insert_or_assign(key, std::move(record));
+  }
   return {};
 }
 
-// Runs `act` on every service that is selected.
-template <class Act>
-static void for_each_selected(std::span<const SiteSelector> services, SiteOutcome& outcome, auto find, Act act) {
+template <class Find, class Act>
+SiteOutcome SiteLearning::act_on(std::span<const SiteSelector> services, Find find, Act act) {
+  SiteOutcome outcome;
+  std::set<SiteKey> keys;
   for (const SiteSelector& selector : services) {
-    const std::vector<SiteKey> keys = find(selector);
-    if (keys.empty()) outcome.refused.push_back(fmt::format("{}: no such service", selector.server.to_string()));
-    for (const SiteKey& key : keys) {
-      if (auto done = act(key); !done)
-        outcome.refused.push_back(fmt::format("{}: {}", to_string(key), done.error().message));
-      else
-        outcome.services.push_back(key);
-    }
+    const std::vector<SiteKey> found = find(selector);
+    if (found.empty()) outcome.refused.push_back(fmt::format("{}: no such service", selector.server.to_string()));
+    keys.insert(found.begin(), found.end());
   }
+  if (keys.empty()) return outcome;
+  const std::vector<SiteKey> all(keys.begin(), keys.end());
+  if (auto done = act(std::span(all)); !done) {
+    outcome.refused.push_back(done.error().message);
+    return outcome;
+  }
+  outcome.services = all;
+  rates_.reset();
+  return outcome;
 }
 
 SiteOutcome SiteLearning::reject(std::span<const SiteSelector> services, Timestamp now) {
-  SiteOutcome outcome;
   const auto find = [this](const SiteSelector& selector) {
     std::vector<SiteKey> keys = keys_of(selector, true, true);
     // A service may be rejected before it was ever seen.
@@ -219,46 +248,40 @@ SiteOutcome SiteLearning::reject(std::span<const SiteSelector> services, Timesta
       keys.push_back({selector.server, *transport, selector.label});
     return keys;
   };
-  for_each_selected(services, outcome, find, [&](const SiteKey& key) { return reject_one(key, now); });
-  if (!outcome.services.empty()) {
-    rates_.reset();
+  SiteOutcome outcome = act_on(services, find, [&](std::span<const SiteKey> keys) { return reject_all(keys, now); });
+  if (!outcome.services.empty())
     if (auto saved = save(); !saved) outcome.refused.push_back(saved.error().message);
-  }
   return outcome;
 }
 
-Result<> SiteLearning::reject_one(const SiteKey& key, Timestamp now) {
-  if (!decided_.contains(key) && decided_.size() >= settings_.limits.services)
-    return fail("{} services have been decided on already, which is the most (services in [site])", decided_.size());
-  SiteRecord record;
-  record.state = SiteState::rejected;
-  record.service.key = key;
-  record.decided = now;
-  if (auto saved = store_.save(record, rules_); !saved) return saved;
-  recorder_.take(key);
-  recorder_.reject(key);
-  decided_.insert_or_assign(key, std::move(record));
+Result<> SiteLearning::reject_all(std::span<const SiteKey> keys, Timestamp now) {
+  std::size_t more = 0;
+  std::vector<SiteRecord> records;
+  for (const SiteKey& key : keys) {
+    more += decided_.contains(key) ? 0 : 1;
+    SiteRecord& record = records.emplace_back();
+    record.state = SiteState::rejected;
+    record.service.key = key;
+    record.decided = now;
+  }
+  if (more > 0)
+    if (auto room = room_for(decided_.size() + more); !room) return room;
+  if (auto saved = store_.save(records, rules_); !saved) return saved;
+  for (SiteRecord& record : records) {
+    const SiteKey key = record.service.key;
+    recorder_.take(key);
+    recorder_.reject(key);
+    decided_.insert_or_assign(key, std::move(record));
+  }
   return {};
 }
 
 SiteOutcome SiteLearning::undo(std::span<const SiteSelector> services) {
-  SiteOutcome outcome;
-  std::set<SiteKey> keys;
-  for (const SiteSelector& selector : services) {
-    const std::vector<SiteKey> found = keys_of(selector, false, true);
-    if (found.empty()) outcome.refused.push_back(fmt::format("{}: no such service", selector.server.to_string()));
-    keys.insert(found.begin(), found.end());
-  }
-  if (keys.empty()) return outcome;
-  outcome.services.assign(keys.begin(), keys.end());
-  if (auto undone = undo_all(outcome.services); !undone) {
-    outcome.services.clear();
-    outcome.refused.push_back(undone.error().message);
-    return outcome;
-  }
-  rates_.reset();
+  const auto find = [this](const SiteSelector& selector) { return keys_of(selector, false, true); };
+  SiteOutcome outcome = act_on(services, find, [this](std::span<const SiteKey> keys) { return undo_all(keys); });
+  if (outcome.services.empty()) return outcome;
   // What was put back stays: others are given up for it.
-  if (recorder_.make_room(keys))
+  if (recorder_.make_room({outcome.services.begin(), outcome.services.end()}))
     if (auto saved = save(); !saved) outcome.refused.push_back(saved.error().message);
   return outcome;
 }
@@ -290,21 +313,20 @@ Result<> SiteLearning::undo_all(std::span<const SiteKey> keys) {
 }
 
 SiteOutcome SiteLearning::forget(std::span<const SiteSelector> services) {
-  SiteOutcome outcome;
   const auto find = [this](const SiteSelector& selector) { return keys_of(selector, true, true); };
-  for_each_selected(services, outcome, find, [&](const SiteKey& key) { return forget_one(key); });
-  if (!outcome.services.empty()) {
-    rates_.reset();
+  SiteOutcome outcome = act_on(services, find, [this](std::span<const SiteKey> keys) { return forget_all(keys); });
+  if (!outcome.services.empty())
     if (auto saved = save(); !saved) outcome.refused.push_back(saved.error().message);
-  }
   return outcome;
 }
 
-Result<> SiteLearning::forget_one(const SiteKey& key) {
-  if (auto removed = store_.remove(std::span(&key, 1)); !removed) return removed;
-  decided_.erase(key);
-  recorder_.unreject(key);
-  recorder_.take(key);
+Result<> SiteLearning::forget_all(std::span<const SiteKey> keys) {
+  if (auto removed = store_.remove(keys); !removed) return removed;
+  for (const SiteKey& key : keys) {
+    decided_.erase(key);
+    recorder_.unreject(key);
+    recorder_.take(key);
+  }
   return {};
 }
 

@@ -9,6 +9,8 @@
 #pragma once
 
 #include <optional>
+#include <span>
+#include <vector>
 
 #include "userspace/learning/site_rates.h"
 #include "userspace/learning/site_recorder.h"
@@ -96,13 +98,25 @@ class SiteLearning {
   SiteLearning(SiteSettings settings, MeterRules rules)
       : settings_(std::move(settings)), rules_(rules), recorder_(settings_.limits), store_(settings_.directory) {}
 
-  Result<> accept_one(const SiteKey& key, const SiteNaming& naming, std::span<const ModelSummary> shipped,
-                      Timestamp now);
-  Result<> reject_one(const SiteKey& key, Timestamp now);
-  Result<> undo_all(std::span<const SiteKey> keys);  // all or none
-  Result<> forget_one(const SiteKey& key);
+  // What counts against the limits.
+  struct Taken {
+    std::size_t bytes = 0;
+    std::size_t decisions = 0;
+  };
+  Taken taken() const;
+  // What becomes of the service if it is accepted; `taken` grows by it.
+  Result<SiteRecord> accepted_record(const SiteKey& key, const SiteNaming& naming,
+                                     std::span<const ModelSummary> shipped, Timestamp now, Taken& taken) const;
+  Result<> room_for(std::size_t decisions) const;
+  // All or none.
+  Result<> accept_all(std::vector<SiteRecord> records);
+  Result<> reject_all(std::span<const SiteKey> keys, Timestamp now);
+  Result<> undo_all(std::span<const SiteKey> keys);
+  Result<> forget_all(std::span<const SiteKey> keys);
+  // What is done to all services selected, at once.
+  template <class Find, class Act>
+  SiteOutcome act_on(std::span<const SiteSelector> services, Find find, Act act);
   std::vector<SiteKey> keys_of(const SiteSelector& selector, bool recorded, bool decided) const;
-  std::size_t accepted_bytes() const;
   bool was_reviewed(const SiteKey& key) const;
 
   SiteSettings settings_;

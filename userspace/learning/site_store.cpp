@@ -66,10 +66,9 @@ Result<SiteStore::Contents> SiteStore::load(MeterRules rules) const {
   for (const fs::path& path : paths) {
     auto file = read(path);
     if (auto good = file ? check_name(*file, path) : Result<>(tl::unexpected<Error>(file.error())); !good) {
-      const std::string aside = path.string() + std::string(kRefused);
-      fs::rename(path, aside, code);
-      contents.warnings.push_back(code ? good.error().message
-                                       : fmt::format("{}; kept aside as {}", good.error().message, aside));
+      const auto aside = set_aside(path.string(), std::string(kRefused));
+      contents.warnings.push_back(aside ? fmt::format("{}; kept aside as {}", good.error().message, *aside)
+                                        : good.error().message);
       continue;
     }
     // A good file, only not for these models: it is not put aside.
@@ -83,20 +82,24 @@ Result<SiteStore::Contents> SiteStore::load(MeterRules rules) const {
   return contents;
 }
 
-Result<> SiteStore::write(const std::string& name, const SiteFile& file) const {
+Result<> SiteStore::make_directory() const {
   std::error_code code;
   fs::create_directories(directory_, code);
   if (code) return fail_errno(code.value(), "{}: make the directory of the site", directory_);
-  StagedFiles files;
-  if (auto staged = files.write((fs::path(directory_) / name).string(), format_site_file(file)); !staged) return staged;
-  return files.commit();
+  return {};
 }
 
-Result<> SiteStore::save(const SiteRecord& record, MeterRules rules) const {
-  SiteFile file;
-  file.rules = rules;
-  file.records.push_back(record);
-  return write(file_name(record.service.key), file);
+Result<> SiteStore::save(std::span<const SiteRecord> records, MeterRules rules) const {
+  if (auto made = make_directory(); !made) return made;
+  StagedFiles files;
+  for (const SiteRecord& record : records) {
+    SiteFile file;
+    file.rules = rules;
+    file.records.push_back(record);
+    const fs::path path = fs::path(directory_) / file_name(record.service.key);
+    if (auto staged = files.write(path.string(), format_site_file(file)); !staged) return staged;
+  }
+  return files.commit();
 }
 
 Result<> SiteStore::remove(std::span<const SiteKey> keys) const {
@@ -105,6 +108,12 @@ Result<> SiteStore::remove(std::span<const SiteKey> keys) const {
   return files.commit();
 }
 
-Result<> SiteStore::save_recording(const SiteFile& file) const { return write(std::string(kRecording), file); }
+Result<> SiteStore::save_recording(const SiteFile& file) const {
+  if (auto made = make_directory(); !made) return made;
+  StagedFiles files;
+  const fs::path path = fs::path(directory_) / kRecording;
+  if (auto staged = files.write(path.string(), format_site_file(file)); !staged) return staged;
+  return files.commit();
+}
 
 }  // namespace spidd

@@ -26,14 +26,15 @@ class SiteStore {
   // cannot be read, or what is in it was measured by other rules.
   Result<Contents> load(MeterRules rules) const;
 
-  Result<> save(const SiteRecord& record, MeterRules rules) const;
+  // All or, short of losing power, none: a decision on many services is made at once.
+  Result<> save(std::span<const SiteRecord> records, MeterRules rules) const;
   Result<> remove(std::span<const SiteKey> keys) const;
   Result<> save_recording(const SiteFile& file) const;
 
   const std::string& directory() const { return directory_; }
 
  private:
-  Result<> write(const std::string& name, const SiteFile& file) const;
+  Result<> make_directory() const;
 
   std::string directory_;
 };

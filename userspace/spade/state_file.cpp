@@ -87,18 +87,6 @@ void remove_leftovers(const fs::path& path) {
   }
 }
 
-// Files of one second have numbers, so that none is lost.
-Result<std::string> put_aside(const std::string& path, Timestamp now) {
-  const auto second = std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count();
-  const std::string wanted = fmt::format("{}.damaged-{}", path, second);
-  std::string aside = wanted;
-  std::error_code error;
-  for (int i = 2; fs::exists(aside, error); ++i) aside = fmt::format("{}-{}", wanted, i);
-  fs::rename(path, aside, error);
-  if (error) return fail_errno(error.value(), "{}: put the damaged file aside", path);
-  return aside;
-}
-
 tl::unexpected<Error> refuse_original(const std::string& path) {
   return fail("{} is a state file of Spade 030125, which is left as it is: name another", path);
 }
@@ -163,7 +151,8 @@ Result<SpadeStateRead> read_state(const std::string& path, Timestamp now) {
   if (is_state_of_original(bytes)) return refuse_original(path);
   Result<SpadeState> state = decode_state(bytes);
   if (state) return SpadeStateRead{std::move(*state), true, {}};
-  Result<std::string> aside = put_aside(path, now);
+  const auto second = std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count();
+  Result<std::string> aside = set_aside(path, fmt::format(".damaged-{}", second), true);
   if (!aside) return std::move(aside).error().within(state.error().message);
   return SpadeStateRead{{}, true, fmt::format("{}: {}; put aside as {}", path, state.error().message, *aside)};
 }

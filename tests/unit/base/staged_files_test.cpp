@@ -49,6 +49,14 @@ TEST_F(StagedFilesTest, ChangeTogether) {
   EXPECT_EQ(files(), 2U);
 }
 
+TEST_F(StagedFilesTest, MayBeMany) {
+  StagedFiles staged;
+  for (int i = 0; i < 30; ++i) ASSERT_TRUE(staged.write(path(std::to_string(i)), std::to_string(i)));
+  ASSERT_TRUE(staged.commit());
+  EXPECT_EQ(files(), 30U);
+  EXPECT_EQ(content("29"), "29");
+}
+
 TEST_F(StagedFilesTest, LeaveNothingWithoutCommit) {
   std::ofstream(path("a")) << "old";
   {

@@ -39,5 +39,19 @@ TEST_F(WholeFile, SaysWhatCannotBeRead) {
   EXPECT_NE(read_whole_file(path("large"), 4, text).error().message.find("more than"), std::string::npos);
 }
 
+TEST_F(WholeFile, IsSetAsideUnderAnotherName) {
+  write("a", "1");
+  EXPECT_EQ(*set_aside(path("a"), ".bad"), path("a.bad"));
+  EXPECT_FALSE(std::filesystem::exists(path("a")));
+  write("a", "2");
+  EXPECT_EQ(*set_aside(path("a"), ".bad", true), path("a.bad-2"));
+  write("a", "3");
+  EXPECT_EQ(*set_aside(path("a"), ".bad"), path("a.bad"));
+  std::string text;
+  ASSERT_TRUE(read_whole_file(path("a.bad"), 100, text));
+  EXPECT_EQ(text, "3");
+  EXPECT_FALSE(set_aside(path("a"), ".bad"));
+}
+
 }  // namespace
 }  // namespace spidd

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "userspace/daemon/flow_snapshot.h"
 #include "userspace/report/events.h"
 
 namespace spidd {
@@ -142,7 +143,17 @@ TEST_F(AnswersTest, HandOutWhatWasMeasuredOfASettledFlow) {
   EXPECT_EQ(found["result"]["transport"], "udp");
   EXPECT_EQ(found["result"]["rows"], json::array({7, 2}));
   const json missing = ask(R"({"version":1,"command":"settled_flow","id":1})");
-  EXPECT_THAT(missing["error"].get<std::string>(), HasSubstr("flow 1 is not among the"));
+  EXPECT_THAT(missing["error"].get<std::string>(), HasSubstr("there is no live flow 1, and it is not among the"));
+}
+
+TEST(WhyNotSettled, SaysWhatIsKnownOfTheFlow) {
+  std::optional<Flow> flow{Flow{}};
+  EXPECT_THAT(why_not_settled(7, flow, 9), HasSubstr("flow 7 has had no payload so far"));
+  flow->stored_packets = 4;
+  EXPECT_THAT(why_not_settled(7, flow, 9), HasSubstr("no final verdict yet, after 4 of at most 20 packets"));
+  flow->verdict.final = true;
+  EXPECT_THAT(why_not_settled(7, flow, 9), HasSubstr("flow 7 is not among the 9 that settled last any more"));
+  EXPECT_THAT(why_not_settled(7, std::nullopt, 9), HasSubstr("there is no live flow 7"));
 }
 
 TEST_F(AnswersTest, SaysThatSpadeIsOff) {

@@ -106,6 +106,25 @@ TEST_F(SiteLearningTest, AnAcceptedServiceBecomesAModelOfTheSite) {
   EXPECT_TRUE(site.review().empty());
 }
 
+TEST_F(SiteLearningTest, DecisionsOnSeveralServicesHoldTogetherOrNotAtAll) {
+  SiteLearning site = recording();
+  for (std::uint8_t server = 1; server <= 20; ++server) see(site, server, 6);
+  fs::create_directory(directory_ / "192.0.2.7_443.tcp.https.site");  // nothing can be put in its place
+  const SiteOutcome failed = accept(site, {{}, true, ""});
+  EXPECT_TRUE(failed.services.empty());
+  EXPECT_EQ(failed.flows, 0U);
+  EXPECT_EQ(failed.refused.size(), 1U);
+  EXPECT_TRUE(site.decided().empty());
+  EXPECT_EQ(site.recorder().services().size(), 20U);
+  fs::remove(directory_ / "192.0.2.7_443.tcp.https.site");
+  EXPECT_EQ(accept(site, {{}, true, ""}).services.size(), 20U);
+  EXPECT_EQ(open().decided().size(), 20U);
+  const std::vector<SiteSelector> two{service("192.0.2.1:443"), service("192.0.2.2:443")};
+  EXPECT_EQ(site.reject(two, site_time(3000)).services.size(), 2U);
+  EXPECT_EQ(site.forget(two).services.size(), 2U);
+  EXPECT_EQ(open().decided().size(), 18U);
+}
+
 TEST_F(SiteLearningTest, WhatIsTakenBackLeavesExactlyWhatWasThereBefore) {
   SiteLearning site = recording();
   see(site, 1, 10);
