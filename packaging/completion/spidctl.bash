@@ -29,7 +29,7 @@ _spidctl() {
     block) options+=" --for --json" ;;
     unblock) options+=" --json" ;;
     analyze)
-      options+=" --json --policy --models --filter --threads --max-flows --profile --strict-sessions --site"
+      options+=" --json --policy --models --filter --threads --max-flows --profile --strict --strict-sessions --site"
       options+=" --spade --spade-config --spade-profile --alert-format --spade-state --spade-log"
       ;;
     explain) options+=" --capture --filter --models --profile --against --json" ;;
@@ -48,7 +48,7 @@ _spidctl() {
     policy) [ "${COMP_WORDS[COMP_CWORD - 1]}" = policy ] && options+=" check reload" ;;
     eval)
       options+=" --set --labels --taxonomy --manifest --source --same --category --folds --hold-out --models --one-way"
-      options+=" --local --local-share --ablation --strangers --profile --flows-per-group --min-flows --flows-per-day"
+      options+=" --local --local-share --ablation --strangers --profile --strict --flows-per-group --min-flows --flows-per-day"
       options+=" --threads --json --html --verdicts --details"
       ;;
     train)
@@ -57,7 +57,7 @@ _spidctl() {
       ;;
     models)
       options+=" --models --json --into --keep --transport --family --category --rename --only --add --replace"
-      options+=" --format --one-way"
+      options+=" --format --one-way --all-meters"
       [ "${COMP_WORDS[COMP_CWORD - 1]}" = models ] && options+=" list show merge rename forget export import"
       ;;
   esac

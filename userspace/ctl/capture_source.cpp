@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "userspace/ctl/capture_source.h"
 
+#include <algorithm>
+#include <cstdio>
+
 namespace spidd {
 
 void declare_capture_sources(CommandLine& line) {
@@ -29,18 +32,28 @@ std::vector<CaptureSource> capture_sources(const CommandLine& line) {
   return sources;
 }
 
-Result<TrainingSet> load_captures(const CommandLine& line, const CaptureSource& source) {
+Result<TrainingSet> load_captures(const CommandLine& line, const CaptureSource& source, FlowRules rules) {
   if (!source.labels.empty())
     return load_labelled_captures({.directory = source.directory,
                                    .labels = source.labels,
                                    .taxonomy = line.text("taxonomy"),
-                                   .manifest = source.manifest});
+                                   .manifest = source.manifest,
+                                   .rules = rules});
   const auto category = parse_category(line.text("category"));
   if (!category) return tl::unexpected(category.error());
-  if (!line.has("taxonomy")) return load_capture_tree(source.directory, nullptr, *category);
+  if (!line.has("taxonomy")) return load_capture_tree(source.directory, nullptr, *category, rules);
   const auto taxonomy = Taxonomy::load(line.text("taxonomy"));
   if (!taxonomy) return tl::unexpected(taxonomy.error());
-  return load_capture_tree(source.directory, &*taxonomy, *category);
+  return load_capture_tree(source.directory, &*taxonomy, *category, rules);
+}
+
+void print_damaged(const char* command, const TrainingSet& set) {
+  constexpr std::size_t kShown = 5;
+  for (std::size_t i = 0; i < std::min(set.damaged.size(), kShown); ++i)
+    fmt::print(stderr, "spidctl {}: {}\n", command, set.damaged[i]);
+  if (set.damaged.size() > kShown)
+    fmt::print(stderr, "spidctl {}: and {} more captures that are damaged or missing\n", command,
+               set.damaged.size() - kShown);
 }
 
 Result<void> merge_names(TrainingSet& set, const std::vector<std::string>& same) {

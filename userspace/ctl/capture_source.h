@@ -25,7 +25,16 @@ void declare_capture_sources(CommandLine& line);
 // a name a source is named after its directory.
 std::vector<CaptureSource> capture_sources(const CommandLine& line);
 
-Result<TrainingSet> load_captures(const CommandLine& line, const CaptureSource& source);
+Result<TrainingSet> load_captures(const CommandLine& line, const CaptureSource& source,
+                                  FlowRules rules = FlowRules::engine);
+
+// Whoever measures as the original does takes its sessions, too.
+constexpr FlowRules flow_rules(MeterRules rules) {
+  return rules == MeterRules::strict ? FlowRules::original : FlowRules::engine;
+}
+
+// What became of captures that are damaged or missing, on standard error: the first few, and how many more there are.
+void print_damaged(const char* command, const TrainingSet& set);
 
 // Each "LABEL=OTHER": flows of LABEL are trained as OTHER.
 Result<void> merge_names(TrainingSet& set, const std::vector<std::string>& same);

@@ -9,6 +9,7 @@
 #include "userspace/capture/pcap_source.h"
 #include "userspace/ctl/analysis_writer.h"
 #include "userspace/ctl/command.h"
+#include "userspace/ctl/models_change.h"
 #include "userspace/ctl/spade_config.h"
 #include "userspace/ctl/spade_run.h"
 #include "userspace/ctl/strict_analysis.h"
@@ -251,8 +252,11 @@ Result<> prepare(const CommandLine& line, Profile profile, Analysis& analysis) {
   auto policy = line.has("policy") ? load_policy(line.text("policy")) : Result<Policy>(policy_for(profile));
   if (!policy) return tl::unexpected(policy.error());
   analysis.policy = std::make_shared<const Policy>(std::move(*policy));
-  auto database = load_models(line.has("models") ? line.text("models") : default_models_directory());
+  const std::string models = line.has("models") ? line.text("models") : default_models_directory();
+  auto database = load_models(models);
   if (!database) return tl::unexpected(database.error());
+  if (line.has("strict"))
+    if (auto same = require_rules(*database, MeterRules::strict, models); !same) return same;
   if (line.has("site")) {
     std::vector<std::string> warnings;
     SiteSettings settings;
@@ -339,9 +343,11 @@ int command_analyze(const CommandArguments& arguments) {
       "(bg34), or these and nine more (bg43); or by the divergence of the original over all its meters "
       "(classic34) or the 15 it is shipped with (classic15)",
       "bg");
+  line.flag("strict",
+            "sessions and measurements as of SPID 0.4.6, to the bit: needs models made with 'spidctl train --strict'");
   line.flag("strict-sessions",
-            "follow sessions as SPID 0.4.6 does: those that begin with a handshake or are answered, no reassembly, one "
-            "verdict after 20 frames or at the end");
+            "its sessions only, whatever the models: those that begin with a handshake or are answered, no reassembly, "
+            "one verdict after 20 frames or at the end");
   line.flag("spade", "look for packets that are rare here, too: SPADE as the policy's [spade] says");
   line.value("spade-config", "FILE", "SPADE as FILE says: 'preprocessor spade' lines of a snort.conf, or TOML");
   line.value("spade-profile", "NAME", "SPADE as 'documented', or with the faults of its version '030125'");
@@ -375,16 +381,16 @@ int command_analyze(const CommandArguments& arguments) {
   analysis.source.max_flows = static_cast<std::uint32_t>(*max_flows);
   if (const auto ready = prepare(line, *profile, analysis); !ready) return report_failure("analyze", ready.error());
 
+  const bool strict_sessions = line.has("strict") || line.has("strict-sessions");
   if (wants_spade(line)) {
-    if (line.has("strict-sessions")) return line.usage_error("SPADE does not go with --strict-sessions");
+    if (strict_sessions) return line.usage_error("SPADE does not go with --strict and --strict-sessions");
     if (const auto ready = prepare_spade(line, analysis); !ready) return report_failure("analyze", ready.error());
   }
 
   if (analysis.form == AnalysisForm::rows) fmt::print("{}", analysis_header());
   bool failed = false;
   for (const std::string& path : line.positionals()) {
-    const auto done =
-        line.has("strict-sessions") ? analyze_file_strictly(path, analysis) : analyze_file(path, analysis);
+    const auto done = strict_sessions ? analyze_file_strictly(path, analysis) : analyze_file(path, analysis);
     if (done) continue;
     failed = true;
     report_failure("analyze", done.error());

@@ -2,6 +2,7 @@
 // spidctl eval: how right names and tunnel alerts would be, from labelled captures.
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <fstream>
@@ -9,6 +10,7 @@
 
 #include "userspace/ctl/command.h"
 #include "userspace/ctl/eval_report.h"
+#include "userspace/ctl/models_change.h"
 
 namespace spidd {
 namespace {
@@ -32,6 +34,7 @@ CommandLine eval_command_line() {
   line.flag("ablation", "leave each meter out in turn: what is it good for?");
   line.flag("strangers", "hold each label out in turn: what is an unknown protocol taken for?");
   line.value("profile", "NAME", profile_names(), "bg");
+  line.flag("strict", "sessions and measurements as of SPID 0.4.6, to the bit");
   line.value("flows-per-group", "N", "flows of one label taken from one environment, lab variant or capture",
              fmt::to_string(TrainingRules{}.flows_per_group));
   line.value("min-flows", "N", "flows a label needs to take part", fmt::to_string(TrainingRules{}.min_flows));
@@ -92,6 +95,7 @@ Result<EvalSettings> settings_of(const CommandLine& line) {
   const auto profile = parse_profile(line.text("profile"));
   if (!profile) return tl::unexpected(profile.error());
   settings.profile = *profile;
+  if (line.has("strict")) settings.rules = MeterRules::strict;
   settings.strangers = line.has("strangers");
   settings.ablation = line.has("ablation");
   if (settings.ablation && is_classic(settings.profile)) return fail("--ablation does not go with a classic profile");
@@ -105,6 +109,16 @@ Result<void> write_file(const std::string& path, const std::string& text) {
   file.close();
   if (!file) return fail_errno(errno, "{}", path);
   return {};
+}
+
+// Trees of captures are labelled by their folders: whoever names the wrong one has labels that tell nothing apart.
+Result<void> check_labels(const EvalInput& input) {
+  const auto& flows = input.set.flows;
+  const auto other = [&flows](const LabelledFlow& flow) { return flow.label != flows.front().label; };
+  if (std::ranges::any_of(flows, other)) return {};
+  if (flows.empty()) return fail("there is no flow with payload");
+  return fail("all flows are of one label, '{}': put captures into a folder for each label, or give --labels",
+              flows.front().label);
 }
 
 // On a terminal: what is being done, how much of it, and since when.
@@ -137,14 +151,18 @@ int command_eval(const CommandArguments& arguments) {
   const auto input = load_eval_input(line);
   if (terminal) fmt::print(stderr, "\r\x1b[K");
   if (!input) return report_failure("eval", input.error());
-  for (const std::string& damaged : input->set.damaged) fmt::print(stderr, "spidctl eval: {}\n", damaged);
+  print_damaged("eval", input->set);
   for (const std::string& name : {settings->held_out, settings->local_part}) {
     if (!name.empty() && input->part_named(name) == input->parts.size())
       return report_failure("eval", Error{fmt::format("there is no set named {}", name)});
   }
+  if (!line.has("models"))
+    if (const auto told_apart = check_labels(*input); !told_apart) return report_failure("eval", told_apart.error());
   if (line.has("models")) {
     auto models = load_models(line.text("models"));
     if (!models) return report_failure("eval", models.error());
+    if (const auto same = require_rules(*models, settings->rules, line.text("models")); !same)
+      return report_failure("eval", same.error());
     settings->models = std::move(*models);
   }
   auto run = run_evaluation(*input, *settings);

@@ -168,6 +168,7 @@ int command_models(const CommandArguments& arguments) {
   line.flag("add", "import: add the counts to models that are there already");
   line.flag("replace", "import: take the place of models that are there already");
   line.value("format", "NAME", "export: json or xml (SPID 0.4.6); import: the same, or auto", "auto");
+  line.flag("all-meters", "export as XML: also the meters that SPID 0.4.6 has not");
   line.flag("one-way", "export: also the models of single directions");
   line.positional("action", 1, 100);
   if (const auto exit_code = line.parse(arguments.words)) return *exit_code;

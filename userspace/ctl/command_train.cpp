@@ -29,7 +29,7 @@ Result<void> save_added(const ModelDatabase& existing, const ModelDatabase& lear
 }
 
 void print_losses(const TrainingSet& set) {
-  for (const std::string& damaged : set.damaged) fmt::print(stderr, "spidctl train: {}\n", damaged);
+  print_damaged("train", set);
   const TrainingSet::Losses& losses = set.losses;
   if (losses.no_meaning + losses.other_protocol + losses.no_payload > 0)
     fmt::print(
@@ -54,15 +54,18 @@ int train_from_flow(const CommandLine& line, const std::string& socket_path, con
 int train_from_captures(const CommandLine& line, const TrainingRules& rules, const ModelDatabase& existing) {
   const std::string directory = line.text("into");
   std::vector<SourceFlows> sources;
-  auto set = load_training(line, existing, sources);
+  const bool strict = line.has("strict") || (!existing.models.empty() && existing.rules == MeterRules::strict);
+  const MeterRules meter_rules = strict ? MeterRules::strict : MeterRules::corrected;
+  if (!existing.models.empty())
+    if (const auto same = require_rules(existing, meter_rules, directory); !same)
+      return report_failure("train", same.error());
+  auto set = load_training(line, existing, flow_rules(meter_rules), sources);
   if (!set) return report_failure("train", set.error());
   if (const auto same = merge_names(*set, line.texts("same")); !same) return line.usage_error(same.error().message);
   set->split_single_variants();
   print_losses(*set);
   const std::vector<bool> use = select_flows(*set, rules);
   const std::vector<bool> spread = spread_flows(*set, use, rules);
-  const bool strict = line.has("strict") || (!existing.models.empty() && existing.rules == MeterRules::strict);
-  const MeterRules meter_rules = strict ? MeterRules::strict : MeterRules::corrected;
   const FlowFingerprints fingerprints = measure_flows(*set, use, rules.payload_packets, meter_rules);
   ModelDatabase learned = train_models(*set, fingerprints, spread);
   learned.rules = meter_rules;
@@ -98,7 +101,7 @@ int command_train(const CommandArguments& arguments) {
   line.value("from-flow", "ID", "learn from a flow of the running daemon: flow_id of its events, once it is decided");
   declare_capture_sources(line);
   line.value("family", "NAME", "with --label: family of the label; default: that of its models, or the label");
-  line.flag("strict", "measure as SPID 0.4.6 does, to the bit, for a directory of such models");
+  line.flag("strict", "sessions and measurements as of SPID 0.4.6, to the bit, for a directory of such models");
   line.value("flows-per-group", "N", "flows of one label taken from one environment, lab variant or capture",
              fmt::to_string(TrainingRules{}.flows_per_group));
   line.value("min-flows", "N", "flows a label needs to get a model", "1");

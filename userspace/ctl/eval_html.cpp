@@ -95,17 +95,24 @@ std::string class_table(const char* what, const NameFigures& names) {
   return std::move(table).take();
 }
 
+std::string confusion_table(const char* level, const std::vector<ConfusionCell>& cells) {
+  Table table({level, "named", "flows", "captures"});
+  for (const ConfusionCell& cell : cells)
+    table.row(
+        {cell.truth, cell.named.empty() ? "–" : cell.named, fmt::to_string(cell.flows), fmt::to_string(cell.captures)});
+  return std::move(table).take();
+}
+
 std::string details(const MomentReport& report) {
   std::string html = fmt::format("<h2>{}, {}</h2>\n", html_escaped(report.part), moment_name(report.moment));
   html +=
       "<h3>Confusion</h3>\n<p>Rows are families, columns the names given; the fuller the colour, the larger the share "
       "of the row.</p>\n<div class=\"wide\">";
   html += confusion_picture(report.confusion) + "</div>\n";
-  Table worst({"family", "named", "flows", "captures"});
-  for (const ConfusionCell& cell : worst_confusions(report.confusion, 30))
-    worst.row(
-        {cell.truth, cell.named.empty() ? "–" : cell.named, fmt::to_string(cell.flows), fmt::to_string(cell.captures)});
-  html += std::move(worst).take();
+  html += confusion_table("family", worst_confusions(report.confusion, 30));
+  html += "<h3>Confusion of labels</h3>\n<details><summary>As a picture</summary>\n<div class=\"wide\">" +
+          confusion_picture(report.label_confusion) + "</div>\n</details>\n";
+  html += confusion_table("label", worst_confusions(report.label_confusion, report.label_confusion.size()));
   html += "<h3>Tunnels</h3>\n";
   Table tunnels({"label", "flows", "captures", "groups", "alerts", "blocks"});
   for (const ClassFigures& row : report.tunnels.labels)
@@ -139,7 +146,9 @@ std::string strangers(const std::vector<StrangerReport>& reports) {
 
 std::string ablation(const AblationReport& report) {
   Table table({"without", "accuracy", "macro F1", "alert recall", "alert false"});
-  const auto points = [](double share) { return fmt::format("{:+.2f}", 100 * share); };
+  const auto points = [](const Figure& figure) {
+    return fmt::format("{:+.2f} ({:+.2f}, {:+.2f})", 100 * figure.value, 100 * figure.low, 100 * figure.high);
+  };
   for (const AblationRow& row : report.meters)
     table.row(
         {row.meter, points(row.accuracy), points(row.macro_f1), points(row.alert_recall), points(row.alert_false)});

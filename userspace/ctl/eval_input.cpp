@@ -65,7 +65,7 @@ Result<EvalInput> load_eval_input(const CommandLine& line) {
   if (!sources) return tl::unexpected(sources.error());
   EvalInput input;
   for (const CaptureSource& source : *sources) {
-    auto loaded = load_captures(line, source);
+    auto loaded = load_captures(line, source, line.has("strict") ? FlowRules::original : FlowRules::engine);
     if (!loaded) return std::move(loaded).error().within(source.name);
     add_part(input, source.name, std::move(*loaded));
   }

@@ -64,15 +64,19 @@ Json json_of(const TunnelFigures& tunnels) {
           {"false_by_label", std::move(false_ones)}};
 }
 
+Json json_of(const char* level, const std::vector<ConfusionCell>& cells) {
+  Json array = Json::array();
+  for (const ConfusionCell& cell : cells)
+    array.push_back({{level, cell.truth},
+                     {"named", cell.named.empty() ? Json() : Json(cell.named)},
+                     {"flows", cell.flows},
+                     {"captures", cell.captures}});
+  return array;
+}
+
 Json json_of(const std::vector<MomentReport>& moments) {
   Json array = Json::array();
   for (const MomentReport& moment : moments) {
-    Json confusion = Json::array();
-    for (const ConfusionCell& cell : moment.confusion)
-      confusion.push_back({{"family", cell.truth},
-                           {"named", cell.named.empty() ? Json() : Json(cell.named)},
-                           {"flows", cell.flows},
-                           {"captures", cell.captures}});
     array.push_back({{"set", moment.part},
                      {"after", moment_json(moment.moment)},
                      {"known_flows", moment.families.known},
@@ -82,7 +86,8 @@ Json json_of(const std::vector<MomentReport>& moments) {
                      {"nearest", json_of(moment.nearest)},
                      {"tunnels", json_of(moment.tunnels)},
                      {"tunnels_without_ssh", json_of(moment.without_ssh)},
-                     {"confusion", std::move(confusion)},
+                     {"confusion", json_of("family", moment.confusion)},
+                     {"label_confusion", json_of("label", moment.label_confusion)},
                      {"false_blocks_a_day",
                       {{"expected", moment.false_blocks_a_day}, {"at_most", moment.most_false_blocks_a_day}}}});
   }
@@ -121,10 +126,10 @@ Json json_of(const AblationReport& report) {
   Json meters = Json::array();
   for (const AblationRow& row : report.meters)
     meters.push_back({{"meter", row.meter},
-                      {"accuracy", row.accuracy},
-                      {"macro_f1", row.macro_f1},
-                      {"alert_recall", row.alert_recall},
-                      {"alert_false", row.alert_false}});
+                      {"accuracy", json_of(row.accuracy)},
+                      {"macro_f1", json_of(row.macro_f1)},
+                      {"alert_recall", json_of(row.alert_recall)},
+                      {"alert_false", json_of(row.alert_false)}});
   return {{"set", report.part}, {"after", moment_json(report.moment)}, {"without", std::move(meters)}};
 }
 

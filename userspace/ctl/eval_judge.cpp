@@ -5,6 +5,7 @@
 #include <iterator>
 #include <limits>
 
+#include "userspace/ctl/strict_analysis.h"
 #include "userspace/spid/meter_functions.h"
 #include "userspace/spid/randomness.h"
 #include "userspace/spid/trainer.h"
@@ -70,6 +71,7 @@ CaptureJudge::CaptureJudge(const EvalInput& input, const Matcher& matcher, std::
     : input_(input),
       matcher_(matcher),
       one_way_(one_way),
+      any_transport_(matcher.rules() == MeterRules::strict && is_classic(matcher.profile())),
       rules_(classification_rules(matcher.profile())),
       meters_(matcher.rules()) {}
 
@@ -191,7 +193,8 @@ void CaptureJudge::take(const Step& step, Course& course) {
   const auto packets = std::span(course.shown).first(step.count);
   meters_.measure(packets, fingerprint_);
   const View view = view_of(packets, course.answered);
-  const Match match = matcher_.match(flow.transport, fingerprint_, view);
+  const Match match =
+      any_transport_ ? match_any_transport(matcher_, fingerprint_) : matcher_.match(flow.transport, fingerprint_, view);
   const unsigned decided = course.verdicts.step({match, packets, view}, step.time);
   if (course.is_other) return;
   if (decided != 0) {

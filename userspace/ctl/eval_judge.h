@@ -120,6 +120,7 @@ class CaptureJudge {
   const EvalInput& input_;
   const Matcher& matcher_;
   std::optional<View> one_way_;
+  bool any_transport_;  // as the original compares
   ClassificationRules rules_;
   AttributeMeters meters_;
   Fingerprint fingerprint_;

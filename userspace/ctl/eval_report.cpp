@@ -9,6 +9,7 @@ namespace spidd {
 namespace {
 
 constexpr const char* kSshTunnel = "ssh-tunnel";
+constexpr unsigned kAblationResamples = 200;  // there are many meters
 
 // An interval from groups is empty where nothing was seen; what chance alone may hide is not.
 double highest_share(const Figure& share, std::uint64_t hits, std::uint64_t trials) {
@@ -33,6 +34,7 @@ std::vector<MomentReport> moments_of(const EvalInput& input, const std::vector<J
       report.tunnels = evaluate_tunnels(outcomes);
       report.without_ssh = evaluate_tunnels(outcomes, kSshTunnel);
       report.confusion = confusion_of(outcomes);
+      report.label_confusion = confusion_of(outcomes, NameLevel::label);
       report.false_blocks_a_day = flows_per_day * report.tunnels.block_false.value;
       report.most_false_blocks_a_day =
           flows_per_day * highest_share(report.tunnels.block_false, report.tunnels.false_blocks, report.tunnels.benign);
@@ -97,8 +99,8 @@ std::vector<AblationReport> ablation_of(const EvalInput& input, const EvalRun& r
       AblationReport& report = reports.emplace_back();
       report.part = input.parts[part].name;
       report.moment = kMoments[moment];
-      const NameFigures names = evaluate_names(outcomes, NameLevel::family, 0);
-      const TunnelFigures tunnels = evaluate_tunnels(outcomes, kSshTunnel, 0);
+      const NameFigures names = evaluate_names(outcomes, NameLevel::family, kAblationResamples);
+      const TunnelFigures tunnels = evaluate_tunnels(outcomes, kSshTunnel, kAblationResamples);
       for (unsigned meter = 0; meter < kMeterCount; ++meter) {
         if ((scored_meters(profile) >> meter & 1) == 0) continue;
         for (std::size_t i = 0; i < outcomes.size(); ++i) {
@@ -107,12 +109,12 @@ std::vector<AblationReport> ablation_of(const EvalInput& input, const EvalRun& r
           outcomes[i].alert = brief.alert;
           outcomes[i].block = brief.block;
         }
-        const NameFigures names_without = evaluate_names(outcomes, NameLevel::family, 0);
-        const TunnelFigures tunnels_without = evaluate_tunnels(outcomes, kSshTunnel, 0);
-        report.meters.push_back({std::string(meter_name(meter)), names_without.accuracy.value - names.accuracy.value,
-                                 names_without.macro_f1.value - names.macro_f1.value,
-                                 tunnels_without.alert_recall.value - tunnels.alert_recall.value,
-                                 tunnels_without.alert_false.value - tunnels.alert_false.value});
+        const NameFigures names_without = evaluate_names(outcomes, NameLevel::family, kAblationResamples);
+        const TunnelFigures tunnels_without = evaluate_tunnels(outcomes, kSshTunnel, kAblationResamples);
+        report.meters.push_back({std::string(meter_name(meter)), difference(names_without.accuracy, names.accuracy),
+                                 difference(names_without.macro_f1, names.macro_f1),
+                                 difference(tunnels_without.alert_recall, tunnels.alert_recall),
+                                 difference(tunnels_without.alert_false, tunnels.alert_false)});
       }
     }
   }
@@ -137,6 +139,7 @@ std::string method_of(const EvalSettings& settings, unsigned folds) {
   std::string method = settings.models             ? "by the models given"
                        : settings.held_out.empty() ? fmt::format("{} folds by group", folds)
                                                    : settings.held_out + " held out";
+  if (settings.rules == MeterRules::strict) method += ", sessions and measurements of SPID 0.4.6";
   if (settings.one_way) method += fmt::format(", only packets {}", view_name(*settings.one_way));
   if (settings.local_share > 0)
     method += fmt::format(", flows that are no tunnels of {:.0f} % of the captures{} learned as a site's",

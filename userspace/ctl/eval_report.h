@@ -17,8 +17,9 @@ struct MomentReport {
   NameFigures labels;
   NameFigures nearest;
   TunnelFigures tunnels;
-  TunnelFigures without_ssh;  // ssh-tunnel: 20 packets do not tell it from ssh
-  std::vector<ConfusionCell> confusion;
+  TunnelFigures without_ssh;                   // ssh-tunnel: 20 packets do not tell it from ssh
+  std::vector<ConfusionCell> confusion;        // of families
+  std::vector<ConfusionCell> label_confusion;  // of labels
   double false_blocks_a_day = 0;
   double most_false_blocks_a_day = 0;  // with the upper limit of the share
 };
@@ -62,10 +63,10 @@ struct ScoreReport {
 // accuracy, macro F1 or recall, or where it prevents false alerts.
 struct AblationRow {
   std::string meter;
-  double accuracy = 0;
-  double macro_f1 = 0;
-  double alert_recall = 0;
-  double alert_false = 0;
+  Figure accuracy;
+  Figure macro_f1;
+  Figure alert_recall;
+  Figure alert_false;
 };
 
 struct AblationReport {

@@ -121,7 +121,7 @@ class Evaluation {
       std::vector<bool> mine(flows);
       const std::size_t end = std::min(flows, (chunk + 1) * kChunk);
       for (std::size_t i = chunk * kChunk; i < end; ++i) mine[i] = use_[i];
-      FlowFingerprints measured = measure_flows(input_.set, mine, settings_.training.payload_packets);
+      FlowFingerprints measured = measure_flows(input_.set, mine, settings_.training.payload_packets, settings_.rules);
       for (std::size_t view = 0; view < measured.views.size(); ++view)
         for (std::size_t i = chunk * kChunk; i < end; ++i)
           fingerprints_.views[view][i] = std::move(measured.views[view][i]);
@@ -145,6 +145,7 @@ class Evaluation {
       more = more || (spread[i] && !spread_[i]);
     }
     ModelDatabase database = more ? train_models(input_.set, fingerprints_, spread) : pool_->without(out);
+    database.rules = settings_.rules;
     if (!is_classic(settings_.profile))
       calibrate_thresholds(input_.set, fingerprints_, train, settings_.training, database, settings_.profile);
     return database;
@@ -165,6 +166,7 @@ class Evaluation {
     result.judged = judge(database, tested, result.failure, settings_.ablation ? &result.ablated : nullptr);
     if (settings_.local_share > 0) {
       ModelDatabase site = train_models(input_.set, fingerprints_, spread_flows(input_.set, local, settings_.training));
+      site.rules = settings_.rules;
       for (ProtocolModel& model : site.models) model.origin = Origin::site;
       if (auto added = add_learned_models(database, std::move(site)); !added) result.failure = added.error().message;
       result.with_local = judge(database, tested, result.failure);

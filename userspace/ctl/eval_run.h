@@ -23,6 +23,7 @@ struct EvalSettings {
   bool ablation = false;     // leave each meter out in turn, too
   bool strangers = false;    // hold each label out in turn, too
   Profile profile = Profile::background;
+  MeterRules rules = MeterRules::corrected;  // with the models given: those they are measured with
   TrainingRules training{};
   unsigned threads = 1;
   // Told from any thread, one at a time: so much of a stage is done.

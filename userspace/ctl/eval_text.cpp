@@ -8,6 +8,7 @@ namespace spidd {
 namespace {
 
 constexpr std::size_t kConfusionsShown = 12;
+constexpr std::size_t kLabelConfusionsShown = 20;
 constexpr std::size_t kFalseShown = 12;
 
 std::string percent(const Figure& figure) {
@@ -17,6 +18,11 @@ std::string percent(const Figure& figure) {
 // Shares of benign flows are small.
 std::string fine_percent(const Figure& figure) {
   return fmt::format("{:.2f} ({:.2f}-{:.2f})", 100 * figure.value, 100 * figure.low, 100 * figure.high);
+}
+
+// A difference, for better or worse.
+std::string points(const Figure& figure) {
+  return fmt::format("{:+.2f} ({:+.2f}, {:+.2f})", 100 * figure.value, 100 * figure.low, 100 * figure.high);
 }
 
 double share(std::uint64_t part, std::uint64_t whole) {
@@ -57,12 +63,16 @@ void print_moment(const MomentReport& report) {
              report.most_false_blocks_a_day);
 }
 
-void print_worst(const MomentReport& report) {
-  const auto worst = worst_confusions(report.confusion, kConfusionsShown);
-  if (!worst.empty()) fmt::print("\n  most confused{:>19}{:>26}{:>8}{:>10}\n", "family", "named", "flows", "captures");
+void print_confusions(const char* level, const std::vector<ConfusionCell>& worst) {
+  if (!worst.empty()) fmt::print("\n  most confused{:>19}{:>26}{:>8}{:>10}\n", level, "named", "flows", "captures");
   for (const ConfusionCell& cell : worst)
     fmt::print("  {:>32}{:>26}{:>8}{:>10}\n", cell.truth, cell.named.empty() ? "-" : cell.named, cell.flows,
                cell.captures);
+}
+
+void print_worst(const MomentReport& report) {
+  print_confusions("family", worst_confusions(report.confusion, kConfusionsShown));
+  print_confusions("label", worst_confusions(report.label_confusion, kLabelConfusionsShown));
   const auto& rows = report.tunnels.false_ones;
   if (!rows.empty())
     fmt::print("\n  taken for a tunnel{:>14}{:>10}{:>10}{:>8}\n", "label", "flows", "alerts", "blocks");
@@ -110,10 +120,10 @@ void print_strangers(const StrangerReport& report, bool details) {
 void print_ablation(const AblationReport& report) {
   fmt::print("\n{}, {}, each meter left out; points lost or won, tunnels without ssh-tunnel\n", report.part,
              moment_name(report.moment));
-  fmt::print("  {:<52}{:>9}{:>9}{:>13}{:>12}\n", "meter", "accuracy", "macro F1", "alert recall", "alert false");
+  fmt::print("  {:<52}{:>24}{:>24}{:>24}{:>24}\n", "meter", "accuracy", "macro F1", "alert recall", "alert false");
   for (const AblationRow& row : report.meters)
-    fmt::print("  {:<52}{:>+9.2f}{:>+9.2f}{:>+13.2f}{:>+12.3f}\n", row.meter, 100 * row.accuracy, 100 * row.macro_f1,
-               100 * row.alert_recall, 100 * row.alert_false);
+    fmt::print("  {:<52}{:>24}{:>24}{:>24}{:>24}\n", row.meter, points(row.accuracy), points(row.macro_f1),
+               points(row.alert_recall), points(row.alert_false));
 }
 
 void print_thresholds(const EvalReport& report) {

@@ -100,6 +100,13 @@ std::string count_text(const ModelDatabase& models) {
 
 std::string models_creator() { return fmt::format("spidd {}", SPIDD_VERSION); }
 
+Result<void> require_rules(const ModelDatabase& database, MeterRules rules, const std::string& directory) {
+  if (database.rules == rules) return {};
+  if (rules == MeterRules::strict)
+    return fail("{}: its models are not strict: make some with 'spidctl train --strict'", directory);
+  return fail("{}: its models are strict, measured as SPID 0.4.6 does: say --strict", directory);
+}
+
 Result<ModelDatabase> load_models_if_any(const std::string& directory) {
   std::error_code ignored;  // a directory that cannot be read gets its message when it is written to
   for (const auto& entry : std::filesystem::directory_iterator(directory, ignored))
@@ -149,7 +156,13 @@ int models_export(const CommandLine& line, const std::string& directory) {
     fmt::print(stderr, "spidctl models: {} models of single directions are left out: --one-way takes them along\n",
                one_way);
   if (models->models.empty()) return report_failure(kCommand, Error{"nothing is left to write"});
-  const std::string text = format == "xml" ? format_models_xml(*models) : format_models_json(*models);
+  if (line.has("all-meters") && format != "xml") return line.usage_error("--all-meters is of XML: JSON has all meters");
+  const XmlMeters meters = line.has("all-meters") ? XmlMeters::all : XmlMeters::original;
+  if (format == "xml" && meters == XmlMeters::original)
+    fmt::print(stderr,
+               "spidctl models: the {} meters that SPID 0.4.6 has not are left out: --all-meters takes them along\n",
+               kMeterCount - kOriginalMeterCount);
+  const std::string text = format == "xml" ? format_models_xml(*models, meters) : format_models_json(*models);
   if (path == "-") return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() ? kExitDone : kExitFailed;
   StagedFiles files;
   if (const auto written = files.write(path, text); !written) return report_failure(kCommand, written.error());

@@ -19,6 +19,9 @@ int models_import(const CommandLine& line, const std::string& directory);
 // "spidd 1.2.3": who writes database.json.
 std::string models_creator();
 
+// An error that says what to do if the models of the directory are not measured so.
+Result<void> require_rules(const ModelDatabase& database, MeterRules rules, const std::string& directory);
+
 // What is in the directory; an empty database if there are no models in it yet.
 Result<ModelDatabase> load_models_if_any(const std::string& directory);
 

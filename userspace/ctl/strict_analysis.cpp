@@ -17,33 +17,6 @@ void offer(std::uint16_t& best, float& best_score, std::uint16_t model, float sc
   best_score = score;
 }
 
-// All models of both directions, whatever their transport.
-Match match_any_transport(const Matcher& matcher, const Fingerprint& flow) {
-  Match match;
-  const auto models = matcher.models();
-  if (flow.rows.empty()) return match;
-  std::vector<float> scores(models.size());
-  for (std::size_t i = 0; i < models.size(); ++i) {
-    if (models[i].view != View::both) continue;
-    const auto model = static_cast<std::uint16_t>(i);
-    const float score = scores[i] = classic_score(matcher.profile(), matcher.divergence(model, flow));
-    offer(match.best, match.best_score, model, score);
-    if (models[i].category == Category::tunnel)
-      offer(match.best_tunnel, match.tunnel_score, model, score);
-    else
-      offer(match.best_other, match.other_score, model, score);
-  }
-  for (std::size_t i = 0; i < models.size(); ++i) {
-    if (models[i].view != View::both) continue;
-    const auto model = static_cast<std::uint16_t>(i);
-    if (models[i].family != models[match.best].family) offer(match.second, match.second_score, model, scores[i]);
-    if (match.best_other != kNoModel && models[i].category != Category::tunnel &&
-        models[i].family != models[match.best_other].family)
-      offer(match.other_second, match.other_second_score, model, scores[i]);
-  }
-  return match;
-}
-
 class Analysis {
  public:
   Analysis(const StrictAnalysis& how, ReplayWriter& writer, const std::function<void(std::string_view)>& output)
@@ -107,6 +80,32 @@ class Analysis {
 };
 
 }  // namespace
+
+Match match_any_transport(const Matcher& matcher, const Fingerprint& flow) {
+  Match match;
+  const auto models = matcher.models();
+  if (flow.rows.empty()) return match;
+  std::vector<float> scores(models.size());
+  for (std::size_t i = 0; i < models.size(); ++i) {
+    if (models[i].view != View::both) continue;
+    const auto model = static_cast<std::uint16_t>(i);
+    const float score = scores[i] = classic_score(matcher.profile(), matcher.divergence(model, flow));
+    offer(match.best, match.best_score, model, score);
+    if (models[i].category == Category::tunnel)
+      offer(match.best_tunnel, match.tunnel_score, model, score);
+    else
+      offer(match.best_other, match.other_score, model, score);
+  }
+  for (std::size_t i = 0; i < models.size(); ++i) {
+    if (models[i].view != View::both) continue;
+    const auto model = static_cast<std::uint16_t>(i);
+    if (models[i].family != models[match.best].family) offer(match.second, match.second_score, model, scores[i]);
+    if (match.best_other != kNoModel && models[i].category != Category::tunnel &&
+        models[i].family != models[match.best_other].family)
+      offer(match.other_second, match.other_second_score, model, scores[i]);
+  }
+  return match;
+}
 
 Verdict strict_verdict(const Matcher& matcher, Transport transport, const Fingerprint& flow) {
   const Match match =

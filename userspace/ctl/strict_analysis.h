@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// `spidctl analyze --strict-sessions`: captures by the session rules of SPID 0.4.6 (userspace/flow/strict_sessions.h),
-// one verdict a session. Under a classic profile a session is compared with the models of every transport, as there.
+// `spidctl analyze --strict` and `--strict-sessions`: captures by the session rules of SPID 0.4.6
+// (userspace/flow/strict_sessions.h), one verdict a session. Under a classic profile a session is compared with the
+// models of every transport, as there.
 #pragma once
 
 #include <functional>
@@ -35,6 +36,10 @@ struct StrictSums {
 // Hands the lines of `writer` to `output`. A damage is the error, met after everything before it.
 Result<> analyze_strictly(const std::string& path, const StrictAnalysis& how, ReplayWriter& writer,
                           const std::function<void(std::string_view)>& output, StrictSums& sums);
+
+// The best of all models of both directions, whatever their transport, as the original compares. Requires: a classic
+// profile.
+Match match_any_transport(const Matcher& matcher, const Fingerprint& flow);
 
 // The best models for the packets of one session.
 Verdict strict_verdict(const Matcher& matcher, Transport transport, const Fingerprint& flow);

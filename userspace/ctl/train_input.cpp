@@ -64,13 +64,13 @@ Result<void> keep_meanings(const CommandLine& line, const ModelDatabase& existin
 
 }  // namespace
 
-Result<TrainingSet> load_training(const CommandLine& line, const ModelDatabase& existing,
+Result<TrainingSet> load_training(const CommandLine& line, const ModelDatabase& existing, FlowRules rules,
                                   std::vector<SourceFlows>& sources) {
   sources.clear();
   if (line.has("label")) {
     const auto meaning = meaning_of(line, line.text("label"), existing);
     if (!meaning) return tl::unexpected(meaning.error());
-    auto set = load_filtered_captures(line.positionals(), line.text("filter"), line.text("label"), *meaning);
+    auto set = load_filtered_captures(line.positionals(), line.text("filter"), line.text("label"), *meaning, rules);
     if (!set) return set;
     for (const CaptureSource& source : capture_sources(line)) {
       const auto later = [i = sources.size()](const LabelledFlow& flow) { return flow.capture > i; };
@@ -81,7 +81,7 @@ Result<TrainingSet> load_training(const CommandLine& line, const ModelDatabase& 
   }
   TrainingSet set;
   for (const CaptureSource& source : capture_sources(line)) {
-    auto loaded = load_captures(line, source);
+    auto loaded = load_captures(line, source, rules);
     if (!loaded) return loaded;
     set.merge(std::move(*loaded));
     sources.push_back({source.name, set.flows.size()});

@@ -18,7 +18,7 @@ struct SourceFlows {
 
 // `existing`: the models that will be added to; labels that they have keep their family and category, and it is an
 // error to say another.
-Result<TrainingSet> load_training(const CommandLine& line, const ModelDatabase& existing,
+Result<TrainingSet> load_training(const CommandLine& line, const ModelDatabase& existing, FlowRules rules,
                                   std::vector<SourceFlows>& sources);
 
 // --from-flow: one model of one flow.

@@ -26,6 +26,16 @@ struct Counted {
   auto operator<=>(const Counted&) const = default;
 };
 
+Figure with_interval(double value, std::vector<double> drawn) {
+  std::vector<double> sorted = drawn;
+  std::ranges::sort(sorted);
+  const auto percentile = [&](double share) {
+    if (sorted.empty()) return value;
+    return sorted[static_cast<std::size_t>(share * static_cast<double>(sorted.size() - 1))];
+  };
+  return {value, percentile(0.025), percentile(0.975), std::move(drawn)};
+}
+
 double f1_of(double right, double wrong, double missed) { return ratio(2 * right, 2 * right + wrong + missed); }
 
 // Draws groups with replacement `resamples` times and gives the 2.5 and 97.5 percentile of each statistic.
@@ -44,14 +54,7 @@ std::array<Figure, Count> with_intervals(std::size_t groups, unsigned resamples,
     for (std::size_t k = 0; k < Count; ++k) drawn[k].push_back(sample[k]);
   }
   std::array<Figure, Count> figures;
-  for (std::size_t k = 0; k < Count; ++k) {
-    std::sort(drawn[k].begin(), drawn[k].end());
-    const auto percentile = [&](double share) {
-      if (drawn[k].empty()) return values[k];
-      return drawn[k][static_cast<std::size_t>(share * static_cast<double>(drawn[k].size() - 1))];
-    };
-    figures[k] = {values[k], percentile(0.025), percentile(0.975)};
-  }
+  for (std::size_t k = 0; k < Count; ++k) figures[k] = with_interval(values[k], std::move(drawn[k]));
   return figures;
 }
 
@@ -158,6 +161,13 @@ void rank_leads(std::span<const Outcome> outcomes, std::span<const int> label, i
 }
 
 }  // namespace
+
+Figure difference(const Figure& changed, const Figure& figure) {
+  std::vector<double> drawn;
+  for (std::size_t i = 0; i < std::min(changed.drawn.size(), figure.drawn.size()); ++i)
+    drawn.push_back(changed.drawn[i] - figure.drawn[i]);
+  return with_interval(changed.value - figure.value, std::move(drawn));
+}
 
 NameFigures evaluate_names(std::span<const Outcome> outcomes, NameLevel level, unsigned resamples) {
   NameFigures figures;
@@ -338,15 +348,15 @@ TunnelFigures evaluate_tunnels(std::span<const Outcome> outcomes, const std::str
   return figures;
 }
 
-std::vector<ConfusionCell> confusion_of(std::span<const Outcome> outcomes) {
+std::vector<ConfusionCell> confusion_of(std::span<const Outcome> outcomes, NameLevel level) {
   std::map<std::pair<std::string, std::string>, ConfusionCell> cells;
   std::map<std::pair<std::string, std::string>, std::set<std::uint32_t>> captures;
   for (const Outcome& outcome : outcomes) {
     if (!outcome.known) continue;
-    const std::pair key(outcome.family, outcome.named);
+    const std::pair key(true_name(outcome, level), given_name(outcome, level));
     ConfusionCell& cell = cells[key];
-    cell.truth = outcome.family;
-    cell.named = outcome.named;
+    cell.truth = key.first;
+    cell.named = key.second;
     ++cell.flows;
     captures[key].insert(outcome.capture);
   }

@@ -46,7 +46,13 @@ struct Figure {
   double value = 0;
   double low = 0;
   double high = 0;
+  // What it is for each set of groups that was drawn; the sets are the same for all figures of the same flows.
+  std::vector<double> drawn{};
 };
+
+// By how much `changed` is above `figure`. Flows are compared with themselves, so the interval is narrower than those
+// of the two. Requires: both are of the same flows, in the same order, with as many resamples.
+Figure difference(const Figure& changed, const Figure& figure);
 
 // One row of a table: a family or label for names, a label for tunnels.
 struct ClassFigures {
@@ -109,7 +115,7 @@ NameFigures evaluate_names(std::span<const Outcome> outcomes, NameLevel level = 
 TunnelFigures evaluate_tunnels(std::span<const Outcome> outcomes, const std::string& excepted = "",
                                unsigned resamples = 1000);
 
-// How often flows of one family were given the name of another.
+// How often flows of one name were given another.
 struct ConfusionCell {
   std::string truth;
   std::string named;  // "" = none
@@ -120,7 +126,7 @@ struct ConfusionCell {
 };
 
 // Of known flows; cells that are not empty, by truth and name.
-std::vector<ConfusionCell> confusion_of(std::span<const Outcome> outcomes);
+std::vector<ConfusionCell> confusion_of(std::span<const Outcome> outcomes, NameLevel level = NameLevel::family);
 
 // The cells that are wrong, most flows first.
 std::vector<ConfusionCell> worst_confusions(std::vector<ConfusionCell> cells, std::size_t most);

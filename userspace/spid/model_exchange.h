@@ -33,11 +33,17 @@ bool looks_like_xml(std::string_view text);
 // An object with thresholds_for and an array of models, an array, or one model.
 Result<ReadModels> parse_models_json(std::string_view text, const std::string& name);
 
-// Names of the original become labels: small letters, "-" for what a label may not have. Counts are floor(p * n), as in
-// the original; shares that spidd wrote give the exact counts again.
+// Names of the original become labels: small letters, "-" for what a label may not have; behind a label "NAME (udp)" is
+// the transport, where no attribute says it. Counts are floor(p * n), as in the original; shares that spidd wrote give
+// the exact counts again.
 Result<ReadModels> parse_models_xml(std::string_view text, const std::string& name, const ModelDefaults& defaults);
 
 std::string format_models_json(const ModelDatabase& models);
-std::string format_models_xml(const ModelDatabase& models);
+
+// Which meters the XML has: SPID 0.4.6 knows no others than its own.
+enum class XmlMeters : std::uint8_t { original, all };
+
+// Names are unique, as the original asks: a label that is there over several transports has the transport in its name.
+std::string format_models_xml(const ModelDatabase& models, XmlMeters meters = XmlMeters::original);
 
 }  // namespace spidd

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <pugixml.hpp>
 #include <set>
 
@@ -22,6 +23,9 @@ constexpr double kMaxCount = std::numeric_limits<std::uint32_t>::max();
 constexpr double kMaxThreshold = 20;
 constexpr std::string_view kMeterSuffix = "Meter";
 constexpr std::array<std::string_view, 3> kViewSuffixes = {"", " (client->server)", " (server->client)"};  // by View
+constexpr std::array<Transport, 3> kModelTransports = {Transport::tcp, Transport::udp, Transport::icmp};
+
+std::string transport_suffix(Transport transport) { return fmt::format(" ({})", transport_name(transport)); }
 
 std::string shorten(std::string_view text) {
   std::string shown(text.substr(0, 64));
@@ -124,6 +128,13 @@ class XmlReader {
       name.remove_suffix(suffix.size());
       model.view = view;
     }
+    std::optional<Transport> named_transport;
+    for (const Transport transport : kModelTransports) {
+      const std::string suffix = transport_suffix(transport);
+      if (!name.ends_with(suffix)) continue;
+      name.remove_suffix(suffix.size());
+      named_transport = transport;
+    }
     model.label = label_of_name(name);
     if (!is_valid_label(model.label)) return error(node, "\"{}\" gives no label", shorten(name));
     if (model.label != name)
@@ -144,6 +155,8 @@ class XmlReader {
       const auto transport = parse_transport(node.attribute("transport").value());
       if (!transport) return error(node, "{}", shorten(transport.error().message));
       model.transport = model_transport(*transport);
+    } else if (named_transport) {
+      model.transport = *named_transport;
     } else if (defaults_.transport) {
       model.transport = model_transport(*defaults_.transport);
     } else {
@@ -292,14 +305,19 @@ Result<ReadModels> parse_models_xml(std::string_view text, const std::string& na
   return XmlReader(text, name, defaults).read();
 }
 
-std::string format_models_xml(const ModelDatabase& models) {
+std::string format_models_xml(const ModelDatabase& models, XmlMeters meters) {
+  const unsigned meter_count = meters == XmlMeters::all ? kMeterCount : kOriginalMeterCount;
+  std::map<std::string_view, std::set<Transport>> transports_of;
+  for (const ProtocolModel& model : models.models) transports_of[model.label].insert(model.transport);
   std::string text = fmt::format(
       "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<protocolModels fingerprintLength=\"{}\" rules=\"{}\" "
       "snap=\"{}\">\n",
       kBinsPerMeter, rules_name(models.rules), models.snap);
   for (const ProtocolModel& model : models.models) {
     // Labels, families and the other words need no escaping but for the sign in the views' suffixes.
-    std::string name = model.label + std::string(kViewSuffixes[static_cast<std::size_t>(model.view)]);
+    std::string name = model.label;
+    if (transports_of[model.label].size() > 1) name += transport_suffix(model.transport);
+    name += kViewSuffixes[static_cast<std::size_t>(model.view)];
     if (const std::size_t sign = name.find('>'); sign != std::string::npos) name.replace(sign, 1, "&gt;");
     const std::string hashes = model.capture_hashes.empty()
                                    ? ""
@@ -309,7 +327,7 @@ std::string format_models_xml(const ModelDatabase& models) {
                    "category=\"{}\" transport=\"{}\" captures=\"{}\"{} threshold=\"{}\">\n    <defaultPorts/>\n",
                    name, model.flows, model.payload_packets, model.family, category_name(model.category),
                    transport_name(model.transport), model.captures, hashes, model.threshold);
-    for (unsigned meter = 0; meter < kMeterCount; ++meter) append_meter(text, model, meter);
+    for (unsigned meter = 0; meter < meter_count; ++meter) append_meter(text, model, meter);
     text += "  </protocolModel>\n";
   }
   return text + "</protocolModels>\n";

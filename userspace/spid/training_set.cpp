@@ -10,6 +10,7 @@
 
 #include "userspace/base/fnv1a.h"
 #include "userspace/capture/pcap_source.h"
+#include "userspace/flow/strict_sessions.h"
 #include "userspace/spid/model_edit.h"
 
 namespace spidd {
@@ -121,9 +122,35 @@ struct CapturedFlow {
   std::vector<PayloadPacket> packets;
 };
 
+// Sessions that have a verdict, with the packets it rests on, in the order of the verdicts.
+Result<std::vector<CapturedFlow>> collect_sessions(const std::string& path, std::string& damage,
+                                                   const std::string& filter) {
+  std::vector<CapturedFlow> flows;
+  const auto judge = [&flows](const StrictSession& session) {
+    if (session.packets.empty()) return;
+    const bool answered = session.counters.packets[0] > 0 && session.counters.packets[1] > 0;
+    flows.push_back({session.key, session.client_is_low, session.start, true, answered, session.packets});
+  };
+  StrictSessions sessions({}, judge, [](const StrictSession&) {});
+  std::uint64_t packets = 0;
+  std::uint64_t not_ip = 0;
+  auto read = read_packets(
+      path, filter,
+      [&](const CapturedPacket& packet) {
+        ++packets;
+        sessions.add(packet);
+      },
+      not_ip);
+  sessions.finish();
+  if (!read && packets + not_ip == 0) return tl::unexpected(read.error());
+  if (!read) damage = read.error().message;
+  return flows;
+}
+
 // Reads as far as the file can be read; what stopped it is in `damage`.
-Result<std::vector<CapturedFlow>> collect_flows(const std::string& path, std::string& damage,
+Result<std::vector<CapturedFlow>> collect_flows(const std::string& path, std::string& damage, FlowRules rules,
                                                 const std::string& filter = "") {
+  if (rules == FlowRules::original) return collect_sessions(path, damage, filter);
   PcapSource::Settings settings;
   settings.filter = filter;
   auto source = PcapSource::open(path, settings);
@@ -395,16 +422,36 @@ void TrainingSet::split_single_variants() {
   scenarios.resize(groups.size());
 }
 
+namespace {
+
+// Why labels gave no flow at all: mostly the wrong directory.
+tl::unexpected<Error> no_flow(const LabelledCaptures& sources, const TrainingSet& set, std::size_t captures,
+                              std::size_t unreadable) {
+  const TrainingSet::Losses& losses = set.losses;
+  if (captures > 0 && unreadable == captures)
+    return fail("{}: none of the {} captures that {} names can be read; the first: {}", sources.directory, captures,
+                sources.labels, set.damaged.front());
+  return fail(
+      "{}: no row gives a flow of {}: {} by-products, {} without meaning, {} of other protocols, {} not found or "
+      "without payload",
+      sources.labels, sources.directory, losses.by_product, losses.no_meaning, losses.other_protocol,
+      losses.no_payload);
+}
+
+}  // namespace
+
 Result<TrainingSet> load_labelled_captures(const LabelledCaptures& sources) {
   TrainingSet set;
   auto rows_of_captures = load_rows(sources, set.losses);
   if (!rows_of_captures) return tl::unexpected(rows_of_captures.error());
   NameIndex capture_index(set.captures);
   NameIndex group_index(set.groups);
+  std::size_t unreadable = 0;
   for (auto& [capture, rows] : *rows_of_captures) {
     std::string damage;
-    auto flows = collect_flows((fs::path(sources.directory) / capture).string(), damage);
+    auto flows = collect_flows((fs::path(sources.directory) / capture).string(), damage, sources.rules);
     if (!flows) damage = flows.error().message;
+    unreadable += flows ? 0 : 1;
     if (!damage.empty()) set.damaged.push_back(fmt::format("{}: {}", capture, damage));
     if (flows) {
       const std::uint64_t hash = capture_hash((fs::path(sources.directory) / capture).string());
@@ -426,10 +473,12 @@ Result<TrainingSet> load_labelled_captures(const LabelledCaptures& sources) {
     }
     for (const Row& row : rows) set.losses.no_payload += row.used ? 0 : 1;
   }
+  if (set.flows.empty()) return no_flow(sources, set, rows_of_captures->size(), unreadable);
   return set;
 }
 
-Result<TrainingSet> load_capture_tree(const std::string& directory, const Taxonomy* taxonomy, Category category) {
+Result<TrainingSet> load_capture_tree(const std::string& directory, const Taxonomy* taxonomy, Category category,
+                                      FlowRules rules) {
   std::error_code error;
   std::vector<fs::path> files;
   for (fs::recursive_directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) {
@@ -454,7 +503,7 @@ Result<TrainingSet> load_capture_tree(const std::string& directory, const Taxono
       meaning = *found;
     }
     std::string damage;
-    auto flows = collect_flows(file.string(), damage);
+    auto flows = collect_flows(file.string(), damage, rules);
     if (!flows) damage = flows.error().message;
     if (!damage.empty()) set.damaged.push_back(fmt::format("{}: {}", name, damage));
     if (!flows || !meaning.category) continue;
@@ -475,7 +524,7 @@ Result<TrainingSet> load_capture_tree(const std::string& directory, const Taxono
 }
 
 Result<TrainingSet> load_filtered_captures(const std::vector<std::string>& captures, const std::string& filter,
-                                           const std::string& label, const LabelMeaning& meaning) {
+                                           const std::string& label, const LabelMeaning& meaning, FlowRules rules) {
   for (const std::string& name : {label, meaning.family})
     if (const auto good = check_given_name(name); !good) return tl::unexpected(good.error());
   if (!meaning.category) return fail("{}: a by-product is not trained", label);
@@ -484,7 +533,7 @@ Result<TrainingSet> load_filtered_captures(const std::vector<std::string>& captu
   NameIndex group_index(set.groups);
   for (const std::string& path : captures) {
     std::string damage;
-    auto flows = collect_flows(path, damage, filter);
+    auto flows = collect_flows(path, damage, rules, filter);
     if (!flows) return tl::unexpected(std::move(flows).error());
     if (!damage.empty()) set.damaged.push_back(fmt::format("{}: {}", path, damage));
     const std::uint32_t capture = capture_index(path);

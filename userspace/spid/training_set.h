@@ -88,23 +88,33 @@ struct TrainingSet {
 // cannot be read. Against training twice by mistake, not against malice.
 std::uint64_t capture_hash(const std::string& path);
 
+// What is a flow, and which of its packets are measured.
+enum class FlowRules : std::uint8_t {
+  engine,   // as the engine and the kernel have them: reassembled, the first kRecordLimit packets with payload
+  original  // the sessions of SPID 0.4.6 (userspace/flow/strict_sessions.h)
+};
+
 struct LabelledCaptures {
   std::string directory;
   std::string labels;    // TSV
   std::string taxonomy;  // TSV; "": family = label, category from the label file
   std::string manifest;  // TSV with the columns file and source_env (the group); may be ""
   Duration start_tolerance = std::chrono::seconds(2);  // between the row's start and the flow's
+  FlowRules rules = FlowRules::engine;
 };
 
+// An error if no row gives a flow.
 Result<TrainingSet> load_labelled_captures(const LabelledCaptures& sources);
 
 // DIR/<label>/*.pcap, *.pcapng, *.cap: every flow of a file has the label of its folder; the group is the file.
 // `taxonomy` may be null: then family = label and category = `category`.
-Result<TrainingSet> load_capture_tree(const std::string& directory, const Taxonomy* taxonomy, Category category);
+Result<TrainingSet> load_capture_tree(const std::string& directory, const Taxonomy* taxonomy, Category category,
+                                      FlowRules rules = FlowRules::engine);
 
 // Every flow of these captures, packets that do not match the filter (pcap-filter(7), "" = all) left out, is of the
 // label; the group is the file. A capture that cannot be opened is an error.
 Result<TrainingSet> load_filtered_captures(const std::vector<std::string>& captures, const std::string& filter,
-                                           const std::string& label, const LabelMeaning& meaning);
+                                           const std::string& label, const LabelMeaning& meaning,
+                                           FlowRules rules = FlowRules::engine);
 
 }  // namespace spidd

@@ -76,12 +76,28 @@ TEST_F(ModelsCommand, AFailingCommandChangesNothing) {
 
 TEST_F(ModelsCommand, ExportsAndImportsBothForms) {
   for (const std::string name : {"all.xml", "all.json"}) {
-    EXPECT_EQ(run({"export", "all", path(name)}), kExitDone);
+    std::vector<std::string> words{"export", "all", path(name)};
+    if (name.ends_with("xml")) words.emplace_back("--all-meters");
+    EXPECT_EQ(run(words), kExitDone);
     EXPECT_EQ(run({"import", path(name)}, name + ".new"), kExitDone);
     const auto copy = load_models(path(name + ".new"));
     ASSERT_TRUE(copy) << copy.error().message;
     EXPECT_EQ(copy->models, load_models(path("models"))->models) << name;
   }
+}
+
+TEST_F(ModelsCommand, XmlHasTheMetersOfTheOriginalUnlessAllAreAskedFor) {
+  EXPECT_EQ(run({"export", "all", path("few.xml")}), kExitDone);
+  EXPECT_EQ(run({"import", path("few.xml")}, "few"), kExitDone);
+  const auto few = load_models(path("few"));
+  ASSERT_TRUE(few) << few.error().message;
+  const auto all = load_models(path("models"));
+  ASSERT_EQ(few->models.size(), all->models.size());
+  for (std::size_t i = 0; i < few->models.size(); ++i)
+    for (unsigned meter = 0; meter < kMeterCount; ++meter)
+      EXPECT_EQ(few->models[i].measurements[meter],
+                meter < kOriginalMeterCount ? all->models[i].measurements[meter] : 0U);
+  EXPECT_EQ(run({"export", "all", path("all.json"), "--all-meters"}), kExitUsage);
 }
 
 TEST_F(ModelsCommand, TheShippedModelsSurviveExportAndImport) {

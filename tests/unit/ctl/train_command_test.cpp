@@ -323,6 +323,33 @@ class Collected final : public ReplayWriter {
   }
 };
 
+TEST_F(TrainCommand, StrictNeedsStrictModels) {
+  const auto run = [this](int (*command)(const CommandArguments&), std::vector<std::string> words) {
+    words.insert(words.end(), {"--models", path("models")});
+    testing::internal::CaptureStdout();
+    testing::internal::CaptureStderr();
+    const int code = command({"", words});
+    testing::internal::GetCapturedStdout();
+    return std::pair(code, testing::internal::GetCapturedStderr());
+  };
+  fs::create_directories(path("tree/names"));
+  fs::copy_file(capture_->path(), path("tree/names/a.pcap"));
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(command_eval({"", {path("tree")}}), kExitFailed);
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("all flows are of one label, 'names'"));
+  ASSERT_EQ(train({"--label", "names", capture_->path()}), kExitDone);
+  const auto refused = run(command_analyze, {"--strict", capture_->path()});
+  EXPECT_EQ(refused.first, kExitFailed);
+  EXPECT_THAT(refused.second, HasSubstr("its models are not strict: make some with 'spidctl train --strict'"));
+  EXPECT_THAT(run(command_eval, {"--strict", path("tree")}).second, HasSubstr("its models are not strict"));
+  EXPECT_EQ(run(command_eval, {path("tree")}).first, kExitDone);
+  fs::remove_all(path("models"));
+  ASSERT_EQ(train({"--strict", "--label", "names", capture_->path()}), kExitDone);
+  EXPECT_EQ(run(command_analyze, {"--strict", capture_->path()}).first, kExitDone);
+  EXPECT_EQ(run(command_eval, {"--strict", "--profile", "classic15", path("tree")}).first, kExitDone);
+  EXPECT_THAT(run(command_eval, {path("tree")}).second, HasSubstr("its models are strict"));
+}
+
 TEST_F(TrainCommand, StrictSessionsHaveOneVerdictEach) {
   ASSERT_EQ(train({"--strict", "--label", "names", "--filter", "port 53", capture_->path()}), kExitDone);
   ASSERT_EQ(train({"--label", "zed", "--filter", "port 99", "--category", "tunnel", capture_->path()}), kExitDone);

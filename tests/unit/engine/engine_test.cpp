@@ -7,6 +7,7 @@
 
 #include <map>
 
+#include "tests/unit/engine/engine_doubles.h"
 #include "userspace/engine/flow_facts.h"
 
 namespace spidd {
@@ -52,23 +53,6 @@ std::shared_ptr<const Matcher> small_models() {
   return std::make_shared<const Matcher>(std::move(*matcher));
 }
 
-class FakeSource final : public PacketSource {
- public:
-  std::optional<FlowTotals> totals(const FlowKey& key, Timestamp) const override {
-    const auto found = known.find(key);
-    if (found == known.end()) return std::nullopt;
-    return found->second;
-  }
-  void decided(const FlowKey&, Timestamp) override { ++decided_count; }
-  void sizes_wanted(const FlowKey&, Timestamp) override { ++sizes_count; }
-  void ended(const FlowKey&, Timestamp) override { ++ended_count; }
-
-  std::map<FlowKey, FlowTotals> known;
-  int decided_count = 0;
-  int sizes_count = 0;
-  int ended_count = 0;
-};
-
 struct Ended {
   std::string label;
   IdentificationState state;
@@ -99,17 +83,7 @@ class Recorder final : public EngineSink {
 
 class EngineTest : public testing::Test {
  protected:
-  static Policy blocking_policy() {
-    Policy policy;
-    policy.mode = Mode::enforce;
-    Rule rule;
-    rule.name = "no-tunnels";
-    rule.match.categories = {Category::tunnel};
-    rule.action = Action::block;
-    rule.proof = Proof::verdict;
-    policy.rules = {rule};
-    return policy;
-  }
+  static Policy blocking_policy() { return tunnel_blocking_policy(Proof::verdict); }
 
   Engine make(EngineSettings settings = {}, Policy policy = builtin_policy()) {
     return Engine(settings, small_models(), std::make_shared<const Policy>(std::move(policy)), source, sink);

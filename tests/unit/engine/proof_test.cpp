@@ -7,6 +7,7 @@
 #include <map>
 #include <random>
 
+#include "tests/unit/engine/engine_doubles.h"
 #include "userspace/engine/engine.h"
 
 namespace spidd {
@@ -68,20 +69,6 @@ std::shared_ptr<const Matcher> small_models() {
   return models_of(database);
 }
 
-class FakeSource final : public PacketSource {
- public:
-  std::optional<FlowTotals> totals(const FlowKey& key, Timestamp) const override {
-    const auto found = known.find(key);
-    if (found == known.end()) return std::nullopt;
-    return found->second;
-  }
-  void decided(const FlowKey&, Timestamp) override {}
-  void sizes_wanted(const FlowKey&, Timestamp) override {}
-  void ended(const FlowKey&, Timestamp) override {}
-
-  std::map<FlowKey, FlowTotals> known;
-};
-
 struct Taken {
   std::uint16_t port;
   Action action;
@@ -109,16 +96,7 @@ class Recorder final : public EngineSink {
 
 class ProofTest : public testing::Test {
  protected:
-  static Policy blocking_policy() {
-    Policy policy;
-    policy.mode = Mode::enforce;
-    Rule rule;
-    rule.name = "no-tunnels";
-    rule.match.categories = {Category::tunnel};
-    rule.action = Action::block;
-    policy.rules = {rule};
-    return policy;
-  }
+  static Policy blocking_policy() { return tunnel_blocking_policy(); }
 
   Engine make(EngineSettings settings = {}, Policy policy = blocking_policy(),
               std::shared_ptr<const Matcher> models = small_models()) {

@@ -8,6 +8,8 @@
 #include <sstream>
 #include <thread>
 
+#include "tests/unit/engine/engine_doubles.h"
+
 namespace spidd {
 namespace {
 
@@ -148,13 +150,7 @@ TEST(Replay, BlocksTheSameFlowsOnAnyNumberOfThreads) {
     model.captures = 2;
   }
   const auto matcher = std::make_shared<const Matcher>(Matcher::build(database).value());
-  Policy policy;
-  policy.mode = Mode::enforce;
-  Rule rule;
-  rule.name = "no-tunnels";
-  rule.match.categories = {Category::tunnel};
-  rule.action = Action::block;
-  policy.rules = {rule};
+  const Policy policy = tunnel_blocking_policy();
 
   std::mt19937 random(11);
   std::vector<PacketRecord> records;

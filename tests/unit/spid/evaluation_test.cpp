@@ -174,6 +174,38 @@ TEST(Evaluation, ConfusionCountsKnownFlowsByTruthAndName) {
   EXPECT_NE(worst[0].named, "dns");
 }
 
+TEST(Evaluation, ConfusionOfLabelsGoesByWhatTheyAreTrainedAs) {
+  std::vector<Outcome> outcomes(3, outcome("tls", "tls", 0));
+  outcomes[0].trained_as = outcomes[0].named_label = outcomes[1].trained_as = "https";
+  outcomes[1].named_label = "imaps";
+  outcomes[2].trained_as = "doh";
+  EXPECT_EQ(confusion_of(outcomes).size(), 1U);
+  const auto cells = confusion_of(outcomes, NameLevel::label);
+  ASSERT_EQ(cells.size(), 3U);
+  EXPECT_EQ(cells[0].truth, "doh");
+  EXPECT_EQ(cells[0].named, "");
+  EXPECT_TRUE(cells[1].right());
+  EXPECT_EQ(cells[2].truth, "https");
+  EXPECT_EQ(cells[2].named, "imaps");
+}
+
+TEST(Evaluation, DifferencesOfTheSameFlowsAreOfTheSameDraws) {
+  std::vector<Outcome> outcomes;
+  for (unsigned i = 0; i < 40; ++i) outcomes.push_back(outcome("dns", i % 8 < 4 ? "dns" : "", i / 4));
+  const Figure before = evaluate_names(outcomes, NameLevel::family, 200).accuracy;
+  EXPECT_LT(before.low, before.high);
+  const Figure none = difference(before, before);
+  EXPECT_EQ(none.value, 0);
+  EXPECT_EQ(none.low, 0);
+  EXPECT_EQ(none.high, 0);
+  for (unsigned i = 4; i < 40; i += 8) outcomes[i].named = "dns";  // one more of four in every other group
+  const Figure more = difference(evaluate_names(outcomes, NameLevel::family, 200).accuracy, before);
+  EXPECT_NEAR(more.value, 0.125, 1e-12);
+  EXPECT_GT(more.low, 0);
+  EXPECT_LT(more.high, 0.25);
+  EXPECT_LT(more.high - more.low, before.high - before.low);
+}
+
 // 1 - 0.05^(1/n) where nothing was seen; the others from tables of the exact interval.
 TEST(Evaluation, UpperLimitsAreThoseOfClopperAndPearson) {
   EXPECT_NEAR(upper_limit(0, 1373), 0.0021795, 1e-6);

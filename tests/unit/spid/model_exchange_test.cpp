@@ -101,7 +101,7 @@ TEST(ModelsAsXml, AreReadAsTheyWereWritten) {
   ModelDatabase models = some_models();
   models.rules = MeterRules::strict;
   models.snap = 48;
-  const std::string text = format_models_xml(models);
+  const std::string text = format_models_xml(models, XmlMeters::all);
   const auto read = parse_models_xml(text, "x.xml", {});
   ASSERT_TRUE(read) << read.error().message;
   EXPECT_EQ(read->models.rules, MeterRules::strict);
@@ -119,7 +119,27 @@ TEST(ModelsAsXml, HaveTheElementsOfTheOriginal) {
   EXPECT_THAT(text, HasSubstr("<attributeFingerprint attributeMeterName=\"ByteFrequencyMeter\" measurementCount=\""));
   std::size_t bins = 0;
   for (std::size_t at = text.find("<bin i="); at != std::string::npos; at = text.find("<bin i=", at + 1)) ++bins;
-  EXPECT_EQ(bins, 4U * kMeterCount * kBinsPerMeter);
+  EXPECT_EQ(bins, 4U * kOriginalMeterCount * kBinsPerMeter);
+}
+
+TEST(ModelsAsXml, TellALabelOverSeveralTransportsByItsName) {
+  ModelDatabase models;
+  for (const Transport transport : {Transport::tcp, Transport::udp})
+    for (const View view : {View::both, View::to_server})
+      models.find_or_add("openvpn", transport, Category::tunnel, "openvpn", view).flows = 1;
+  models.find_or_add("dns", Transport::udp, Category::plain, "dns").flows = 1;
+  std::string text = format_models_xml(models);
+  for (const char* name : {"openvpn (tcp)", "openvpn (udp)", "openvpn (udp) (client-&gt;server)", "dns"})
+    EXPECT_THAT(text, HasSubstr(fmt::format("name=\"{}\"", name)));
+  // As after a program that does not keep what it does not know.
+  for (const char* attribute : {" transport=\"tcp\"", " transport=\"udp\""})
+    while (text.find(attribute) != std::string::npos) text = with(text, attribute, "");
+  ModelDefaults defaults;
+  defaults.transport = Transport::udp;
+  const auto read = parse_models_xml(text, "x.xml", defaults);
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(read->models.models, models.models);
+  EXPECT_THAT(read->notes, ElementsAre());
 }
 
 // As the original might have written it: no attributes of ours, shares of a few digits.

@@ -63,6 +63,31 @@ class TrainingSetTest : public testing::Test {
   fs::path directory_;
 };
 
+TEST_F(TrainingSetTest, LabelsThatGiveNoFlowAreOneError) {
+  const std::string row = "\tudp\t10.0.0.1\t4001\t10.0.0.2\t53\t101.0\tiodine\tdns\tv1\n";
+  const auto nowhere = load("a.pcap" + row + "b.pcap" + row);
+  ASSERT_FALSE(nowhere);
+  EXPECT_NE(nowhere.error().message.find("none of the 2 captures that"), std::string::npos) << nowhere.error().message;
+  write_capture("a.pcap", {4000});
+  const auto others = load("a.pcap" + row);
+  ASSERT_FALSE(others);
+  EXPECT_NE(others.error().message.find("no row gives a flow of"), std::string::npos) << others.error().message;
+}
+
+TEST_F(TrainingSetTest, TakesSessionsOfTheOriginalWhereThatIsAskedFor) {
+  write_capture("tree/dns/a.pcap", {4000, 4001});
+  test::CaptureWriter alone;  // nobody answers: no session
+  alone.add(kSecond, test::PacketBuilder().ipv4("10.0.0.1", "10.0.0.2").udp(4000, 53).payload("question").build());
+  write("tree/dns/b.pcap", std::string(alone.bytes().begin(), alone.bytes().end()));
+  EXPECT_EQ(load_capture_tree(directory_ / "tree", nullptr, Category::plain)->flows.size(), 3U);
+  const auto strict = load_capture_tree(directory_ / "tree", nullptr, Category::plain, FlowRules::original);
+  ASSERT_TRUE(strict) << strict.error().message;
+  ASSERT_EQ(strict->flows.size(), 2U);
+  EXPECT_EQ(strict->flows[0].packets.size(), 2U);
+  EXPECT_EQ(strict->flows[0].packets[1].direction, Direction::to_client);
+  EXPECT_TRUE(strict->flows[0].answered);
+}
+
 TEST_F(TrainingSetTest, FindsTheFlowOfARow) {
   write_capture("a.pcap", {4000, 4001});
   const auto set = load("a.pcap\tudp\t10.0.0.1\t4001\t10.0.0.2\t53\t101.0\tiodine\tdns\tv1\n");
@@ -77,14 +102,15 @@ TEST_F(TrainingSetTest, FindsTheFlowOfARow) {
 }
 
 TEST_F(TrainingSetTest, CountsRowsThatGiveNoFlow) {
-  write_capture("a.pcap", {4000});
+  write_capture("a.pcap", {4000, 4001});
   const auto set = load(
+      "a.pcap\tudp\t10.0.0.1\t4001\t10.0.0.2\t53\t101.0\tdns\tdns\tv1\n"
       "a.pcap\tudp\t10.0.0.1\t4000\t10.0.0.2\t53\t500.0\tdns\tdns\tv1\n"  // another time
       "a.pcap\tudp\t10.0.0.1\t4000\t10.0.0.2\t53\t100.0\tarp\tdns\tv1\n"
       "a.pcap\tudp\t10.0.0.1\t4000\t10.0.0.2\t53\t100.0\tunheard-of\tdns\tv1\n"
       "a.pcap\tgre\t10.0.0.1\t0\t10.0.0.2\t0\t100.0\tdns\tdns\tv1\n");
   ASSERT_TRUE(set) << set.error().message;
-  EXPECT_TRUE(set->flows.empty());
+  EXPECT_EQ(set->flows.size(), 1U);
   EXPECT_EQ(set->losses.no_payload, 1U);
   EXPECT_EQ(set->losses.by_product, 1U);
   EXPECT_EQ(set->losses.no_meaning, 1U);
