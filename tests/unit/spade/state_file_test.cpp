@@ -13,12 +13,14 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <map>
 #include <memory>
 #include <random>
 #include <thread>
 
 #include "userspace/base/crc32c.h"
+#include "userspace/spade/incident_format.h"
 
 namespace spidd {
 namespace {
@@ -184,6 +186,62 @@ std::vector<IncidentCase> some_incidents() {
     cases.push_back(std::move(one));
   }
   return cases;
+}
+
+TEST(StateFile, HasIncidentsAsDescribed) {
+  IncidentCase one;
+  Observation packet;
+  packet.time = Timestamp(Duration(0x0102030405060708));
+  packet.domain = 3;
+  one.begin_anew(packet);
+  one.incident.id = 9;
+  one.incident.side = IncidentSide::target;
+  one.incident.family = IncidentFamily::icmp;
+  one.incident.kind = IncidentKind::odd_icmp;
+  one.incident.host = *IpAddress::parse("2001:db8::1");
+  one.incident.count = 7;
+  one.incident.max_score = 1;
+  one.incident.answered = 4;
+  one.incident.failed = 5;
+  one.incident.confirmed = one.incident.scan = true;
+  one.incident.examples.push_back({packet.time, {}, one.incident.host, 1, 2, Transport::udp, 6, -1});
+  one.hosts.add(11);
+  one.port = {80, 2};
+  one.last_port = 12;
+  one.replies = 13;
+  // Written from the description in incident_format.h.
+  std::string expected;
+  const auto number = [&expected](std::uint64_t value, int bytes) {
+    for (int i = 0; i < bytes; ++i) expected += static_cast<char>(value >> 8 * i & 0xff);
+  };
+  const std::string host("\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\1", 16);
+  number(9, 8);
+  expected += "\1\2\5" + host;
+  number(3, 2);
+  number(0x0102030405060708, 8);
+  number(0x0102030405060708, 8);
+  number(7, 8);
+  number(0x3ff0000000000000, 8);
+  number(4, 4);
+  number(5, 4);
+  number(2 + 4, 1);
+  expected += std::string(8 + 8, '\0');  // burst, usual
+  number(1, 1);
+  number(0x0102030405060708, 8);
+  expected += std::string(16, '\0') + host;
+  number(1, 2);
+  number(2, 2);
+  expected += "\x11\6";
+  number(0xbff0000000000000, 8);
+  expected += std::string("\0\1\x0b\0\0\0\0\0\0\0\0\0", 12);  // targets, hosts, ports, alerted
+  expected += std::string(8 + 4, '\0') + std::string("\x50\0\2\0\0\0", 6) + std::string(16 + 4 + 8, '\0');
+  number(12, 2);
+  expected += std::string(4 * 8, '\0');
+  number(13, 4);
+
+  std::string bytes;
+  put_incident(bytes, one);
+  EXPECT_EQ(bytes, expected);
 }
 
 TEST(StateFile, BringsIncidentsBackAsTheyWere) {
