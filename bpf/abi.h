@@ -317,9 +317,10 @@ enum spidd_counter {
 	SPIDD_PAYLOAD_UNREADABLE, /* record given up because its bytes could not be loaded */
 	SPIDD_UNKNOWN_INTERFACE,  /* passed unparsed: the interface is not in `interfaces` */
 	SPIDD_OBSERVATIONS_SENT,
-	SPIDD_OBSERVATIONS_COUNTED, /* not sent, but counted in `known_attempts` */
-	SPIDD_OBSERVATIONS_LOST,    /* ring full, or there is none */
-	SPIDD_OBSERVATIONS_LIMITED, /* observation_limit reached */
+	SPIDD_OBSERVATIONS_COUNTED,   /* not sent, but counted in `known_attempts` */
+	SPIDD_OBSERVATIONS_LOST,      /* ring full, or there is none */
+	SPIDD_OBSERVATIONS_LIMITED,   /* observation_limit reached */
+	SPIDD_OBSERVATIONS_FORWARDED, /* not made at egress: the packet was observed when it came in */
 	SPIDD_COUNTERS
 };
 
@@ -438,13 +439,10 @@ struct spidd_attempt_key {
 	struct spidd_addr server;
 	__be16 port;
 	__u8 protocol; /* 6 or 17 */
-	__u8 zero;     /* always 0 */
-	__u16 domain;
-	__u16 zero2; /* always 0 */
+	__u8 zero[5];  /* always 0. No domain: of what is forwarded the two directions are observed in two */
 };
 SPIDD_ASSERT_SIZE(spidd_attempt_key, 40);
 SPIDD_ASSERT_OFFSET(spidd_attempt_key, port, 32);
-SPIDD_ASSERT_OFFSET(spidd_attempt_key, domain, 36);
 
 enum spidd_attempt_count {
 	SPIDD_ATTEMPT_SYN = 0,    /* TCP: SYN; UDP: first packet of a flow */

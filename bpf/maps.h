@@ -108,6 +108,18 @@ struct {
 	__type(value, struct spidd_attempt_counts);
 } known_attempts SEC(".maps");
 
+/*
+ * What was observed coming in, by spidd_observed_as(), until it is sent on: then it is not observed once more. Nothing
+ * is looked for at places that were taken by others meanwhile; what came from there is seen twice. A cell is written
+ * at once. Nobody outside the kernel reads it.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1 << SPIDD_FORWARDED_BITS);
+	__type(key, __u32);
+	__type(value, __u64);
+} forwarded SEC(".maps");
+
 /* What this CPU has used up in the current second. Nobody outside the kernel reads it. */
 struct spidd_budget {
 	__u64 second_start_ns; /* coarse */

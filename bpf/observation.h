@@ -24,6 +24,46 @@ SPIDD_INLINE int spidd_count_attempt(const struct spidd_packet *packet, __u32 di
 	return 1;
 }
 
+/*
+ * A forwarded packet comes by twice. It is observed coming in, if anybody watches there, so that its source is blamed
+ * where it can be blocked, and with the addresses it came with. Coming in it is noted here, going out it is looked for.
+ */
+SPIDD_INLINE __u64 *spidd_forwarded_cell(__u64 packet)
+{
+	__u32 cell = packet >> (64 - SPIDD_FORWARDED_BITS);
+
+	return bpf_map_lookup_elem(&forwarded, &cell);
+}
+
+SPIDD_INLINE void spidd_note_incoming(const struct spidd_packet *packet)
+{
+	__u64 name;
+	__u64 *cell;
+
+	if (SPIDD_HOOK != SPIDD_HOOK_INGRESS)
+		return;
+	name = spidd_observed_as(packet);
+	cell = spidd_forwarded_cell(name);
+	if (cell)
+		*(volatile __u64 *)cell = name;
+}
+
+/* Whether it was noted, which is then no more. */
+SPIDD_INLINE int spidd_observed_incoming(const struct spidd_packet *packet)
+{
+	__u64 name;
+	__u64 *cell;
+
+	if (SPIDD_HOOK != SPIDD_HOOK_EGRESS || !packet->forwarded)
+		return 0;
+	name = spidd_observed_as(packet);
+	cell = spidd_forwarded_cell(name);
+	if (!cell || *(volatile __u64 *)cell != name)
+		return 0;
+	*(volatile __u64 *)cell = 0;
+	return 1;
+}
+
 /* Sends, limits or counts the packet in work. `now_ns` is coarse. */
 SPIDD_CHECKED_APART int spidd_send_observation(const struct spidd_config *settings, __u32 direction, __u64 now_ns)
 {
@@ -35,7 +75,12 @@ SPIDD_CHECKED_APART int spidd_send_observation(const struct spidd_config *settin
 
 	if (!settings || !packet || !count)
 		return 0;
+	if (spidd_observed_incoming(packet)) {
+		count->value[SPIDD_OBSERVATIONS_FORWARDED]++;
+		return 0;
+	}
 	if (spidd_count_attempt(packet, direction)) {
+		spidd_note_incoming(packet);
 		count->value[SPIDD_OBSERVATIONS_COUNTED]++;
 		return 0;
 	}
@@ -51,6 +96,7 @@ SPIDD_CHECKED_APART int spidd_send_observation(const struct spidd_config *settin
 	}
 	spidd_observe_packet(observation, packet, direction, bpf_ktime_get_ns(), SPIDD_HOOK == SPIDD_HOOK_EGRESS);
 	bpf_ringbuf_submit(observation, BPF_RB_NO_WAKEUP);
+	spidd_note_incoming(packet);
 	count->value[SPIDD_OBSERVATIONS_SENT]++;
 	if (!spidd_is_unreachable(packet))
 		return 0;

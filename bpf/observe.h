@@ -110,6 +110,35 @@ SPIDD_INLINE void spidd_observe_inner(struct spidd_observation *observation, con
 	observation->kind = SPIDD_OBSERVATION_UNREACHABLE;
 }
 
+SPIDD_INLINE __u64 spidd_mix(__u64 hash, __u64 word)
+{
+	hash = (hash ^ word) * 0x9e3779b97f4a7c15ULL;
+	return hash ^ hash >> 29;
+}
+
+/*
+ * A number for everything that SPADE sees of a packet, so that a packet sent on can be known again. Not the same after
+ * address translation: that is another packet to SPADE. Of data the other flags may change where packets are merged.
+ */
+SPIDD_INLINE __u64 spidd_observed_as(const struct spidd_packet *packet)
+{
+	int icmp = packet->protocol == SPIDD_PROTOCOL_ICMP || packet->protocol == SPIDD_PROTOCOL_ICMP6;
+	__u64 rest = (__u64)packet->protocol << 16 | (__u64)(packet->source_is_lo != 0) << 24;
+	__u64 hash = 0;
+
+	if (icmp)
+		rest |= (__u64)packet->icmp_type << 8 | packet->icmp_code;
+	else
+		rest |= (__u64)packet->source_port << 32 | (__u64)packet->destination_port << 48;
+	if (packet->protocol == SPIDD_PROTOCOL_TCP)
+		rest |= spidd_is_established(packet) ? (__u8)SPIDD_TCP_ACK : packet->tcp_flags;
+	hash = spidd_mix(hash, packet->key_words[0]);
+	hash = spidd_mix(hash, packet->key_words[1]);
+	hash = spidd_mix(hash, packet->key_words[2]);
+	hash = spidd_mix(hash, packet->key_words[3]);
+	return spidd_mix(hash, rest) | 1;
+}
+
 /*
  * Which count of its connection attempt (enum spidd_attempt_count) an observed packet adds to, SPIDD_ATTEMPT_COUNTS if
  * it must be seen for itself. Fills *key. `direction` as for spidd_observe_packet().
@@ -140,9 +169,7 @@ SPIDD_INLINE __u32 spidd_attempt_of(const struct spidd_packet *packet, __u32 dir
 	spidd_observe_address(&key->server, packet->key_words[2 - client], packet->key_words[3 - client]);
 	key->port = SPIDD_SWAP16(from_client ? packet->destination_port : packet->source_port);
 	key->protocol = packet->protocol;
-	key->zero = 0;
-	key->domain = packet->key.domain;
-	key->zero2 = 0;
+	__builtin_memset(key->zero, 0, sizeof(key->zero));
 	return count;
 }
 

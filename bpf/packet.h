@@ -20,6 +20,9 @@ enum spidd_parse_status {
 	SPIDD_PARSE_ICMP_ERROR,     /* an error: `inner` is set */
 };
 
+/* Forwarded packets that can be known again at a time: map `forwarded` has two to the power of this cells. */
+#define SPIDD_FORWARDED_BITS 12
+
 /* An IP address as a number in host order; IPv4 is IPv4-mapped. */
 struct spidd_number {
 	__u64 high;
@@ -64,6 +67,7 @@ struct spidd_packet {
 	__u8 status;              /* enum spidd_parse_status */
 	__u8 absent_bytes;        /* of link header that an Ethernet wire has and the frame's bytes here have not: a tag
 	                             beside the packet, or all of it */
+	__u8 forwarded;           /* on its way out: some interface received it. Not the parser's to know */
 	struct spidd_inner inner; /* if SPIDD_PARSE_ICMP_ERROR */
 };
 
@@ -133,6 +137,7 @@ SPIDD_INLINE void spidd_packet_reset(struct spidd_packet *packet, __u32 wire_len
 	packet->l3_offset = 0;
 	packet->ip_version = 0;
 	packet->absent_bytes = 0;
+	packet->forwarded = 0;
 }
 
 /*

@@ -54,6 +54,7 @@ SPIDD_INLINE int spidd_tc(struct __sk_buff *skb)
 	spidd_packet_segment(packet, skb->gso_size);
 	if (skb->vlan_present)
 		packet->absent_bytes += sizeof(struct spidd_wire_vlan);
+	packet->forwarded = SPIDD_HOOK == SPIDD_HOOK_EGRESS && skb->ingress_ifindex != 0;
 	/* UNSPEC: whatever filter comes next decides. */
 	return spidd_pipeline(skb, settings, packet, count) ? TC_ACT_SHOT : TC_ACT_UNSPEC;
 }

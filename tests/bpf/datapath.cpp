@@ -123,6 +123,10 @@ void Datapath::reset() {
   clear<spidd_prefix_key>(map("drop_prefix"));
   clear<spidd_prefix_key>(map("never_block"));
   zero<spidd_counters>(map("counters"), SPIDD_HOOKS);
+  for (std::uint32_t cell = 0; cell < 1U << SPIDD_FORWARDED_BITS; ++cell) {
+    const std::uint64_t nothing = 0;
+    check(bpf_map_update_elem(map("forwarded"), &cell, &nothing, BPF_ANY) == 0, "zero");
+  }
   zero<spidd_drop_hits>(map("drop_hits"), kSlots);
   zero<std::array<std::uint64_t, 2>>(map("budgets"), kBudgets);
   set_interface(kInterface, 0, false);
@@ -217,15 +221,27 @@ Verdict Datapath::run(Program program, const Bytes& frame, Gso gso) {
 }
 
 std::optional<Verdict> Datapath::try_run(Program program, const Bytes& frame, Gso gso) {
-  const bool xdp = program == Program::ingress_xdp;
   __sk_buff context{};
   context.gso_size = gso.size;
   context.gso_segs = gso.segments;
+  return run_in(gso.size != 0 ? &context : nullptr, program, frame);
+}
+
+Verdict Datapath::forward(const Bytes& frame) {
+  __sk_buff context{};
+  context.ingress_ifindex = kInterface + 1;
+  const auto verdict = run_in(&context, Program::egress_tc, frame);
+  check(verdict.has_value(), "forward " + std::to_string(frame.size()) + " bytes");
+  return *verdict;
+}
+
+std::optional<Verdict> Datapath::run_in(const __sk_buff* context, Program program, const Bytes& frame) {
+  const bool xdp = program == Program::ingress_xdp;
   LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame.data(),
               .data_size_in = static_cast<std::uint32_t>(frame.size()), .repeat = 1);
-  if (gso.size != 0) {
-    options.ctx_in = &context;
-    options.ctx_size_in = sizeof context;
+  if (context != nullptr) {
+    options.ctx_in = context;
+    options.ctx_size_in = sizeof *context;
   }
   const int status = bpf_prog_test_run_opts(programs_[static_cast<std::size_t>(program)], &options);
   if (status == -EINVAL) return std::nullopt;

@@ -59,6 +59,8 @@ class Datapath {
   std::optional<Verdict> try_run(Program program, const Bytes& frame, Gso gso = {});
   Verdict ingress(const Bytes& frame) { return run(Program::ingress_xdp, frame); }
   Verdict egress(const Bytes& frame, Gso gso = {}) { return run(Program::egress_tc, frame, gso); }
+  // Out of the interface as one that the host received by another.
+  Verdict forward(const Bytes& frame);
 
   // Settings take effect with apply(); it raises drop_generation.
   spidd_config& settings() { return settings_; }
@@ -107,6 +109,7 @@ class Datapath {
     std::uint32_t ring = 0;
   };
 
+  std::optional<Verdict> run_in(const __sk_buff* context, Program program, const Bytes& frame);
   int load(const char* name, const void* bytes, std::size_t size);
   int map(const char* name) const;
   template <class Value>

@@ -22,7 +22,7 @@ PacketBuilder datagram() { return PacketBuilder().ipv4(kClient, kServer).udp(400
 PacketBuilder answer() { return PacketBuilder().ipv4(kServer, kClient).udp(53, 40000); }
 
 spidd_attempt_key attempt(std::uint16_t port, std::uint8_t protocol) {
-  return {abi_address(kClient), abi_address(kServer), htons(port), protocol, 0, 0, 0};
+  return {abi_address(kClient), abi_address(kServer), htons(port), protocol, {}};
 }
 
 class ObservationTest : public testing::Test {
@@ -41,6 +41,18 @@ class ObservationTest : public testing::Test {
       decoded.push_back(one);
     }
     return decoded;
+  }
+
+  // As of another interface, which is watched, too.
+  void ingress_outside(const Bytes& packet) {
+    datapath_.set_interface(1, 1, false);
+    datapath_.ingress(packet);
+    datapath_.set_interface(1, 0, false);
+  }
+  void forward_outside(const Bytes& packet) {
+    datapath_.set_interface(1, 1, false);
+    datapath_.forward(packet);
+    datapath_.set_interface(1, 0, false);
   }
 
   Datapath& datapath_ = Datapath::fresh();
@@ -180,6 +192,65 @@ TEST_F(ObservationTest, WhatIsKnownIsCountedAndNotSent) {
   datapath_.ingress(to_client().flags("RA").build());
   datapath_.ingress(PacketBuilder().ipv4(kClient, kServer).tcp(40000, 444).flags("S").build());
   EXPECT_EQ(observations().size(), 3U) << "odd flags, refusals and other ports are seen";
+}
+
+// What comes from an attacker is seen where it comes in; the other direction where it comes in, too.
+TEST_F(ObservationTest, AForwardedPacketIsSeenOnce) {
+  const std::vector<Bytes> packets = {
+      to_server().flags("S").build(),
+      to_server().flags("F").build(),
+      to_server().flags("R").build(),
+      datagram().payload("?").build(),
+      PacketBuilder().ipv4(kClient, kServer).icmp(8, 0, 7).build(),
+      PacketBuilder().ipv4(kClient, kServer).icmp(13, 0).build(),
+      PacketBuilder().ipv6("2001:db8::9", "2001:db9::2").tcp(40000, 443).flags("S").build(),
+  };
+  for (int repetition = 0; repetition < 2; ++repetition) {
+    for (const Bytes& packet : packets) {
+      datapath_.ingress(packet);
+      forward_outside(packet);
+    }
+  }
+  const auto seen = observations();
+  ASSERT_EQ(seen.size(), 2 * packets.size() - 1) << "the second question is no first packet";
+  for (const Observation& one : seen) EXPECT_EQ(one.domain, 0);
+  EXPECT_EQ(datapath_.counter(SPIDD_OBSERVATIONS_FORWARDED, SPIDD_HOOK_EGRESS), 2 * packets.size() - 1);
+  forward_outside(packets[0]);
+  EXPECT_EQ(observations().size(), 1U) << "it came in once less";
+}
+
+TEST_F(ObservationTest, AForwardedErrorIsSeenOnceWithWhatItIsAbout) {
+  const Bytes inner = PacketBuilder().without_ethernet().ipv4(kClient, kServer).udp(40000, 161).payload("x").build();
+  const Bytes error = PacketBuilder().ipv4(kRouter, kClient).icmp(3, 1).payload(inner).build();
+  datapath_.ingress(error);
+  forward_outside(error);
+  EXPECT_EQ(observations().size(), 2U);
+}
+
+TEST_F(ObservationTest, APacketThatNobodySawComingInIsSeenGoingOut) {
+  const Bytes syn = to_server().flags("S").build();
+  forward_outside(syn);
+  EXPECT_EQ(observations().size(), 1U) << "the interface it came from is not watched";
+  datapath_.ingress(syn);
+  observations();
+  datapath_.egress(syn);
+  EXPECT_EQ(observations().size(), 1U) << "made here, whatever its addresses say";
+  datapath_.ingress(to_server().flags("S").build());
+  observations();
+  forward_outside(PacketBuilder().ipv4("198.51.100.1", kServer).tcp(40000, 443).flags("S").build());
+  EXPECT_EQ(observations().size(), 1U) << "its address was translated: the answer will come to the new one";
+}
+
+TEST_F(ObservationTest, AForwardedPacketThatIsKnownIsCountedOnce) {
+  const spidd_attempt_key web = attempt(443, IPPROTO_TCP);
+  datapath_.know(web);
+  datapath_.ingress(to_server().flags("S").build());
+  forward_outside(to_server().flags("S").build());
+  ingress_outside(to_client().flags("SA").build());
+  datapath_.forward(to_client().flags("SA").build());
+  EXPECT_TRUE(observations().empty());
+  EXPECT_EQ(datapath_.attempts(web).value[SPIDD_ATTEMPT_SYN], 1U);
+  EXPECT_EQ(datapath_.attempts(web).value[SPIDD_ATTEMPT_ANSWER], 1U) << "coming in at the other interface";
 }
 
 TEST_F(ObservationTest, BeyondTheLimitTheyAreCountedAsLimited) {

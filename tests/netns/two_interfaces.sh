@@ -21,3 +21,9 @@ openvpn_connect
 expect_soon 20 "the first client's OpenVPN is blocked" is_blocked "tcp $openvpn_host:443"
 refuse "the second client cannot reach that server" in_ns client2 timeout 3 bash -c ": </dev/tcp/$openvpn_host/443"
 expect "but another" in_ns client2 timeout 3 bash -c ": </dev/tcp/$web_host/443"
+
+step "What is forwarded from one to the other"
+counter() { spidctl metrics | awk -v name="spidd_observations_$1_total{section=\"$2\"}" '$1 == name { print $2 }'; }
+refuse "a closed port of the second client is refused" in_ns client timeout 3 bash -c ": </dev/tcp/192.0.3.50/4"
+twice() { [ "$(counter forwarded egress)" -ge 2 ]; }
+expect_soon 5 "SPADE sees attempt and refusal where they come in, and only there" twice

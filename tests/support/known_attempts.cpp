@@ -35,7 +35,6 @@ ConnectionAttempt attempt_of(const spidd_attempt_key& key) {
   std::memcpy(attempt.server.bytes.data(), key.server.bytes, sizeof key.server.bytes);
   attempt.port = ntohs(key.port);
   attempt.transport = static_cast<Transport>(key.protocol);
-  attempt.domain = key.domain;
   return attempt;
 }
 

@@ -18,7 +18,7 @@ static_assert(static_cast<unsigned>(DatapathCounter::dropped_bytes) == SPIDD_DRO
 static_assert(static_cast<unsigned>(DatapathCounter::icmp_other) == SPIDD_ICMP_OTHER);
 static_assert(static_cast<unsigned>(DatapathCounter::retransmissions) == SPIDD_RETRANSMISSIONS);
 static_assert(static_cast<unsigned>(DatapathCounter::flow_rate_limited) == SPIDD_FLOW_RATE_LIMITED);
-static_assert(static_cast<unsigned>(DatapathCounter::observations_limited) == SPIDD_OBSERVATIONS_LIMITED);
+static_assert(static_cast<unsigned>(DatapathCounter::observations_forwarded) == SPIDD_OBSERVATIONS_FORWARDED);
 
 constexpr std::array<std::string_view, kDatapathCounters> kCounterNames = {
     "seen_packets",
@@ -51,6 +51,7 @@ constexpr std::array<std::string_view, kDatapathCounters> kCounterNames = {
     "observations_counted",
     "observations_lost",
     "observations_limited",
+    "observations_forwarded",
 };
 
 // Copies of a per-CPU value that one look-up returns.

@@ -48,8 +48,9 @@ enum class DatapathCounter : std::uint8_t {
   observations_counted,
   observations_lost,
   observations_limited,
+  observations_forwarded,
 };
-inline constexpr std::size_t kDatapathCounters = 30;
+inline constexpr std::size_t kDatapathCounters = 31;
 
 // "seen_packets", ...
 std::string_view counter_name(DatapathCounter counter);

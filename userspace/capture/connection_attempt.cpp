@@ -29,6 +29,5 @@ std::size_t std::hash<spidd::ConnectionAttempt>::operator()(const spidd::Connect
   key.high = attempt.server;
   key.port_high = attempt.port;
   key.transport = attempt.transport;
-  key.domain = attempt.domain;
   return std::hash<spidd::FlowKey>()(key);
 }

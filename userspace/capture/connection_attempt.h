@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <tuple>
 
 #include "userspace/capture/observation.h"
 
@@ -16,13 +17,19 @@ struct ConnectionAttempt {
   IpAddress server;
   std::uint16_t port = 0;  // of the server, host order
   Transport transport = Transport::tcp;
-  std::uint16_t domain = 0;
+  std::uint16_t domain = 0;  // of the observation; tells no attempts apart, because what is forwarded has two
 
-  auto operator<=>(const ConnectionAttempt&) const = default;
+  bool operator==(const ConnectionAttempt& other) const { return parts() == other.parts(); }
+  auto operator<=>(const ConnectionAttempt& other) const { return parts() <=> other.parts(); }
 
   // The attempt that an observation belongs to, whichever side sent it. Requires: TCP SYN or SYN-ACK, or UDP from a
   // source that knows flows.
   static ConnectionAttempt of(const Observation& observation);
+
+ private:
+  std::tuple<const IpAddress&, const IpAddress&, std::uint16_t, Transport> parts() const {
+    return {client, server, port, transport};
+  }
 };
 
 }  // namespace spidd

@@ -35,7 +35,6 @@ spidd_attempt_key abi_key(const ConnectionAttempt& attempt) {
   std::memcpy(key.server.bytes, attempt.server.bytes.data(), sizeof key.server);
   key.port = htons(attempt.port);
   key.protocol = static_cast<std::uint8_t>(attempt.transport);
-  key.domain = attempt.domain;
   return key;
 }
 

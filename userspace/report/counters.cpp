@@ -40,6 +40,7 @@ constexpr auto kCounters = std::to_array<CounterInfo>({
     {"observations_counted", "packets of well-known connections that SPADE only counted"},
     {"observations_lost", "packets that SPADE did not see: its ring was full"},
     {"observations_limited", "packets that SPADE did not see: more than observation_limit a second"},
+    {"observations_forwarded", "forwarded packets not shown to SPADE again: it saw them when they came in"},
     // engine
     {"records", "records the engine received"},
     {"flows", "flows the engine began to follow"},
