@@ -27,11 +27,6 @@ constexpr std::array<VerbName, 6> kVerbs = {{{"list", Verb::list},
                                              {"forget", Verb::forget},
                                              {"export", Verb::export_model}}};
 
-template <class T>
-tl::unexpected<Error> error_of(const T& result) {
-  return tl::unexpected<Error>(result.error());
-}
-
 Result<std::string> text_of(const nlohmann::json& request, const char* key, bool required,
                             std::vector<std::string>& known) {
   known.emplace_back(key);
