@@ -16,11 +16,11 @@ std::string AnomalyFiles::path_of(const std::string& file) const {
 void AnomalyFiles::surveyed(const ScoreSurvey& survey, std::size_t new_rows) {
   if (survey.settings().file.empty()) return;
   const std::string path = path_of(survey.settings().file);
-  std::string text;
-  if (begun_.insert(path).second) text = survey.header();
   const auto& rows = survey.rows();
-  const std::size_t kept = std::min(new_rows, rows.size());
-  for (auto row = rows.end() - static_cast<std::ptrdiff_t>(kept); row != rows.end(); ++row) text += row->text();
+  auto row = rows.end() - static_cast<std::ptrdiff_t>(std::min(new_rows, rows.size()));
+  std::string text;
+  if (begun_.insert(path).second || (row != rows.end() && row->interval == 1)) text = survey.header();
+  for (; row != rows.end(); ++row) text += row->text();
   writer_.append(path, std::move(text));
 }
 

@@ -16,7 +16,7 @@ class AnomalyFiles {
   // Names without a slash are files in `directory`.
   explicit AnomalyFiles(std::string directory) : directory_(std::move(directory)) {}
 
-  // The survey has `new_rows` more rows. Its header comes with the first since the start.
+  // The survey has `new_rows` more rows. Its header comes with the first since the start, of the survey or of spidd.
   void surveyed(const ScoreSurvey& survey, std::size_t new_rows);
   // An adviser is done: the log is due. Not written at once, for SPADE is at work.
   void advised() { log_due_ = true; }
@@ -25,8 +25,6 @@ class AnomalyFiles {
   // If the settings name a file. At most kMostLines of every table's statistics, so that a packet waits for them no
   // longer than it may.
   void write_log(const Spade& spade);
-  // Surveys begin anew.
-  void forget_surveys() { begun_.clear(); }
 
   FileWriter& writer() { return writer_; }
   const FileWriter& writer() const { return writer_; }

@@ -134,7 +134,7 @@ ordered_json spade_summary(const AnomalyWatch& watch) {
   const SpadeStatistics statistics = watch.monitor().spade().statistics();
   const AnomalyCounters counters = watch.counters();
   const Incidents* const incidents = watch.monitor().incidents();
-  std::uint64_t rare = 0;
+  std::uint64_t rare = statistics.anomalous_before;
   std::uint64_t learning = 0;
   for (const DetectorStatistics& detector : statistics.detectors) {
     rare += detector.anomalous;
@@ -157,8 +157,8 @@ ordered_json spade_summary(const AnomalyWatch& watch) {
 std::vector<StatsSection> spade_sections(const AnomalyWatch& watch) {
   const SpadeStatistics statistics = watch.monitor().spade().statistics();
   const AnomalyCounters counters = watch.counters();
-  std::uint64_t rare = 0;
-  std::uint64_t reported = 0;
+  std::uint64_t rare = statistics.anomalous_before;
+  std::uint64_t reported = statistics.reported_before;
   for (const DetectorStatistics& detector : statistics.detectors) {
     rare += detector.anomalous;
     reported += detector.reported;
@@ -178,11 +178,13 @@ std::vector<StatsSection> spade_sections(const AnomalyWatch& watch) {
                                           {"waiting", statistics.waiting},
                                           {"waiting_refused", statistics.waiting_refused},
                                           {"waiting_dropped", statistics.waiting_dropped},
+                                          {"waiting_cut_short", statistics.waiting_cut_short},
                                           {"attempts_forgotten", statistics.attempts_forgotten},
                                           {"table_entries", statistics.table_entries},
                                           {"table_bytes", statistics.table_bytes},
                                           {"entries_evicted", statistics.entries_evicted},
                                           {"observations_refused", statistics.observations_refused},
+                                          {"entries_without_room", counters.entries_without_room},
                                           {"checkpoints", counters.checkpoints},
                                           {"checkpoints_failed", counters.checkpoints_failed},
                                           {"files_written", counters.files_written},

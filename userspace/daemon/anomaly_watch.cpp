@@ -44,6 +44,7 @@ Result<std::unique_ptr<AnomalyWatch>> AnomalyWatch::create(const SpadeSettings& 
   if (!read->found) return watch;
   const Spade::Restored restored = watch->monitor_->restore(std::move(read->state), Downtime::ignored);
   for (const std::string& problem : restored.problems) watch->warnings_.push_back(fmt::format("SPADE: {}", problem));
+  watch->counters_.entries_without_room = restored.entries_without_room;
   if (restored.entries_without_room != 0)
     watch->warnings_.push_back(
         fmt::format("SPADE: {} entries of the state file found no room in the tables", restored.entries_without_room));
@@ -118,6 +119,7 @@ void AnomalyWatch::run() {
     counters_.observations += taken;
   }
   source_->forget_all([this](const Observation& observation) { observe_count(observation); });
+  monitor_->cut_short();
   if (settings_.state_path.empty()) monitor_->finish();
   files_.write_log(monitor_->spade());
   finish_checkpoint();
@@ -177,19 +179,18 @@ void AnomalyWatch::finish_checkpoint() {
 Result<> AnomalyWatch::change_settings(const SpadeSettings& spade) {
   auto monitor = AnomalyMonitor::create(spade, settings_.seed, sink_);
   if (!monitor) return tl::unexpected<Error>(std::move(monitor.error()));
-  std::vector<const ProbabilityTable*> tables;
-  for (const Spade::TableView& view : monitor_->spade().tables()) tables.push_back(view.table);
-  SpadeSnapshot snapshot(monitor_->save(), std::move(tables));
-  snapshot.take_all();
   snapshot_.reset();
-  if ((*monitor)->incidents() == nullptr) monitor_->finish();
   files_.write_log(monitor_->spade());
-  files_.forget_surveys();
-  (*monitor)->restore(std::move(snapshot).finish(), Downtime::ignored);
+  const Spade::Restored taken = (*monitor)->take_over(*monitor_);
   monitor_ = *std::move(monitor);
+  counters_.entries_without_room += taken.entries_without_room;
+  for (const std::string& problem : taken.problems) log_warning("SPADE begins anew in part: {}", problem);
+  if (taken.entries_without_room != 0)
+    log_warning("SPADE: {} entries found no room in the tables, which are smaller now", taken.entries_without_room);
+  settings_.checkpoint_updates = spade.checkpoint_updates;
+  checkpoint_wanted_ = true;
   familiar_ = FamiliarAttempts({}, spade);
   source_->forget_all([this](const Observation& observation) { observe_count(observation); });
-  checkpoint_updates_ = monitor_->spade().updates();
   return {};
 }
 

@@ -35,6 +35,7 @@ struct AnomalyCounters {
   std::uint64_t conversations_lost = 0;
   std::uint64_t known_attempts = 0;  // counted by the kernel now
   std::uint64_t attempts_without_room = 0;
+  std::uint64_t entries_without_room = 0;  // of the state file, or of tables that became smaller
   std::uint64_t checkpoints = 0;
   std::uint64_t checkpoints_failed = 0;
   std::uint64_t files_written = 0;  // log and surveys
@@ -85,8 +86,8 @@ class AnomalyWatch {
   const AnomalyMonitor& monitor() const { return *monitor_; }
   DaemonAnomalySink& sink() { return sink_; }
   AnomalyCounters counters() const;
-  // Begins with new settings what was learned with the old ones: tables that are still wanted go on, and
-  // open incidents.
+  // Goes on with new settings: what they leave as it was goes on as if nothing had happened
+  // (AnomalyMonitor::take_over()). Where it is to be kept stays as it is.
   Result<> change_settings(const SpadeSettings& spade);
   // What the original does at SIGUSR1: the log is written, and the state file soon.
   void write_files();

@@ -192,7 +192,7 @@ DetectorSettings read_detector(ConfigTable& table) {
 
   DetectorSettings detector = default_detector(type, transport, flags, icmp, max_entropy);
   detector.id = id.value_or("");
-  detector.line = table.line();
+  detector.line = {table.line()};
   read_side(table, detector);
   read_scores(table, detector);
   read_decay(table, detector.decay);
@@ -294,7 +294,7 @@ void read_detectors(ConfigTable& part, SpadeSettings& settings) {
     const auto twin = std::ranges::find(settings.detectors, detector.id, &DetectorSettings::id);
     if (twin != settings.detectors.end() && !detector.id.empty())
       table.complain(table.line_of("id"),
-                     fmt::format("detector '{}' is there already, at line {}", detector.id, twin->line));
+                     fmt::format("detector '{}' is there already, at line {}", detector.id, twin->line.number));
     settings.detectors.push_back(std::move(detector));
   }
 }

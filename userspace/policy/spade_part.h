@@ -16,7 +16,7 @@ SpadeSettings read_spade_part(ConfigTable& file);
 // A file of a [spade] part alone, or a whole policy of which the part is taken.
 Result<SpadeSettings> parse_spade_part(std::string_view text, const std::string& path_for_messages);
 
-// The part as TOML, which read back gives the same settings (but for the lines of detectors). Keys that have their
+// The part as TOML, which read back gives the same settings. Keys that have their
 // default are left out.
 std::string spade_part_text(const SpadeSettings& settings);
 

@@ -90,6 +90,8 @@ constexpr auto kCounters = std::to_array<CounterInfo>({
     {"waiting", "reports of SPADE that wait for a response now"},
     {"waiting_refused", "reports of SPADE that did not wait for a response because too many did"},
     {"waiting_dropped", "reports of SPADE that needed a response and were not made because too many waited"},
+    {"waiting_cut_short", "reports of SPADE whose wait a change of the policy or a stop ended"},
+    {"entries_without_room", "entries of SPADE's tables that found no room after a start or a change of the policy"},
     {"attempts_forgotten", "connection attempts whose outcome was not waited for because too many waited"},
     {"table_entries", "entries of SPADE's tables now"},
     {"table_bytes", "memory of SPADE's tables now"},

@@ -464,6 +464,8 @@ Incidents::~Incidents() = default;
 Incidents::Incidents(Incidents&&) noexcept = default;
 Incidents& Incidents::operator=(Incidents&&) noexcept = default;
 
+void Incidents::set_sink(IncidentSink& sink) { state_->sink = &sink; }
+
 void Incidents::set_exclusion(Exclusion exclusion) {
   state_->contacts.set_exclusion(exclusion);
   state_->excluded = std::move(exclusion);
@@ -526,6 +528,11 @@ void Incidents::restore(OpenIncidents saved) {
   }
 }
 
+void Incidents::take_over(const Incidents& before) {
+  restore(before.save());
+  state_->counters = before.counters();
+}
+
 bool Incidents::in_quarantine(const Observation& observation) {
   State& s = *state_;
   if (!s.extensions.quarantine || s.cases.size() == 0) return false;
@@ -554,11 +561,11 @@ std::vector<const Incident*> Incidents::open() const {
 Incidents::Counters Incidents::counters() const {
   Counters counters = state_->counters;
   const FirstContacts::Counters& contacts = state_->contacts.counters();
-  counters.attempts_forgotten = contacts.contacts_forgotten;
-  counters.sources_forgotten = contacts.sources_forgotten;
-  counters.contacts_failed = contacts.failed;
-  counters.contacts_answered = contacts.answered;
-  counters.outage = contacts.outage;
+  counters.attempts_forgotten += contacts.contacts_forgotten;
+  counters.sources_forgotten += contacts.sources_forgotten;
+  counters.contacts_failed += contacts.failed;
+  counters.contacts_answered += contacts.answered;
+  counters.outage += contacts.outage;
   return counters;
 }
 

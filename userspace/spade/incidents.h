@@ -50,6 +50,9 @@ class Incidents {
   using Exclusion = std::function<bool(const Observation&)>;
   void set_exclusion(Exclusion exclusion);
 
+  // From now on another one is told.
+  void set_sink(IncidentSink& sink);
+
   // Follows attempts and their outcomes. Every observation, answers and ICMP errors (kind unreachable) included.
   void observe(const Observation& observation);
   void alert(const SpadeAlert& alert);
@@ -66,6 +69,9 @@ class Incidents {
   // max_incidents those with news last. Nothing is said of it: they go on.
   OpenIncidents save() const;
   void restore(OpenIncidents saved);
+
+  // Before the first packet: goes on with the open incidents of `before`, made with other settings, and counts on.
+  void take_over(const Incidents& before);
 
   // Belongs to an open incident that is not known to be harmless. Counts what it keeps back.
   bool in_quarantine(const Observation& observation);

@@ -16,15 +16,17 @@ Result<std::unique_ptr<AnomalyMonitor>> AnomalyMonitor::create(SpadeSettings set
   auto spade = Spade::create(std::move(settings), self);
   if (!spade) return tl::unexpected(std::move(spade.error()));
   monitor->spade_.emplace(*std::move(spade));
-  if (extensions.incidents) {
-    monitor->incidents_->set_exclusion(
-        [spade = &*monitor->spade_](const Observation& one) { return spade->is_excluded(one); });
-  }
+  monitor->leave_out_what_is_excluded();
   if (extensions.incidents && extensions.quarantine) {
     monitor->spade_->set_learning_filter(
         [incidents = &*monitor->incidents_](const Observation& one) { return !incidents->in_quarantine(one); });
   }
   return monitor;
+}
+
+void AnomalyMonitor::leave_out_what_is_excluded() {
+  if (incidents_)
+    incidents_->set_exclusion([spade = &*spade_](const Observation& one) { return spade->is_excluded(one); });
 }
 
 void AnomalyMonitor::observe(const Observation& observation) {
@@ -64,6 +66,33 @@ Spade::Restored AnomalyMonitor::restore(SpadeState state, Downtime downtime) {
   return spade_->restore(state, downtime);
 }
 
+Spade::Restored AnomalyMonitor::take_over(AnomalyMonitor& before) {
+  clock_ = before.clock_;
+  time_ = before.time_;
+  before.cutting_short_ = true;
+  const Spade::Restored restored = spade_->take_over(*before.spade_);
+  const SpadeSettings& was = before.spade_->settings();
+  const SpadeSettings& is = spade_->settings();
+  if (incidents_ && before.incidents_) {
+    if (was.extensions == is.extensions && was.home == is.home) {
+      *incidents_ = std::move(*before.incidents_);
+      incidents_->set_sink(*this);
+      leave_out_what_is_excluded();
+    } else {
+      incidents_->take_over(*before.incidents_);
+    }
+  } else {
+    before.finish();
+  }
+  return restored;
+}
+
+void AnomalyMonitor::cut_short() {
+  cutting_short_ = true;
+  spade_->cut_short();
+  cutting_short_ = false;
+}
+
 void AnomalyMonitor::alert(const SpadeAlert& alert) {
   if (time_.is_dated()) {
     sink_.alert(alert);
@@ -73,7 +102,7 @@ void AnomalyMonitor::alert(const SpadeAlert& alert) {
     dated.reported = time_.dated(alert.reported);
     sink_.alert(dated);
   }
-  if (incidents_) incidents_->alert(alert);
+  if (incidents_ && !cutting_short_) incidents_->alert(alert);
 }
 
 void AnomalyMonitor::incident(const Incident& incident, IncidentCause cause, Timestamp now) {

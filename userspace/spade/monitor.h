@@ -42,6 +42,14 @@ class AnomalyMonitor final : private AnomalySink {
   SpadeState save() const;
   Spade::Restored restore(SpadeState state, Downtime downtime);
 
+  // Before the first packet: goes on where `before` is, with other settings (Spade::take_over()). What it knows of
+  // incidents goes on as if nothing had happened if nothing about them is changed; else those that are open go on.
+  // Without incidents they close. `before` is then good for nothing.
+  Spade::Restored take_over(AnomalyMonitor& before);
+
+  // See Spade. What is reported so early is no evidence for incidents.
+  void cut_short();
+
   Spade& spade() { return *spade_; }
   const Spade& spade() const { return *spade_; }
   // Nothing if they are switched off.
@@ -60,6 +68,7 @@ class AnomalyMonitor final : private AnomalySink {
   void advised(const ThresholdAdviser& adviser) override;
   void surveyed(const ScoreSurvey& survey, std::size_t new_rows) override;
 
+  void leave_out_what_is_excluded();
   Incident dated(const Incident& incident) const;
 
   AnomalySink& sink_;
@@ -67,6 +76,7 @@ class AnomalyMonitor final : private AnomalySink {
   SteadyTime time_;
   std::optional<Spade> spade_;
   std::optional<Incidents> incidents_;
+  bool cutting_short_ = false;
 };
 
 }  // namespace spidd

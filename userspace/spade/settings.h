@@ -67,6 +67,13 @@ struct ReportExclusions {
   bool operator==(const ReportExclusions&) const = default;
 };
 
+// Where something was read: no part of what is set, so settings that differ in it alone are equal.
+struct SettingLine {
+  unsigned number = 0;  // in the file; 0: in none
+
+  bool operator==(const SettingLine&) const { return true; }
+};
+
 struct DetectorSettings {
   std::string id;  // is_detector_id(), or a serial number from an original configuration; unique
   DetectorType type = DetectorType::closed_dport;
@@ -85,7 +92,7 @@ struct DetectorSettings {
   bool report_on_opposite = false;          // revwaitrpt
   ReportExclusions exclusions;
   Decay decay;
-  unsigned line = 0;  // in the file it was read from
+  SettingLine line;
 
   bool operator==(const DetectorSettings&) const = default;
 };

@@ -118,7 +118,7 @@ void Interpreter::take_main(const SnortLine& line) {
 
   DetectorSettings detector = default_detector(DetectorType::closed_dport);
   detector.id = kImplicitId;
-  detector.line = line.line;
+  detector.line = {line.line};
   detector.relative_score = false;
   detector.threshold = options.number("thresh", -kHighestScore, kHighestScore).value_or(-1);
   detector.probability_mode = static_cast<unsigned>(options.integer("probmode", 0, 3).value_or(3));
@@ -165,7 +165,7 @@ void Interpreter::take_detector(const SnortLine& line) {
   if (detector.id.empty()) detector.id = fmt::to_string(settings_.detectors.size() + 1);
   const auto twin = std::ranges::find(settings_.detectors, detector.id, &DetectorSettings::id);
   if (twin != settings_.detectors.end())
-    complain(line, fmt::format("id '{}' is taken by the detector of line {}", printable(detector.id), twin->line));
+    complain(line, fmt::format("id '{}' is taken by the detector of line {}", printable(detector.id), twin->line.number));
   settings_.detectors.push_back(std::move(detector));
 }
 

@@ -152,7 +152,7 @@ DetectorSettings read_snort_detector(const SnortLine& line, SnortLines& remarks)
   DetectorSettings detector = default_detector(scope.type, scope.transport, scope.tcp_flags, icmp,
                                                scope.type == DetectorType::odd_port_dest ? max_entropy : 2.5);
   detector.side = scope.side;
-  detector.line = line.line;
+  detector.line = {line.line};
   detector.id = options.text("id").value_or("");
   if (!detector.id.empty() && !is_detector_id(detector.id))
     options.complain(

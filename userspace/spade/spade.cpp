@@ -98,13 +98,16 @@ void Spade::observe(const Observation& observation) { state_->observe(observatio
 void Spade::advance(Timestamp now) { state_->advance(now); }
 void Spade::set_learning_filter(LearningFilter filter) { state_->may_learn = std::move(filter); }
 bool Spade::is_excluded(const Observation& packet) const { return state_->is_excluded(packet); }
+void Spade::cut_short() {
+  for (std::size_t i = 0; i < state_->detectors.size(); i++) state_->cut_short(i);
+}
 std::uint64_t Spade::updates() const { return state_->totals.updates; }
 const SpadeSettings& Spade::settings() const { return state_->settings; }
 
 SpadeStatistics Spade::statistics() const {
   SpadeStatistics statistics = state_->totals;
   statistics.waiting = state_->queue.size();
-  if (state_->attempts) statistics.attempts_forgotten = state_->attempts->forgotten();
+  if (state_->attempts) statistics.attempts_forgotten += state_->attempts->forgotten();
   const auto& tables = state_->tables.tables();
   for (const TableSet::Table& table : tables) {
     statistics.table_entries += table.table.entries();

@@ -52,12 +52,16 @@ struct SpadeStatistics {
   std::uint64_t waiting = 0;
   std::uint64_t waiting_refused = 0;     // reports that found the wait queue full: reported at once as unconfirmed
   std::uint64_t waiting_dropped = 0;     // the same of detectors that report if there is an answer: not reported
+  std::uint64_t waiting_cut_short = 0;   // reports whose wait cut_short() ended
   std::uint64_t attempts_forgotten = 0;  // learn_answered_only: not learned even if answered, for want of room
   std::uint64_t table_entries = 0;
   std::uint64_t table_bytes = 0;
   std::uint64_t entries_evicted = 0;
   std::uint64_t observations_refused = 0;  // see ProbabilityTable::Counters::refused
   std::vector<DetectorStatistics> detectors;
+  // Of detectors that Spade::take_over() did not find any more.
+  std::uint64_t anomalous_before = 0;
+  std::uint64_t reported_before = 0;
 };
 
 class Spade {
@@ -102,6 +106,15 @@ class Spade {
     std::vector<std::string> problems;  // what was not usable, in words; it starts empty
   };
   Restored restore(const SpadeState& state, Downtime downtime);
+
+  // Before the first packet: goes on where `before` is, with other settings. What these leave as it was goes on as if
+  // nothing had happened: tables, detectors with their numbers, thresholds, adapters, advisers, surveys and what waits.
+  // The rest is as after restore(), but that time does not stand still; what waits for it is cut short, and `before`
+  // reports it. `before` is then good for nothing.
+  Restored take_over(Spade& before);
+
+  // Nobody will hear the answers: what waits is reported now, as unconfirmed; not what only an answer confirms.
+  void cut_short();
 
   // For the state file and `spidctl spade tables`.
   struct TableView {

@@ -205,18 +205,29 @@ void Spade::State::respond(std::size_t index, const Observation& packet, Conditi
   while (const auto waiting = queue.take(key)) resolve(index, *waiting, *resolution);
 }
 
+// Meanwhile, to somebody else.
+bool Spade::State::has_spoken(const WatchedDetector& d, const WaitingReport& waiting) {
+  return d.statistics.type == DetectorType::dead_dest && !compatibility.no_second_look &&
+         tables.is_live(d.table, waiting.packet.destination);
+}
+
 void Spade::State::resolve(std::size_t index, const WaitingReport& waiting, const Resolution& resolution) {
   WatchedDetector& d = detectors[index];
-  bool report = resolution.report;
-  // The host may have spoken meanwhile, to somebody else.
-  if (report && d.statistics.type == DetectorType::dead_dest && resolution.status != PortStatus::open &&
-      !compatibility.no_second_look && tables.is_live(d.table, waiting.packet.destination)) {
-    report = false;
-  }
-  if (report) {
+  if (resolution.report && (resolution.status == PortStatus::open || !has_spoken(d, waiting))) {
     d.report(waiting, resolution.status, true, now, *sink);
   } else {
     d.statistics.cancelled += waiting.packet.count;
+  }
+}
+
+void Spade::State::cut_short(std::size_t index) {
+  WatchedDetector& d = detectors[index];
+  const auto number = static_cast<std::uint32_t>(index);
+  while (const auto since = queue.oldest(number)) {
+    const WaitingReport waiting = *queue.take_older(number, *since);
+    totals.waiting_cut_short += waiting.packet.count;
+    if (d.detector.timed_out().report && !has_spoken(d, waiting))
+      d.report(waiting, d.detector.first_status(), false, now, *sink);
   }
 }
 

@@ -23,6 +23,8 @@ struct Spade::State {
   void observe(const Observation& packet);
   void advance(Timestamp now);
   bool is_excluded(const Observation& packet) const;
+  void cut_short(std::size_t index);
+  void take_over(State& before, Restored& restored);
 
   // What every packet is compared with, close together.
   struct Masks {
@@ -59,6 +61,10 @@ struct Spade::State {
   void learn_attempt(const Observation& packet, Conditions conditions);
   void record(const Observation& packet, Conditions conditions, TableSet::Kinds kinds);
   ScoreClock clock_of(const WatchedDetector& watched) const;
+  bool has_spoken(const WatchedDetector& detector, const WaitingReport& waiting);
+  void take_over_detectors(State& before, Restored& restored);
+  void take_over_tables(State& before, Restored& restored);
+  void take_over_waiting(State& before, std::size_t from, std::size_t to);
 
   PacketClock clock_;
   bool overdue_ = false;  // reports are due that no packet took along yet

@@ -84,6 +84,12 @@ std::optional<WaitingReport> WaitQueue::take_older(std::uint32_t detector, std::
   return remove_oldest(groups_.find(WaitingKey::of(entries_[oldest].report.packet, detector)));
 }
 
+std::optional<std::int64_t> WaitQueue::oldest(std::uint32_t detector) const {
+  const Index oldest = lines_[detector].oldest;
+  if (oldest == kNone) return std::nullopt;
+  return entries_[oldest].second;
+}
+
 WaitingReport WaitQueue::remove_oldest(LruTable<WaitingKey, Group>::Slot slot) {
   Group& group = groups_[slot];
   const Index index = group.oldest;

@@ -52,13 +52,16 @@ class WaitQueue {
   // `limit` 0: nothing can wait.
   WaitQueue(std::size_t detectors, std::uint32_t limit);
 
-  // Since `second`, which must not be lower than that of any earlier call. False if the queue is full.
+  // Since `second`, which must not be lower than that of any earlier call for the detector. False if the queue is full.
   bool add(std::uint32_t detector, std::int64_t second, const WaitingReport& report);
 
   // The oldest report that waits under `key`; call until nothing is left.
   std::optional<WaitingReport> take(const WaitingKey& key);
   // The detector's oldest report, if it waits since `second` or longer.
   std::optional<WaitingReport> take_older(std::uint32_t detector, std::int64_t second);
+
+  // Since when the detector's oldest report waits.
+  std::optional<std::int64_t> oldest(std::uint32_t detector) const;
 
   std::size_t size() const { return size_; }
   std::size_t size(std::uint32_t detector) const { return lines_[detector].size; }

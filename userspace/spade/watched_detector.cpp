@@ -42,6 +42,12 @@ void WatchedDetector::after_packet(const ScoreClock& clock, Timestamp now, Spade
   if (adapter != nullptr) adjust(adapter->after_packet(clock, threshold), now, sink);
 }
 
+void WatchedDetector::take_over(const WatchedDetector& before) {
+  statistics = before.statistics;
+  reported_at_adjustment_ = before.reported_at_adjustment_;
+  scored_at_adjustment_ = before.scored_at_adjustment_;
+}
+
 void WatchedDetector::adjust(const std::optional<ScoreValue>& wanted, Timestamp now, SpadeSink& sink) {
   if (!wanted) return;
   threshold = *wanted;

@@ -29,6 +29,9 @@ struct WatchedDetector {
   void after_packet(const ScoreClock& clock, Timestamp now, SpadeSink& sink);
   bool is_watched() const { return adapter != nullptr || !advisers.empty() || !surveys.empty(); }
 
+  // Goes on with what `before` has scored and told, the same as this one would have. Not who watches.
+  void take_over(const WatchedDetector& before);
+
   void report(const WaitingReport& report, PortStatus status, bool waited, Timestamp now, SpadeSink& sink);
 
   Detector detector;

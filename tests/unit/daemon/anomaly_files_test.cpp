@@ -78,6 +78,19 @@ TEST_F(AnomalyFilesTest, AddALineToTheSurveyEveryInterval) {
   EXPECT_THAT(survey, HasSubstr("\n3\t6"));
 }
 
+TEST_F(AnomalyFilesTest, GiveASurveyThatBeginsAnewAHeaderOnly) {
+  Spade first = *Spade::create(settings_, *sink_);
+  one_packet_a_second(first, 0, 130);
+  Spade second = *Spade::create(settings_, *sink_);
+  second.take_over(first);
+  one_packet_a_second(second, 130, 190);
+  EXPECT_THAT(contents("survey"), HasSubstr("\n2\t60\t"));
+  EXPECT_EQ(std::ranges::count(contents("survey"), '\n'), 4) << "it went on";
+  Spade third = *Spade::create(settings_, *sink_);
+  one_packet_a_second(third, 190, 260);
+  EXPECT_EQ(std::ranges::count(contents("survey"), '\n'), 6);
+}
+
 TEST_F(AnomalyFilesTest, WriteTheLogAnewWhenAnAdviserIsDone) {
   Spade spade = *Spade::create(settings_, *sink_);
   one_packet_a_second(spade, 0, 3600);

@@ -55,9 +55,8 @@ preprocessor spade-detect: type=odd-typecode to=nothome
   for (std::size_t i = 0; i < wanted.detectors.size(); ++i) {
     DetectorSettings detector = config.settings.detectors[i];
     EXPECT_EQ(detector.id, std::to_string(i + 1));
-    EXPECT_EQ(detector.line, i < 2 ? 5 + i : 6 + i);
+    EXPECT_EQ(detector.line.number, i < 2 ? 5 + i : 6 + i);
     detector.id = wanted.detectors[i].id;
-    detector.line = 0;
     EXPECT_EQ(detector, wanted.detectors[i]) << wanted.detectors[i].id;
   }
   EXPECT_EQ(config.settings.log_file, "./spade.log");
@@ -217,7 +216,7 @@ TEST(SnortConfig, OtherLinesOfASnortConfigurationAreSkipped) {
       "preprocessor spade-detect: Xdips=$DNS Xsips=$(NOBODY:-192.0.2.99)\n");
   EXPECT_EQ(config.settings.destination, SpadeDestination::both);
   EXPECT_EQ(config.settings.adjustments, SpadeDestination::none);
-  EXPECT_EQ(config.settings.detectors.at(0).line, 11U);
+  EXPECT_EQ(config.settings.detectors.at(0).line.number, 11U);
   EXPECT_EQ(config.settings.detectors.at(0).exclusions.destinations.at(0).to_string(), "192.0.2.53");
   EXPECT_EQ(config.settings.detectors.at(0).exclusions.sources.at(0).to_string(), "192.0.2.99");
 }
