@@ -281,17 +281,21 @@ bool wants_spade(const CommandLine& line) {
 // Requires: prepare() was done.
 Result<> prepare_spade(const CommandLine& line, Analysis& analysis) {
   SnortConfig config{analysis.policy->spade, {}};
+  auto profile = SpadeProfile::documented;
+  if (line.has("spade-profile")) {
+    const auto named = parse_spade_profile(line.text("spade-profile"));
+    if (!named) return tl::unexpected(named.error());
+    profile = *named;
+  }
   if (line.has("spade-config")) {
-    auto loaded = load_spade_config(line.text("spade-config"));
+    auto loaded = load_spade_config(line.text("spade-config"), profile);
     if (!loaded) return tl::unexpected(loaded.error());
     config = std::move(*loaded);
     print_notes(config);
   }
-  if (line.has("spade-profile")) {
-    const auto profile = parse_spade_profile(line.text("spade-profile"));
-    if (!profile) return tl::unexpected(profile.error());
-    config.settings.profile = *profile;
-  }
+  if (line.has("spade-profile")) config.settings.profile = profile;
+  if (!line.has("spade-log"))
+    for (const std::string& note : files_not_written(config.settings)) fmt::print(stderr, "{}\n", note);
   auto format = Result<AlertFormat>(analysis.form == AnalysisForm::json ? AlertFormat::eve : AlertFormat::fast);
   if (line.has("alert-format")) format = parse_alert_format(line.text("alert-format"));
   if (!format) return tl::unexpected(format.error());

@@ -8,15 +8,27 @@
 
 namespace spidd {
 
-Result<SnortConfig> load_spade_config(const std::string& path) {
+Result<SnortConfig> load_spade_config(const std::string& path, SpadeProfile profile) {
   constexpr std::size_t kMostText = 1 << 20;
   std::string text;
   if (const auto read = read_whole_file(path, kMostText, text); !read)
     return fail("{}", printable_path(read.error().message));
-  if (is_snort_config(text)) return load_snort_config(path);
+  if (is_snort_config(text)) return load_snort_config(path, profile);
   auto settings = parse_spade_part(text, path);
   if (!settings) return tl::unexpected(settings.error());
   return SnortConfig{std::move(*settings), {}};
+}
+
+std::vector<std::string> files_not_written(const SpadeSettings& settings) {
+  std::vector<std::string> notes;
+  const auto note = [&notes](std::string_view what, const std::string& file) {
+    if (!file.empty())
+      notes.push_back(fmt::format("{} {}: spidd writes it, analyze does not; --spade-log FILE has log and surveys",
+                                  what, printable_path(file)));
+  };
+  note("log file", settings.log_file);
+  for (const SurveySettings& survey : settings.surveys) note("survey file", survey.file);
+  return notes;
 }
 
 void print_notes(const SnortConfig& config) {

@@ -9,8 +9,12 @@
 
 namespace spidd {
 
-// Of TOML there are no notes.
-Result<SnortConfig> load_spade_config(const std::string& path);
+// Of TOML there are no notes. `profile`: how the original's lines are taken.
+Result<SnortConfig> load_spade_config(const std::string& path, SpadeProfile profile = SpadeProfile::documented);
+
+// What the settings name and only spidd writes: the analysis of a capture must not write over what spidd has. One
+// sentence each.
+std::vector<std::string> files_not_written(const SpadeSettings& settings);
 
 // Warnings and what differs, each on a line of standard error.
 void print_notes(const SnortConfig& config);

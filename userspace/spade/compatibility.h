@@ -3,10 +3,10 @@
 // follows. Everything that a profile decides in the engine is decided here.
 //
 // Decided alike in both profiles, because what v030125 does is of no use: D3 (dead-dest waits 2 s), D7 (cutoff 0.25),
-// D8 (minobs 565 and 1131) and D14 (icmptype all is any): settings.cpp. D13 (percentiles): survey. D15 (statefile=0
-// keeps nothing) and D23 to D25 (spellings of the seed paper): snort_config. D17 (odd-dport without minobs crashes),
-// D18 (a score over an empty table is undefined): detector.cpp. D21 (a full table ends the process): table. D10 to D12
-// (arithmetic of adapters): make_adapter(), by the profile.
+// D8 (minobs 565 and 1131): settings.cpp. D13 (percentiles): survey. D15 (statefile=0 keeps nothing) and D23 to D25
+// (spellings of the seed paper): snort_config, where D14 (icmptype all is any, or not known) goes by the profile. D17
+// (odd-dport without minobs crashes), D18 (a score over an empty table is undefined): detector.cpp. D21 (a full table
+// ends the process): table. D10 to D12 (arithmetic of adapters): make_adapter(), by the profile.
 #pragma once
 
 #include "userspace/spade/settings.h"

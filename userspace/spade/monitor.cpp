@@ -9,7 +9,7 @@ Result<std::unique_ptr<AnomalyMonitor>> AnomalyMonitor::create(SpadeSettings set
                                                                AnomalySink& sink) {
   std::unique_ptr<AnomalyMonitor> monitor(new AnomalyMonitor(sink));
   if (settings.profile == SpadeProfile::v030125)
-    settings.extensions.asset_prior = settings.extensions.quarantine = false;
+    settings.extensions.asset_prior = settings.extensions.quarantine = settings.extensions.incidents = false;
   const SpadeExtensions extensions = settings.extensions;
   AnomalySink& self = *monitor;
   if (extensions.incidents) monitor->incidents_.emplace(extensions, HomeNetwork(settings.home), seed, self);

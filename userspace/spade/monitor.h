@@ -25,7 +25,7 @@ class AnomalySink : public SpadeSink, public IncidentSink {};
 class AnomalyMonitor final : private AnomalySink {
  public:
   // `seed` keys the hashes of tables that strangers can fill. The sink must outlive the monitor. The profile 030125 is
-  // the original: scores without asset_prior, and no quarantine, whatever the settings say.
+  // the original: scores without asset_prior, no incidents and no quarantine, whatever the settings say.
   static Result<std::unique_ptr<AnomalyMonitor>> create(SpadeSettings settings, std::uint64_t seed, AnomalySink& sink);
   AnomalyMonitor(const AnomalyMonitor&) = delete;
   AnomalyMonitor& operator=(const AnomalyMonitor&) = delete;

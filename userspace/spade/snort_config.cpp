@@ -34,7 +34,7 @@ const Grammar kStatsGrammar = {{}, {"entropy", "uncondprob", "condprob"}, {}};
 Result<SpadeDestination> parse_dest(std::string_view text) { return parse_destination(text); }
 class Interpreter {
  public:
-  explicit Interpreter(SnortLines lines) : lines_(std::move(lines)) {}
+  Interpreter(SnortLines lines, SpadeProfile profile) : lines_(std::move(lines)) { settings_.profile = profile; }
   Result<SnortConfig> run();
 
  private:
@@ -161,7 +161,7 @@ void Interpreter::take_detector(const SnortLine& line) {
     complain(line, fmt::format("more than {} detectors", kMostDetectors));
     return;
   }
-  DetectorSettings detector = read_snort_detector(line, lines_);
+  DetectorSettings detector = read_snort_detector(line, lines_, settings_.profile);
   if (detector.id.empty()) detector.id = fmt::to_string(settings_.detectors.size() + 1);
   const auto twin = std::ranges::find(settings_.detectors, detector.id, &DetectorSettings::id);
   if (twin != settings_.detectors.end())
@@ -291,9 +291,16 @@ void Interpreter::check_ids() {
   for (const DetectorSettings& detector : settings_.detectors) ids.push_back(detector.id);
   if (implicit_ && std::ranges::count(ids, kImplicitId) > 1)
     lines_.errors.push_back({{}, 0, "the id 'default' is that of the detector of the 'preprocessor spade:' line"});
-  for (const Reference& reference : references_)
-    if (std::ranges::find(ids, std::string_view(reference.id)) == ids.end())
-      complain(*reference.line, fmt::format("no detector has the id '{}'", printable(reference.id)));
+  const bool original = settings_.profile == SpadeProfile::v030125;
+  for (const Reference& reference : references_) {
+    if (std::ranges::find(ids, std::string_view(reference.id)) != ids.end()) continue;
+    const SnortLine& line = *reference.line;
+    const std::string text = fmt::format("no detector has the id '{}'", printable(reference.id));
+    if (original)
+      lines_.warnings.push_back({line.file, line.line, text + ": as in Spade 030125, a closed-dport one is made"});
+    else
+      complain(line, text);
+  }
 }
 
 Result<SnortConfig> Interpreter::run() {
@@ -312,6 +319,7 @@ Result<SnortConfig> Interpreter::run() {
   }
   SnortConfig config{std::move(settings_), {}};
   for (const SnortRemark& remark : lines_.warnings) config.notes.push_back(remark.text());
+  if (config.settings.profile != SpadeProfile::documented) return config;
   for (std::string& difference : differences_from_original(config.settings))
     config.notes.push_back(std::move(difference));
   return config;
@@ -324,14 +332,15 @@ bool is_snort_config(std::string_view text) {
   return !lines.lines.empty() || !lines.warnings.empty();  // of includes that were not followed
 }
 
-Result<SnortConfig> parse_snort_config(std::string_view text, const std::string& path, const SnortInclude& include) {
-  auto config = Interpreter(read_snort_lines(text, path, include)).run();
+Result<SnortConfig> parse_snort_config(std::string_view text, const std::string& path, const SnortInclude& include,
+                                       SpadeProfile profile) {
+  auto config = Interpreter(read_snort_lines(text, path, include), profile).run();
   if (!config && config.error().message == "no 'preprocessor spade' line")
     return fail("{}: {}", printable_path(path), config.error().message);
   return config;
 }
 
-Result<SnortConfig> load_snort_config(const std::string& path) {
+Result<SnortConfig> load_snort_config(const std::string& path, SpadeProfile profile) {
   const auto read = [](const std::string& name) -> Result<std::string> {
     std::string text;
     if (const auto done = read_whole_file(name, kMostText, text); !done)
@@ -340,7 +349,7 @@ Result<SnortConfig> load_snort_config(const std::string& path) {
   };
   const auto text = read(path);
   if (!text) return tl::unexpected(text.error());
-  return parse_snort_config(*text, path, read);
+  return parse_snort_config(*text, path, read, profile);
 }
 
 }  // namespace spidd

@@ -15,18 +15,19 @@
 namespace spidd {
 
 struct SnortConfig {
-  SpadeSettings settings;          // profile: documented
+  SpadeSettings settings;
   std::vector<std::string> notes;  // warnings ("FILE:LINE: ..."), then what differs from Spade v030125.1
 };
 
 // Whether the text has a line of SPADE, or includes a file that may: else it is no such configuration.
 bool is_snort_config(std::string_view text);
 
-// The error has one line "FILE:LINE: ..." for each mistake, at most 20.
-Result<SnortConfig> parse_snort_config(std::string_view text, const std::string& path,
-                                       const SnortInclude& include = {});
+// The error has one line "FILE:LINE: ..." for each mistake, at most 20. The profile 030125 takes the lines as Spade
+// v030125.1 did (D14, D19).
+Result<SnortConfig> parse_snort_config(std::string_view text, const std::string& path, const SnortInclude& include = {},
+                                       SpadeProfile profile = SpadeProfile::documented);
 
 // Follows includes.
-Result<SnortConfig> load_snort_config(const std::string& path);
+Result<SnortConfig> load_snort_config(const std::string& path, SpadeProfile profile = SpadeProfile::documented);
 
 }  // namespace spidd

@@ -129,7 +129,7 @@ void read_waiting(SnortOptions& options, DetectorSettings& detector) {
 
 }  // namespace
 
-DetectorSettings read_snort_detector(const SnortLine& line, SnortLines& remarks) {
+DetectorSettings read_snort_detector(const SnortLine& line, SnortLines& remarks, SpadeProfile profile) {
   SnortOptions options(line, kGrammar, remarks);
   DetectorSettings scope;
   if (const auto type = options.word("type", parse_type)) {
@@ -148,7 +148,8 @@ DetectorSettings read_snort_detector(const SnortLine& line, SnortLines& remarks)
   if (scope.type == DetectorType::odd_typecode) scope.transport = Transport::icmp;
   const bool has_flags = scope.type == DetectorType::closed_dport || scope.type == DetectorType::dead_dest;
   if (!has_flags || scope.transport != Transport::tcp) scope.tcp_flags = TcpScope::synonly;
-  if (scope.transport != Transport::icmp) icmp.reset();
+  const bool rejected = profile == SpadeProfile::v030125 && options.text("icmptype") == "all";  // D14
+  if (scope.transport != Transport::icmp || rejected) icmp.reset();
   DetectorSettings detector = default_detector(scope.type, scope.transport, scope.tcp_flags, icmp,
                                                scope.type == DetectorType::odd_port_dest ? max_entropy : 2.5);
   detector.side = scope.side;

@@ -8,6 +8,6 @@
 namespace spidd {
 
 // Mistakes and warnings go into `remarks`. The id is empty if the line has none.
-DetectorSettings read_snort_detector(const SnortLine& line, SnortLines& remarks);
+DetectorSettings read_snort_detector(const SnortLine& line, SnortLines& remarks, SpadeProfile profile);
 
 }  // namespace spidd

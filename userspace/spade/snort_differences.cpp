@@ -40,13 +40,12 @@ std::vector<std::string> differences_from_original(const SpadeSettings& settings
       has(DetectorType::dead_dest),
       "dead-dest: an ICMP unreachable shows a host alive only if the host itself sent it; from a router it confirms "
       "that the host is dead. Spade 030125 took both for life");
-  note_if(
-      has(DetectorType::dead_dest),
-      "dead-dest: nobody's address is a group or a broadcast address of a home network; Spade 030125 took every one "
-      "that ends in 255 for it");
+  note_if(has(DetectorType::dead_dest),
+          "dead-dest: nobody's address is one of a group, the first and the last of a home network, and, as in Spade "
+          "030125, every IPv4 address that ends in 255, because the subnets are not known");
   note_if(any_detector([](const DetectorSettings& detector) {
             return detector.type == DetectorType::closed_dport && detector.transport == Transport::tcp &&
-                   detector.wait_seconds > 0;
+                   detector.tcp_flags == TcpScope::synonly && detector.wait_seconds > 0;
           }),
           "closed-dport: a RST ends the wait and confirms the report; Spade 030125 waited on");
   note_if(any_detector([](const DetectorSettings& detector) { return detector.transport == Transport::udp; }),
@@ -60,10 +59,14 @@ std::vector<std::string> differences_from_original(const SpadeSettings& settings
   note_if(any_detector([](const DetectorSettings& detector) { return detector.wait_seconds > 0; }),
           "wait: no more than max_waiting packets wait for a response; what comes when so many do is counted as "
           "waiting_refused");
-  note_if(settings.profile == SpadeProfile::documented && settings.extensions.incidents,
-          "incidents are on: reports of one host are grouped; [spade.extensions] incidents");
-  note_if(settings.profile == SpadeProfile::documented && settings.extensions.quarantine,
-          "quarantine is on: packets of a scan are not learned; [spade.extensions] quarantine");
+  note_if(
+      settings.profile == SpadeProfile::documented && settings.extensions.incidents,
+      "incidents are on: what one host does wrong is said together, also where no packet of it is reported, such as "
+      "first contacts that fail; [spade.extensions] incidents");
+  note_if(
+      settings.profile == SpadeProfile::documented && settings.extensions.quarantine,
+      "quarantine is on: what belongs to an open incident, a scan or something odd that goes on, is not learned, so "
+      "that repetitions score higher than in Spade 030125; [spade.extensions] quarantine");
   note_if(has(DetectorType::odd_port_dest),
           "odd-port-dest: scores given source and port, as documented; Spade 030125 scored given the source");
   note_if(any_detector([](const DetectorSettings& detector) {
@@ -95,6 +98,13 @@ std::vector<std::string> differences_from_original(const SpadeSettings& settings
       !settings.state_file.empty(),
       "the state file is spade.state, which has a form of its own: that of Spade 030125 (statefile) is left as it is, "
       "and what it learned cannot be taken over");
+  const auto elsewhere = [](const std::string& file) {
+    return file.starts_with('/') && !file.starts_with("/var/log/spidd/") && !file.starts_with("/var/lib/spidd/");
+  };
+  note_if(
+      elsewhere(settings.log_file) || std::ranges::any_of(settings.surveys, elsewhere, &SurveySettings::file),
+      "files: the service may write in /var/log/spidd and /var/lib/spidd only; move logfile and surveyfile there, or "
+      "give them no directory, which is /var/lib/spidd");
   note_if(settings.log_file.empty(), "the log goes to no terminal: 'spidctl spade stats' shows it");
   if (!notes.empty())
     notes.emplace_back(

@@ -173,10 +173,22 @@ std::vector<T> SnortOptions::list(std::string_view name, Parser parser) {
   return values;
 }
 
+// "any", as EXTERNAL_NET often is, stands for every address.
+std::vector<IpPrefix> SnortOptions::networks(std::string_view name) {
+  bool any = false;
+  std::vector<IpPrefix> found = list<IpPrefix>(name, [&any](std::string_view text) -> Result<IpPrefix> {
+    if (text != "any") return parse_snort_network(text);
+    any = true;
+    return IpPrefix{.address = {}, .length = 0};
+  });
+  if (any) warn(fmt::format("{}: any leaves nothing to report", name));
+  return found;
+}
+
 ReportExclusions SnortOptions::exclusions() {
   ReportExclusions exclusions;
-  exclusions.sources = list<IpPrefix>("Xsips", parse_snort_network);
-  exclusions.destinations = list<IpPrefix>("Xdips", parse_snort_network);
+  exclusions.sources = networks("Xsips");
+  exclusions.destinations = networks("Xdips");
   exclusions.source_ports = list<std::uint16_t>("Xsports", parse_port);
   exclusions.destination_ports = list<std::uint16_t>("Xdports", parse_port);
   return exclusions;

@@ -55,6 +55,7 @@ class SnortOptions {
   void remark(std::vector<SnortRemark>& to, std::string message) const {
     if (to.size() < kMostSnortRemarks) to.push_back({line_.file, line_.line, std::move(message)});
   }
+  std::vector<IpPrefix> networks(std::string_view name);
   template <class T, class Parser>
   std::vector<T> list(std::string_view name, Parser parser);
 
@@ -67,7 +68,7 @@ class SnortOptions {
 std::optional<double> parse_number(std::string_view text);
 std::optional<std::int64_t> parse_integer(std::string_view text);
 
-// A network as Snort takes it: an address, or an address and a length, whose host bits do not matter.
+// A network as Snort takes it: an address, or an address and a length, whose host bits do not matter. Not "any".
 Result<IpPrefix> parse_snort_network(std::string_view text);
 
 }  // namespace spidd

@@ -73,6 +73,18 @@ TEST_F(SpadeCommand, AnalyzeTakesLinesOfAnIncludedFile) {
   EXPECT_EQ(read->settings.detectors.at(0).id, "a");
 }
 
+TEST_F(SpadeCommand, AnalyzeSaysWhichFilesItDoesNotWrite) {
+  const auto config = file(
+      "preprocessor spade: logfile=/var/log/spidd/a.log\npreprocessor spade-detect: id=a\n"
+      "preprocessor spade-survey: id=a surveyfile=/tmp/s.txt\n");
+  const auto read = load_spade_config(config.path());
+  ASSERT_TRUE(read) << read.error().message;
+  const auto notes = files_not_written(read->settings);
+  ASSERT_EQ(notes.size(), 2U);
+  EXPECT_TRUE(notes[0].starts_with("log file /var/log/spidd/a.log: spidd writes it, analyze does not")) << notes[0];
+  EXPECT_TRUE(notes[1].starts_with("survey file /tmp/s.txt: ")) << notes[1];
+}
+
 TEST_F(SpadeCommand, ImportRefusesWhatItCannotRead) {
   const auto config = file("preprocessor spade:\npreprocessor spade-detect: wait=x\n");
   EXPECT_EQ(run({"import", config.path()}), kExitFailed);

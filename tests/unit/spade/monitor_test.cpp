@@ -44,7 +44,7 @@ std::size_t alerts_of_a_repeated_scan(SpadeSettings settings) {
     (*monitor)->observe(probe);
     (*monitor)->observe(answer(300 + i * 0.1 + 0.01, probe, kRst | kAck));
   }
-  EXPECT_FALSE(said.incidents.empty());
+  EXPECT_EQ(said.incidents.empty(), (*monitor)->spade().settings().profile == SpadeProfile::v030125);
   return said.alerts.size();
 }
 
@@ -259,7 +259,7 @@ TEST(AnomalyMonitor, HasAClockThatStandsStillInTheProfileOfTheOriginal) {
   EXPECT_EQ(scan_after(SpadeProfile::v030125, {}).alerts.size(), 16U);
 }
 
-TEST(AnomalyMonitor, LearnsEverythingInTheProfileOfTheOriginal) {
+TEST(AnomalyMonitor, LearnsEverythingAndKnowsNoIncidentsInTheProfileOfTheOriginal) {
   SpadeSettings learning = closed_ports(SpadeProfile::v030125);
   learning.extensions.quarantine = false;
   EXPECT_EQ(alerts_of_a_repeated_scan(closed_ports(SpadeProfile::v030125)), alerts_of_a_repeated_scan(learning));

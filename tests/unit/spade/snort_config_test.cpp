@@ -286,6 +286,47 @@ TEST(SnortConfig, SaysWhatElseIsOnAndWhatIsSeenLive) {
     EXPECT_THAT(rich.notes, Contains(HasSubstr(said))) << said;
 }
 
+TEST(SnortConfig, SaysNothingUntrueOfWhatDiffers) {
+  for (const std::string_view scope : {"synack", "established", "teardown", "weird"}) {
+    const SnortConfig config = read(fmt::format("{}preprocessor spade-detect: tcpflags={} wait=3\n", kMain, scope));
+    EXPECT_THAT(config.notes, Not(Contains(HasSubstr("a RST ends the wait")))) << scope;
+  }
+  const SnortConfig dead = read(fmt::format("{}preprocessor spade-detect: type=dead-dest\n", kMain));
+  EXPECT_THAT(dead.notes, Contains(HasSubstr("as in Spade 030125, every IPv4 address that ends in 255")));
+  EXPECT_THAT(dead.notes, Contains(HasSubstr("something odd that goes on, is not learned")));
+  EXPECT_THAT(dead.notes, Contains(HasSubstr("also where no packet of it is reported")));
+  EXPECT_THAT(dead.notes, Not(Contains(HasSubstr("the service may write"))));
+  const SnortConfig elsewhere = read("preprocessor spade: logfile=/var/log/spade.log\n");
+  EXPECT_THAT(elsewhere.notes, Contains(HasSubstr("the service may write in /var/log/spidd")));
+  const SnortConfig survey = read(
+      "preprocessor spade: logfile=/var/log/spidd/spade.log\npreprocessor spade-detect: id=a\n"
+      "preprocessor spade-survey: id=a surveyfile=/tmp/survey\n");
+  EXPECT_THAT(survey.notes, Contains(HasSubstr("the service may write")));
+}
+
+TEST(SnortConfig, TakesTheLinesAsTheOriginalDidInItsProfile) {
+  const auto original = [](std::string_view text) {
+    return parse_snort_config(fmt::format("{}{}", kMain, text), "snort.conf", {}, SpadeProfile::v030125);
+  };
+  const auto all = original("preprocessor spade-detect: type=dead-dest proto=icmp icmptype=all\n");
+  ASSERT_TRUE(all);
+  EXPECT_EQ(all->settings.detectors[0].icmp_type, IcmpScope::noterr);
+  EXPECT_EQ(one_detector("type=dead-dest proto=icmp icmptype=all").icmp_type, IcmpScope::any);
+  const auto unknown = original("preprocessor spade-adapt3: id=nobody\n");
+  ASSERT_TRUE(unknown) << unknown.error().message;
+  EXPECT_THAT(unknown->notes, Contains(HasSubstr("snort.conf:2: no detector has the id 'nobody'")));
+}
+
+TEST(SnortConfig, KnowsAnyInListsOfNetworks) {
+  const SnortConfig config =
+      read("var EXTERNAL_NET any\npreprocessor spade: Xsips=$EXTERNAL_NET\npreprocessor spade-detect: Xdips=any\n");
+  const IpPrefix everything{.address = {}, .length = 0};
+  EXPECT_EQ(config.settings.exclusions.sources, std::vector{everything});
+  EXPECT_EQ(config.settings.detectors[0].exclusions.destinations, std::vector{everything});
+  EXPECT_TRUE(everything.contains(*IpAddress::parse("192.0.2.1")));
+  EXPECT_THAT(config.notes, Contains("snort.conf:2: Xsips: any leaves nothing to report"));
+}
+
 TEST(SnortConfig, NeverNamesTheStateFileOfTheOriginal) {
   const SnortConfig config = read("preprocessor spade: statefile=/var/log/snort/spade.rcv\n");
   EXPECT_EQ(config.settings.state_file, distributed_settings().state_file);
