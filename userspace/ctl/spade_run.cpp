@@ -94,9 +94,11 @@ StatsSection SpadeRun::counters() const {
   const SpadeStatistics statistics = monitor_->spade().statistics();
   std::uint64_t reported = 0;
   std::uint64_t cancelled = 0;
+  std::uint64_t held_back = 0;
   for (const DetectorStatistics& detector : statistics.detectors) {
     reported += detector.reported;
     cancelled += detector.cancelled;
+    held_back += detector.held_back;
   }
   return {"spade",
           {{"observations", statistics.observations},
@@ -104,6 +106,7 @@ StatsSection SpadeRun::counters() const {
            {"updates", statistics.updates},
            {"alerts", reported},
            {"cancelled", cancelled},
+           {"held_back", held_back},
            {"waiting", statistics.waiting},
            {"waiting_refused", statistics.waiting_refused},
            {"waiting_dropped", statistics.waiting_dropped},
@@ -123,14 +126,16 @@ std::string SpadeRun::summary() const {
                {"TOO EARLY", Align::right},
                {"OVER", Align::right},
                {"EXCLUDED", Align::right},
+               {"HELD BACK", Align::right},
                {"WAITED", Align::right},
-               {"ANSWERED", Align::right},
+               {"CANCELLED", Align::right},
                {"ALERTS", Align::right}});
   for (const DetectorStatistics& detector : statistics.detectors)
     table.add({detector.id, detector.activity, detector.scope, fmt::format("{:.4f}", detector.threshold),
-               fmt::to_string(detector.evaluated), fmt::to_string(detector.insufficient),
-               fmt::to_string(detector.anomalous), fmt::to_string(detector.excluded), fmt::to_string(detector.waited),
-               fmt::to_string(detector.cancelled), fmt::to_string(detector.reported)});
+               fmt::to_string(detector.evaluated - detector.insufficient), fmt::to_string(detector.insufficient),
+               fmt::to_string(detector.anomalous), fmt::to_string(detector.excluded),
+               fmt::to_string(detector.held_back), fmt::to_string(detector.waited), fmt::to_string(detector.cancelled),
+               fmt::to_string(detector.reported)});
   std::string text = fmt::format("{}SPADE: {} packets observed, {} remembered counts\n", table.text(),
                                  statistics.observations, statistics.table_entries);
   if (monitor_->incidents() == nullptr) return text;

@@ -27,6 +27,7 @@ ordered_json detector_json(const DetectorStatistics& detector) {
           {"insufficient", detector.insufficient},
           {"anomalous", detector.anomalous},
           {"excluded", detector.excluded},
+          {"held_back", detector.held_back},
           {"waited", detector.waited},
           {"cancelled", detector.cancelled},
           {"reported", detector.reported},
@@ -158,9 +159,11 @@ std::vector<StatsSection> spade_sections(const AnomalyWatch& watch) {
   const SpadeStatistics statistics = watch.monitor().spade().statistics();
   const AnomalyCounters counters = watch.counters();
   std::uint64_t rare = statistics.anomalous_before;
+  std::uint64_t held_back = statistics.held_back_before;
   std::uint64_t reported = statistics.reported_before;
   for (const DetectorStatistics& detector : statistics.detectors) {
     rare += detector.anomalous;
+    held_back += detector.held_back;
     reported += detector.reported;
   }
   std::vector<StatsSection> sections = {{"spade",
@@ -172,6 +175,7 @@ std::vector<StatsSection> spade_sections(const AnomalyWatch& watch) {
                                           {"known_attempts", counters.known_attempts},
                                           {"attempts_without_room", counters.attempts_without_room},
                                           {"rare_packets", rare},
+                                          {"held_back", held_back},
                                           {"reported", reported},
                                           {"clock_outliers", statistics.clock_outliers},
                                           {"updates", statistics.updates},

@@ -82,6 +82,7 @@ constexpr auto kCounters = std::to_array<CounterInfo>({
     {"known_attempts", "connection attempts that the kernel only counts now"},
     {"attempts_without_room", "connection attempts that the kernel could have counted if it had had room for them"},
     {"rare_packets", "packets over a detector's threshold"},
+    {"held_back", "of these, packets not reported: as many as an adapter aims at were in that period"},
     {"reported", "packets reported as rare, whether written or over the limit"},
     {"conversations", "TCP clients that SPADE was told of because they had a conversation"},
     {"conversations_lost", "TCP clients that SPADE was not told of because too many had conversations"},

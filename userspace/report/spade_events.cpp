@@ -76,6 +76,7 @@ void append_json(std::string& out, const ThresholdAdjusted& adjustment) {
   json.real("threshold", adjustment.threshold, kScoreDecimals);
   json.integer("reported", adjustment.reported);
   json.integer("scored", adjustment.scored);
+  if (adjustment.held) json.boolean("held", true);
   json.close();
   json.close();
 }

@@ -37,6 +37,7 @@ class AdapterBase : public ThresholdAdapter {
   std::optional<ScoreValue> tick(const ScoreClock& clock, ScoreValue current) final;
   void add(ScoreValue value, std::uint32_t count, const ScoreClock& clock) final;
   std::optional<ScoreValue> after_packet(const ScoreClock& clock, ScoreValue current) final;
+  std::optional<ScoreValue> held() const final { return held_; }
   std::vector<double> save() const final;
   Result<> restore(std::span<const double> state) final;
 

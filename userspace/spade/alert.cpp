@@ -17,8 +17,8 @@ std::string_view port_status_name(PortStatus status) {
 std::string SpadeAlert::message() const { return fmt::format("Spade: {}: {}: {:.4f}", activity, scope, score); }
 
 std::string ThresholdAdjusted::message() const {
-  return fmt::format("Spade: id={}: Threshold adjusted to {:.4f} after {} alerts (of {})", detector, threshold,
-                     reported, scored);
+  return fmt::format("Spade: id={}: Threshold adjusted to {:.4f} after {} alerts (of {}){}", detector, threshold,
+                     reported, scored, held ? ", held back from now until the next adjustment" : "");
 }
 
 }  // namespace spidd

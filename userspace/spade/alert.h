@@ -54,6 +54,7 @@ struct ThresholdAdjusted {
   double threshold = 0;
   std::uint64_t reported = 0;  // alerts since the last adjustment
   std::uint64_t scored = 0;    // packets scored since then
+  bool held = false;           // as many as wished were reported: nothing more is until the next adjustment
 
   // "Spade: id=x: Threshold adjusted to 0.9123 after 12 alerts (of 3456)"
   std::string message() const;

@@ -14,7 +14,7 @@ namespace spidd {
 enum class Feature : std::uint8_t { source, destination, source_port, destination_port, icmp_type_code };
 std::string_view feature_name(Feature feature);  // the original's: sip, dip, sport, dport, icmptype+code
 
-// One value of a feature: an address as two words in host order, or a number in `low`.
+// One value of a feature: an address as two words in host order; or a number in `low`, of ICMPv6 with 1 in `high`.
 struct FeatureValue {
   std::uint64_t high = 0;
   std::uint64_t low = 0;
@@ -42,7 +42,9 @@ inline FeatureValue value_of(Feature feature, const Observation& observation) {
     case Feature::destination_port:
       return {0, observation.destination_port};
     case Feature::icmp_type_code:
-      return {0, observation.icmp_type * 256U + observation.icmp_code};
+      // Types of ICMPv6 are others than those of ICMP.
+      return {observation.transport == Transport::icmp6 ? 1U : 0U,
+              observation.icmp_type * 256U + observation.icmp_code};
   }
   return {};
 }

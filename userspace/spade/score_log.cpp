@@ -14,7 +14,8 @@ namespace {
 
 // "1.2.3.4", or as the original writes it: a number.
 std::string value_text(Feature feature, const FeatureValue& value, SpadeProfile profile) {
-  if (feature != Feature::source && feature != Feature::destination) return fmt::format("{}", value.low);
+  if (feature != Feature::source && feature != Feature::destination)
+    return fmt::format("{}{}", value.high != 0 ? "v6:" : "", value.low);
   IpAddress address;
   for (std::size_t i = 0; i < 8; ++i) {
     address.bytes[i] = static_cast<std::uint8_t>(value.high >> (56 - 8 * i));
@@ -110,6 +111,8 @@ std::string detector_log(const SpadeStatistics& statistics) {
     text += fmt::format("  {} packets evaluated\n", detector.evaluated);
     line(detector.anomalous, "packets considered anomalous");
     line(detector.excluded, "reports dropped due to configured exclusion");
+    if (detector.held_back > 0)
+      line(detector.held_back, "anomalous packets not reported: as many as wished were in that period");
     line(detector.waited, "reports inserted in the wait queue");
     line(detector.cancelled, "waiting reports dropped after a response or its absence");
     line(detector.reported, "reports sent");

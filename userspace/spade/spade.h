@@ -36,6 +36,7 @@ struct DetectorStatistics {
   std::uint64_t evaluated = 0;     // packets in scope, gated ones excepted
   std::uint64_t insufficient = 0;  // of these: not enough observations
   std::uint64_t anomalous = 0;     // over the threshold
+  std::uint64_t held_back = 0;     // of these: not reported, because its adapter had as many as it aims at
   std::uint64_t excluded = 0;
   std::uint64_t waited = 0;  // put into the wait queue
   std::uint64_t cancelled = 0;
@@ -61,6 +62,7 @@ struct SpadeStatistics {
   std::vector<DetectorStatistics> detectors;
   // Of detectors that Spade::take_over() did not find any more.
   std::uint64_t anomalous_before = 0;
+  std::uint64_t held_back_before = 0;
   std::uint64_t reported_before = 0;
 };
 

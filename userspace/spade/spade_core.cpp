@@ -143,10 +143,14 @@ void Spade::State::score(std::size_t index, const Observation& packet) {
 
   ScoreClock clock = clock_of(d);
   bool fed = false;
+  const std::optional<ScoreValue> held = d.adapter != nullptr ? d.adapter->held() : std::nullopt;
   const BatchScore batch = score_batch(d.detector, counts, packet.count, d.detector.learns_from_scored(), d.threshold,
                                        [&](const ScoreValue& value, std::uint32_t count) {
                                          d.feed(value, count, clock);
                                          fed = true;
+                                         if (!held || !is_over(value, *held) || is_over(value, d.threshold)) return;
+                                         statistics.anomalous += count;
+                                         statistics.held_back += count;
                                        });
   statistics.insufficient += batch.insufficient;
   if (batch.over > 0) report(index, packet, batch);

@@ -110,6 +110,7 @@ void Spade::State::take_over_detectors(State& before, Restored& restored) {
   for (std::size_t i = 0; i < taken.size(); i++) {
     if (taken[i]) continue;
     totals.anomalous_before += before.detectors[i].statistics.anomalous;
+    totals.held_back_before += before.detectors[i].statistics.held_back;
     totals.reported_before += before.detectors[i].statistics.reported;
   }
 }

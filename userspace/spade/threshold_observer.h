@@ -43,6 +43,10 @@ class ThresholdAdapter {
   // By-count adaptation after a packet (7.1): a threshold if it is due.
   virtual std::optional<ScoreValue> after_packet(const ScoreClock& clock, ScoreValue current) = 0;
 
+  // While as many as wished were over the threshold, so that another is in force until the next adaptation: the one
+  // that was in force before.
+  virtual std::optional<ScoreValue> held() const { return std::nullopt; }
+
   // History as numbers, for the state file; restore() refuses what save() of the same settings cannot have written.
   virtual std::vector<double> save() const = 0;
   virtual Result<> restore(std::span<const double> state) = 0;

@@ -51,8 +51,12 @@ void WatchedDetector::take_over(const WatchedDetector& before) {
 void WatchedDetector::adjust(const std::optional<ScoreValue>& wanted, Timestamp now, SpadeSink& sink) {
   if (!wanted) return;
   threshold = *wanted;
-  ThresholdAdjusted adjustment{now, statistics.id, threshold.score, statistics.reported - reported_at_adjustment_,
-                               scored(statistics) - scored_at_adjustment_};
+  ThresholdAdjusted adjustment{now,
+                               statistics.id,
+                               threshold.score,
+                               statistics.reported - reported_at_adjustment_,
+                               scored(statistics) - scored_at_adjustment_,
+                               adapter->held().has_value()};
   reported_at_adjustment_ = statistics.reported;
   scored_at_adjustment_ = scored(statistics);
   sink.adjusted(adjustment);

@@ -96,6 +96,9 @@ TEST(SpadeRun, SumsUpEveryDetector) {
   lines_of(AlertFormat::fast, &summary);
   EXPECT_THAT(summary, HasSubstr("scan      Closed dest port used  local dest, syn     0.8500"));
   EXPECT_THAT(summary, HasSubstr("SPADE: 424 packets observed"));
+  // As 'spidctl spade status' says it: who has not enough observations is not scored.
+  EXPECT_THAT(summary, HasSubstr("SCORED  TOO EARLY  OVER  EXCLUDED  HELD BACK  WAITED  CANCELLED  ALERTS"));
+  EXPECT_THAT(summary, HasSubstr("0.8500     113         99     2         0          0       2          0       2"));
   EXPECT_THAT(summary, HasSubstr("Incidents: 0\n"));
 }
 

@@ -2,12 +2,14 @@
 // The engine as a whole: what it refuses, gates, counts, learns, and where its profiles part (spade.md 9).
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 
 #include "tests/unit/spade/spade_fixture.h"
 #include "userspace/spade/adviser.h"
 #include "userspace/spade/packet_clock.h"
+#include "userspace/spade/score_log.h"
 #include "userspace/spade/survey.h"
 
 namespace spidd {
@@ -506,6 +508,33 @@ TEST(Adapters, MoveTheThresholdAndSayIt) {
   EXPECT_GT(engine.statistics().reported, 0U);
 }
 
+// What is rare after the target is reached is not reported, but it can be seen that there was something.
+TEST(Adapters, SayWhatTheyHoldBack) {
+  DetectorSettings detector = named("a", default_detector(DetectorType::closed_dport));
+  detector.min_observations = 1;
+  SpadeSettings settings = settings_of({detector});
+  settings.adapters = {MeanAdapter{.id = "a", .target = 0.01, .period_minutes = 60, .windows = 168}};
+  Engine engine(settings);
+  std::uint16_t novel = 1;
+  const auto hour = [&](int number) {
+    for (int i = 0; i < 2000; i++)
+      engine.see(tcp(number * 3600 + i * 1.8, "192.0.2.1", 4000, "10.0.0.1", i % 20 == 0 ? novel++ : 80));
+  };
+  for (int number = 0; number < 4; number++) hour(number);
+  const DetectorStatistics before = engine.statistics();
+  hour(4);
+  const DetectorStatistics after = engine.statistics();
+  const std::uint64_t rare = after.anomalous - before.anomalous;
+  const std::uint64_t held = after.held_back - before.held_back;
+  EXPECT_NEAR(static_cast<double>(rare), 100, 20) << "every new port";
+  EXPECT_NEAR(static_cast<double>(after.reported - before.reported), 20, 10) << "as many as are wished";
+  EXPECT_EQ(rare - held, after.reported - before.reported);
+  const auto says = std::ranges::find_if(engine.recorder.adjustments, &ThresholdAdjusted::held);
+  ASSERT_NE(says, engine.recorder.adjustments.end());
+  EXPECT_TRUE(says->message().ends_with(", held back from now until the next adjustment")) << says->message();
+  EXPECT_NE(detector_log(engine.spade->statistics()).find("not reported: as many as wished"), std::string::npos);
+}
+
 TEST(Observers, SeeExcludedScoresAndTheirTimeIsTold) {
   struct Listener : Recorder {
     void advised(const ThresholdAdviser& adviser) override { advice.push_back(adviser.advice()); }
@@ -553,6 +582,20 @@ std::vector<double> scores_of_a_new_host(bool asset_prior) {
   for (const std::uint16_t port : std::array<std::uint16_t, 3>{80, 22, 6667})
     for (const SpadeAlert& alert : send("10.0.0.5", port)) scores.push_back(alert.score);
   return scores;
+}
+
+// Types of ICMPv6 have other meanings: what is everyday in one protocol may be unheard of in the other.
+TEST(Spade, KnowsIcmpFromIcmpOfVersionSix) {
+  DetectorSettings detector = named("odd", default_detector(DetectorType::odd_typecode));
+  detector.side = NetworkSide::any;
+  detector.threshold = 0.5;
+  detector.min_observations = 1;
+  Engine engine(settings_of({detector}));
+  for (int i = 0; i < 50; i++) engine.see(icmp(i, "192.0.2.1", "10.0.0.1", 3, 1));
+  Observation six = icmp(60, "2001:db8::1", "2001:db8::2", 3, 1);
+  six.transport = Transport::icmp6;
+  EXPECT_EQ(engine.see(six).size(), 1U);
+  EXPECT_EQ(engine.see(icmp(61, "192.0.2.1", "10.0.0.1", 3, 1)).size(), 0U);
 }
 
 TEST(Spade, LetsASmallBaselineLeanOnItsGroup) {
