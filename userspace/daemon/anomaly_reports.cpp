@@ -100,7 +100,8 @@ ordered_json incidents_json(const AnomalyMonitor& monitor) {
     event.time = incident.last;
     event.incident = &incident;
     append_json(line, event);
-    open.push_back(ordered_json::parse(line));
+    ordered_json& one = open.emplace_back(ordered_json::parse(line));
+    one["incident"]["change"] = "open";  // nothing has just happened to it
   }
   return {{"incidents", std::move(open)}};
 }

@@ -114,6 +114,8 @@ struct Incidents::State : FirstContacts::Listener {
   void look_for_bursts(const Observation& packet);
   void burst(IncidentSide side, const Observation& packet, const Burst& burst);
   void judge(Cases::Slot slot, const ContactSource* source);
+  // Brings kind, spread and outcomes up to date.
+  void refresh(IncidentCase& c) const;
   void say(IncidentCase& c, IncidentCause cause);
   void close(Cases::Slot slot);
   void make_room();
@@ -189,7 +191,7 @@ void Incidents::State::evidence(Cases::Slot slot, const Observation& packet, dou
   if (c.open && std::has_single_bit(c.incident.count)) say(c, IncidentCause::grew);
 }
 
-void Incidents::State::say(IncidentCase& c, IncidentCause cause) {
+void Incidents::State::refresh(IncidentCase& c) const {
   if (c.incident.side == IncidentSide::source) {
     if (const ContactSource* source = contacts.source(c.incident.host)) {
       c.incident.answered = c.answered_before + source->answered;
@@ -197,6 +199,10 @@ void Incidents::State::say(IncidentCase& c, IncidentCause cause) {
     }
   }
   c.classify(is_inside(c.incident.host));
+}
+
+void Incidents::State::say(IncidentCase& c, IncidentCause cause) {
+  refresh(c);
   sink->incident(c.incident, cause, now);
 }
 
@@ -552,8 +558,10 @@ bool Incidents::in_quarantine(const Observation& observation) {
 std::vector<const Incident*> Incidents::open() const {
   std::vector<const Incident*> incidents;
   for (const unsigned list : {unsigned{State::kOpen}, unsigned{State::kPatient}})
-    for (auto slot = state_->cases.oldest(list); slot != State::Cases::kNone; slot = state_->cases.newer(slot))
+    for (auto slot = state_->cases.oldest(list); slot != State::Cases::kNone; slot = state_->cases.newer(slot)) {
+      state_->refresh(state_->cases[slot]);
       incidents.push_back(&state_->cases[slot].incident);
+    }
   std::sort(incidents.begin(), incidents.end(), [](const Incident* a, const Incident* b) { return a->id < b->id; });
   return incidents;
 }

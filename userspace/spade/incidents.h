@@ -76,7 +76,7 @@ class Incidents {
   // Belongs to an open incident that is not known to be harmless. Counts what it keeps back.
   bool in_quarantine(const Observation& observation);
 
-  // Open ones, in the order of their id.
+  // Open ones as they are now, in the order of their id.
   std::vector<const Incident*> open() const;
   std::size_t bytes() const;
   // What bytes() can never exceed.

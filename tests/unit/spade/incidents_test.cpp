@@ -150,6 +150,16 @@ TEST(Incidents, OpenForAVerticalScanThatIsRefused) {
   EXPECT_FALSE(incident.confirmed);
 }
 
+TEST(Incidents, AreListedAsTheyAreNow) {
+  Network network;
+  for (std::uint16_t port = 1; port <= 60; ++port) network.refused(port * 0.05, ip("192.0.2.1"), ip("10.1.0.9"), port);
+  const auto open = network.incidents.open();
+  ASSERT_EQ(open.size(), 1U);
+  EXPECT_LT(network.said.back().incident.ports, 40) << "nothing was said since there were 32";
+  EXPECT_NEAR(open[0]->ports, 60, 6);
+  EXPECT_EQ(open[0]->failed, 60U);
+}
+
 TEST(Incidents, OpenWithinTwentyPacketsAtAnyRateOfAScanThatIsDropped) {
   for (const double gap : {0.0001, 0.01, 0.1, 1.0, 60.0, 3600.0}) {
     for (const bool vertical : {true, false}) {
