@@ -32,6 +32,8 @@ int check(const std::string& path, const std::string& models_directory) {
              policy->rules.size() == 1 ? "" : "s");
   if (const std::size_t count = policy->expectations.size(); count != 0)
     fmt::print(", {} expectation{}", count, count == 1 ? "" : "s");
+  if (const std::size_t count = policy->incidents.size(); count != 0)
+    fmt::print(", {} incident rule{}", count, count == 1 ? "" : "s");
   fmt::print("\n");
   return kExitDone;
 }
@@ -39,8 +41,8 @@ int check(const std::string& path, const std::string& models_directory) {
 int reload(const std::string& socket_path) {
   const auto result = ask_daemon(socket_path, "policy_reload");
   if (!result) return report_failure("policy reload", result.error());
-  fmt::print("the policy has {} rules, {} mode; {} models\n", number_at(*result, "/rules"), text_at(*result, "/mode"),
-             number_at(*result, "/models/count"));
+  fmt::print("the policy has {} rules, {} incident rules, {} mode; {} models\n", number_at(*result, "/rules"),
+             number_at(*result, "/incident_rules"), text_at(*result, "/mode"), number_at(*result, "/models/count"));
   return kExitDone;
 }
 

@@ -42,14 +42,15 @@ Result<std::vector<std::string>> SpadeRun::load_state(const std::string& path) {
   return std::move(restored.problems);
 }
 
-Result<> SpadeRun::save_state(const std::string& path) const {
-  const Spade& spade = monitor_->spade();
+SpadeState SpadeRun::whole_state() const {
   std::vector<const ProbabilityTable*> tables;
-  for (const Spade::TableView& view : spade.tables()) tables.push_back(view.table);
+  for (const Spade::TableView& view : monitor_->spade().tables()) tables.push_back(view.table);
   SpadeSnapshot snapshot(monitor_->save(), std::move(tables));
   snapshot.take_all();
-  return write_state(path, std::move(snapshot).finish());
+  return std::move(snapshot).finish();
 }
+
+Result<> SpadeRun::save_state(const std::string& path) const { return write_state(path, whole_state()); }
 
 void SpadeRun::observe(const Observation& observation) { monitor_->observe(observation); }
 
@@ -162,8 +163,10 @@ StatsSection SpadeRun::incident_counters() const {
 
 std::string SpadeRun::log() const {
   const Spade& spade = monitor_->spade();
-  std::string text = score_log(spade.statistics(), spade.advisers(), spade.tables(), spade.settings().statistics,
-                               spade.settings().profile);
+  std::string text = score_log(spade.statistics(), spade.advisers());
+  if (const StatisticsSettings& wanted = spade.settings().statistics; is_wanted(wanted))
+    for (const SpadeState::Table& table : whole_state().tables)
+      text += table_log(table, wanted, spade.settings().profile);
   for (const ScoreSurvey* survey : spade.surveys()) {
     text += fmt::format("\nSurvey of {}\n{}", survey->settings().id, survey->header());
     for (const ScoreSurvey::Row& row : survey->rows()) text += row.text();

@@ -30,6 +30,7 @@ class SpadeRun final : private AnomalySink {
   Result<std::vector<std::string>> load_state(const std::string& path);
   // After finish(): for the next run, or for spidd.
   Result<> save_state(const std::string& path) const;
+  SpadeState whole_state() const;
 
   void observe(const Observation& observation);
   // The end: time passes until nothing waits for a response any more, then incidents close.

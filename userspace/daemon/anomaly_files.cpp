@@ -3,8 +3,6 @@
 
 #include <algorithm>
 
-#include "userspace/spade/adviser.h"
-#include "userspace/spade/score_log.h"
 #include "userspace/spade/survey.h"
 
 namespace spidd {
@@ -28,12 +26,9 @@ void AnomalyFiles::write_log(const Spade& spade) {
   log_due_ = false;
   const SpadeSettings& settings = spade.settings();
   if (settings.log_file.empty()) return;
-  std::string text = detector_log(spade.statistics());
-  for (const ThresholdAdviser* adviser : spade.advisers()) text += "\n" + adviser->text();
-  const StatisticsSettings& wanted = settings.statistics;
-  if (wanted.entropy || wanted.unconditional || wanted.conditional)
-    for (const Spade::TableView& view : spade.tables()) text += table_log(view, wanted, settings.profile, kMostLines);
-  writer_.replace(path_of(settings.log_file), std::move(text));
+  // If too many wait, this one is among them, and has the numbers of when it is made.
+  logs_.ask({kMostLines, false,
+             [this, path = path_of(settings.log_file)](std::string text) { writer_.replace(path, std::move(text)); }});
 }
 
 }  // namespace spidd

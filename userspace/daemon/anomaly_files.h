@@ -7,6 +7,7 @@
 #include <string>
 
 #include "userspace/daemon/file_writer.h"
+#include "userspace/daemon/score_logs.h"
 #include "userspace/spade/spade.h"
 
 namespace spidd {
@@ -22,9 +23,9 @@ class AnomalyFiles {
   void advised() { log_due_ = true; }
   bool log_due() const { return log_due_; }
 
-  // If the settings name a file. At most kMostLines of every table's statistics, so that a packet waits for them no
-  // longer than it may.
+  // If the settings name a file: as soon as logs() has made it. At most kMostLines of every table's statistics.
   void write_log(const Spade& spade);
+  ScoreLogs& logs() { return logs_; }
 
   FileWriter& writer() { return writer_; }
   const FileWriter& writer() const { return writer_; }
@@ -38,6 +39,7 @@ class AnomalyFiles {
   std::set<std::string> begun_;  // survey files that have a header
   bool log_due_ = false;
   FileWriter writer_;
+  ScoreLogs logs_;  // writes with the one above
 };
 
 }  // namespace spidd

@@ -6,7 +6,6 @@
 #include "userspace/report/incident_event.h"
 #include "userspace/spade/adviser.h"
 #include "userspace/spade/probability_table.h"
-#include "userspace/spade/score_log.h"
 #include "userspace/spade/survey.h"
 
 namespace spidd {
@@ -14,8 +13,6 @@ namespace spidd {
 namespace {
 
 using nlohmann::ordered_json;
-
-constexpr std::size_t kMostLines = 2000;  // of a list in the statistics: an answer is not a file
 
 ordered_json detector_json(const DetectorStatistics& detector) {
   return {{"id", detector.id},
@@ -124,12 +121,7 @@ ordered_json spade_report(const AnomalyWatch& watch, SpadeRequest::Verb verb) {
     case SpadeRequest::Verb::stats:
       break;
   }
-  const SpadeSettings& settings = spade.settings();
-  std::string text = detector_log(spade.statistics());
-  for (const ThresholdAdviser* adviser : spade.advisers()) text += adviser->text();
-  for (const Spade::TableView& view : spade.tables())
-    text += table_log(view, settings.statistics, settings.profile, kMostLines);
-  return {{"text", std::move(text)}};
+  return {};
 }
 
 ordered_json spade_summary(const AnomalyWatch& watch) {

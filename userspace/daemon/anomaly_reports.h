@@ -12,6 +12,7 @@
 
 namespace spidd {
 
+// Of every verb but stats, which takes its time: AnomalyWatch::statistics().
 nlohmann::ordered_json spade_report(const AnomalyWatch& watch, SpadeRequest::Verb verb);
 
 // "spade" of the status: what is most worth knowing.

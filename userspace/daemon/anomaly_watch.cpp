@@ -12,7 +12,8 @@ namespace spidd {
 
 namespace {
 
-constexpr std::size_t kBatch = 1024;  // observations between two looks at clock and mailbox
+constexpr std::size_t kBatch = 1024;      // observations between two looks at clock and mailbox
+constexpr std::size_t kMostLines = 2000;  // of a list in the statistics: an answer is not a file
 constexpr std::size_t kMostLeftovers = 1U << 20U;
 constexpr Duration kShortestNap = std::chrono::microseconds(500);
 constexpr Duration kLongestNap = std::chrono::milliseconds(8);
@@ -110,8 +111,9 @@ void AnomalyWatch::run() {
       next_tick = source_->now() + kTick;
     }
     tend_checkpoint();
+    if (!snapshot_) files_.logs().tend(monitor_->spade());
     if (taken == kBatch) continue;
-    nap = taken > 0 ? kShortestNap : std::min(nap * 2, kLongestNap);
+    nap = taken > 0 || files_.logs().busy() ? kShortestNap : std::min(nap * 2, kLongestNap);
     std::this_thread::sleep_for(nap);
   }
   for (std::size_t total = 0, taken = 1; taken != 0 && total < kMostLeftovers; total += taken) {
@@ -122,6 +124,7 @@ void AnomalyWatch::run() {
   monitor_->cut_short();
   if (settings_.state_path.empty()) monitor_->finish();
   files_.write_log(monitor_->spade());
+  files_.logs().finish(monitor_->spade());
   finish_checkpoint();
 }
 
@@ -157,8 +160,8 @@ void AnomalyWatch::tend_checkpoint() {
     snapshot_.emplace(monitor_->save(), std::move(tables));
   }
   if (!snapshot_->take_slice()) return;
-  writing_ = std::async(std::launch::async, [path = settings_.state_path, state = std::move(*snapshot_).finish()] {
-    return write_state(path, state);
+  writing_ = std::async(std::launch::async, [path = settings_.state_path, copy = std::move(*snapshot_)]() mutable {
+    return write_state(path, std::move(copy).finish());
   });
   snapshot_.reset();
 }
@@ -180,13 +183,14 @@ Result<> AnomalyWatch::change_settings(const SpadeSettings& spade) {
   auto monitor = AnomalyMonitor::create(spade, settings_.seed, sink_);
   if (!monitor) return tl::unexpected<Error>(std::move(monitor.error()));
   snapshot_.reset();
-  files_.write_log(monitor_->spade());
+  files_.logs().forget_copy();
   const Spade::Restored taken = (*monitor)->take_over(*monitor_);
   monitor_ = *std::move(monitor);
   counters_.entries_without_room += taken.entries_without_room;
   for (const std::string& problem : taken.problems) log_warning("SPADE begins anew in part: {}", problem);
   if (taken.entries_without_room != 0)
     log_warning("SPADE: {} entries found no room in the tables, which are smaller now", taken.entries_without_room);
+  files_.write_log(monitor_->spade());
   settings_.checkpoint_updates = spade.checkpoint_updates;
   checkpoint_wanted_ = true;
   familiar_ = FamiliarAttempts({}, spade);
@@ -197,6 +201,18 @@ Result<> AnomalyWatch::change_settings(const SpadeSettings& spade) {
 void AnomalyWatch::write_files() {
   files_.write_log(monitor_->spade());
   checkpoint_wanted_ = true;
+}
+
+Result<std::string> AnomalyWatch::statistics(Duration patience) {
+  const auto promise = std::make_shared<std::promise<Result<std::string>>>();
+  auto text = promise->get_future();
+  post([promise](AnomalyWatch& watch) {
+    ScoreLogs::Request request{kMostLines, true, [promise](std::string made) { promise->set_value(std::move(made)); }};
+    if (!watch.files_.logs().ask(std::move(request)))
+      promise->set_value(fail("SPADE is busy with statistics that were asked for before"));
+  });
+  if (text.wait_for(patience) != std::future_status::ready) return fail("SPADE did not answer in time");
+  return text.get();
 }
 
 AnomalyCounters AnomalyWatch::counters() const {

@@ -82,6 +82,9 @@ class AnomalyWatch {
     return answer.get();
   }
 
+  // What the detectors did and what the tables hold, in words. Packets do not wait for it.
+  Result<std::string> statistics(Duration patience);
+
   // On the watch's thread (tasks), or while it does not run.
   const AnomalyMonitor& monitor() const { return *monitor_; }
   DaemonAnomalySink& sink() { return sink_; }

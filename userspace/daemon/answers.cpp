@@ -16,7 +16,8 @@ namespace {
 using nlohmann::ordered_json;
 
 constexpr const char* kManual = "manual";
-constexpr Duration kSitePatience = std::chrono::seconds(20);  // the rates may have to be measured
+constexpr Duration kStatisticsPatience = std::chrono::seconds(10);  // of millions of entries
+constexpr Duration kSitePatience = std::chrono::seconds(20);        // the rates may have to be measured
 
 BlockScope scope_of(const BlockTarget& target) {
   if (std::holds_alternative<FlowTarget>(target)) return BlockScope::flow;
@@ -106,6 +107,7 @@ Result<std::string> Answering::operator()(const PolicyReloadRequest&) {
   return success_line({{"mode", mode_name(daemon_.policy->mode)},
                        {"path", daemon_.policy->path},
                        {"rules", daemon_.policy->rules.size()},
+                       {"incident_rules", daemon_.policy->incidents.size()},
                        {"models", {{"count", daemon_.matcher->database_models()}}}});
 }
 
@@ -182,6 +184,11 @@ Result<std::string> Answering::operator()(const SiteRequest& request) {
 
 Result<std::string> Answering::operator()(const SpadeRequest& request) {
   if (!daemon_.anomaly) return fail("SPADE is switched off: [spade] enabled = false, or observation_limit = 0");
+  if (request.verb == SpadeRequest::Verb::stats) {
+    const auto text = daemon_.anomaly->statistics(kStatisticsPatience);
+    if (!text) return tl::unexpected<Error>(text.error());
+    return success_line({{"text", *text}});
+  }
   auto report = daemon_.anomaly->ask([verb = request.verb](AnomalyWatch& watch) { return spade_report(watch, verb); },
                                      kWorkerPatience);
   if (!report) return fail("SPADE did not answer in time");

@@ -67,8 +67,8 @@ int check(const DaemonConfig& config) {
   const auto models = read_models(config);
   if (!models) log_mistakes("", models.error());
   if (!policy || !models) return kExitFailed;
-  fmt::print("settings good; policy good: {} mode, {} rules; {} models\n", mode_name((*policy)->mode),
-             (*policy)->rules.size(), models->models.size());
+  fmt::print("settings good; policy good: {} mode, {} rules, {} incident rules; {} models\n",
+             mode_name((*policy)->mode), (*policy)->rules.size(), (*policy)->incidents.size(), models->models.size());
   return kExitDone;
 }
 

@@ -210,6 +210,7 @@ Result<ordered_json> status_report(Daemon& daemon, Timestamp now) {
                                    {"max", latencies.largest()}};
   status["policy"] = {{"path", daemon.policy->path},
                       {"rules", daemon.policy->rules.size()},
+                      {"incident_rules", daemon.policy->incidents.size()},
                       {"loaded", format_timestamp(daemon.policy_loaded)}};
   status["models"] = {{"directory", daemon.config.models_directory},
                       {"count", daemon.matcher->database_models()},

@@ -3,11 +3,9 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <cmath>
-#include <map>
 #include <vector>
-
-#include "userspace/spade/probability_table.h"
 
 namespace spidd {
 namespace {
@@ -40,7 +38,7 @@ std::string assignment(std::span<const Feature> features, std::span<const Featur
   return text;
 }
 
-// The counts one level below a path.
+// The counts one level below an entry.
 struct Below {
   double sum = 0;
   double weighted_logs = 0;  // sum of c log2 c
@@ -48,46 +46,56 @@ struct Below {
   double entropy() const { return sum > 0 ? std::log2(sum) - weighted_logs / sum : 0; }
 };
 
+// How many values lead to each entry, itself included; of 0, which is above the first level, none.
+std::vector<std::uint8_t> depths_of(const SpadeState::Table& table) {
+  std::vector<std::uint8_t> depths(table.entries.size() + 1);
+  for (std::size_t i = 0; i < table.entries.size(); ++i)
+    depths[i + 1] = static_cast<std::uint8_t>(depths[table.entries[i].parent] + 1);
+  return depths;
+}
+
 // H(a), H(b|a), H(c|a,b): of a feature given all before it, weighted by how often those are seen.
-std::string entropies(const ProbabilityTable& table) {
-  const std::vector<Feature>& features = table.features();
-  std::map<std::vector<FeatureValue>, Below> below;
-  table.for_each([&below](std::span<const FeatureValue> path, double count) {
-    Below& parent = below[{path.begin(), path.end() - 1}];
-    parent.sum += count;
-    parent.weighted_logs += count * std::log2(count);
-  });
-  std::vector<double> entropy(features.size(), 0);
-  const double total = below[{}].sum;
-  for (const auto& [path, counts] : below)
-    entropy[path.size()] += counts.entropy() * (path.empty() ? 1 : table.counts(path).at[path.size()] / total);
+std::string entropies(const SpadeState::Table& table, const std::vector<std::uint8_t>& depths) {
+  std::vector<Below> below(table.entries.size() + 1);
+  for (const ProbabilityTable::Stored& entry : table.entries) {
+    below[entry.parent].sum += entry.count;
+    below[entry.parent].weighted_logs += entry.count * std::log2(entry.count);
+  }
+  std::vector<double> entropy(table.features.size() + 1, 0);
+  for (std::size_t i = 0; i < below.size(); ++i)
+    entropy[depths[i]] += below[i].entropy() * (i == 0 ? 1 : table.entries[i - 1].count / below[0].sum);
 
   std::string text;
-  for (std::size_t i = 0; i < features.size(); ++i)
-    text += fmt::format("H({}{}{})= {:.8f}\n", feature_name(features[i]), i == 0 ? "" : "|",
-                        names(std::span(features).first(i)), entropy[i]);
+  for (std::size_t i = 0; i < table.features.size(); ++i)
+    text += fmt::format("H({}{}{})= {:.8f}\n", feature_name(table.features[i]), i == 0 ? "" : "|",
+                        names(std::span(table.features).first(i)), entropy[i]);
   return text;
 }
 
 // P(a=..,b=..) or P(b=..|a=..) of every entry.
-std::string probabilities(const ProbabilityTable& table, bool conditional, SpadeProfile profile,
-                          std::size_t most_lines) {
-  const std::span<const Feature> features = table.features();
-  const double total = table.counts({}).at[0];
+std::string probabilities(const SpadeState::Table& table, const std::vector<std::uint8_t>& depths, bool conditional,
+                          SpadeProfile profile, std::size_t most_lines) {
+  const std::span<const Feature> features = table.features;
+  std::array<FeatureValue, ProbabilityTable::kMaxDepth> values;
   std::string text;
   std::size_t lines = 0;
-  table.for_each([&](std::span<const FeatureValue> path, double count) {
-    const std::size_t last = path.size() - 1;
-    if ((conditional && last == 0) || ++lines > most_lines) return;
+  for (std::size_t i = 0; i < table.entries.size(); ++i) {
+    const ProbabilityTable::Stored& entry = table.entries[i];
+    const std::size_t last = depths[i + 1] - std::size_t{1};
+    if ((conditional && last == 0) || ++lines > most_lines) continue;
+    values[last] = entry.value;
+    std::size_t level = last;
+    for (std::uint32_t at = entry.parent; at != 0; at = table.entries[at - 1].parent)
+      values[--level] = table.entries[at - 1].value;
+    const std::span<const FeatureValue> path(values.data(), last + 1);
     if (!conditional) {
-      text += fmt::format("P({})= {:.12f}\n", assignment(features, path, profile), count / total);
-      return;
+      text += fmt::format("P({})= {:.12f}\n", assignment(features, path, profile), entry.count / table.total);
+      continue;
     }
-    const std::span<const FeatureValue> parent = path.first(last);
-    text += fmt::format("P({}={}|{})= {:.12f}\n", feature_name(features[last]),
-                        value_text(features[last], path[last], profile), assignment(features, parent, profile),
-                        count / table.counts(parent).at[last]);
-  });
+    text += fmt::format(
+        "P({}={}|{})= {:.12f}\n", feature_name(features[last]), value_text(features[last], path[last], profile),
+        assignment(features, path.first(last), profile), entry.count / table.entries[entry.parent - 1].count);
+  }
   if (lines > most_lines) text += fmt::format("({} more entries left out)\n", lines - most_lines);
   return text;
 }
@@ -124,30 +132,27 @@ std::string detector_log(const SpadeStatistics& statistics) {
   return text;
 }
 
-std::string table_log(const Spade::TableView& view, const StatisticsSettings& wanted, SpadeProfile profile,
+std::string table_log(const SpadeState::Table& table, const StatisticsSettings& wanted, SpadeProfile profile,
                       std::size_t most_lines) {
-  const ProbabilityTable& table = *view.table;
-  const Decay& decay = table.decay();
-  std::string text = fmt::format("\nTable of {}\nRecorded is: P({})\n", view.conditions, names(table.features()));
+  const Decay& decay = table.decay;
+  std::string text = fmt::format("\nTable of {}\nRecorded is: P({})\n", table.conditions, names(table.features));
   if (decay.interval_minutes == 0)
     text += "Not scaled\n";
   else
     text += fmt::format("Scaled by {} every {} minutes, forgotten below {}\n", decay.factor, decay.interval_minutes,
                         decay.cutoff);
-  text += fmt::format("Started at {}, last scaled at {}\n", table.start_second(), table.last_scaled_second());
-  if (wanted.entropy) text += entropies(table);
-  if (wanted.unconditional) text += probabilities(table, false, profile, most_lines);
-  if (wanted.conditional) text += probabilities(table, true, profile, most_lines);
+  text += fmt::format("Started at {}, last scaled at {}\n", table.start_second, table.last_scaled_second);
+  if (!is_wanted(wanted)) return text;
+  const std::vector<std::uint8_t> depths = depths_of(table);
+  if (wanted.entropy) text += entropies(table, depths);
+  if (wanted.unconditional) text += probabilities(table, depths, false, profile, most_lines);
+  if (wanted.conditional) text += probabilities(table, depths, true, profile, most_lines);
   return text;
 }
 
-std::string score_log(const SpadeStatistics& statistics, std::span<const ThresholdAdviser* const> advisers,
-                      std::span<const Spade::TableView> tables, const StatisticsSettings& wanted,
-                      SpadeProfile profile) {
+std::string score_log(const SpadeStatistics& statistics, std::span<const ThresholdAdviser* const> advisers) {
   std::string text = detector_log(statistics);
   for (const ThresholdAdviser* adviser : advisers) text += "\n" + adviser->text();
-  if (wanted.entropy || wanted.unconditional || wanted.conditional)
-    for (const Spade::TableView& view : tables) text += table_log(view, wanted, profile);
   return text;
 }
 

@@ -10,19 +10,25 @@
 #include "userspace/spade/adviser.h"
 #include "userspace/spade/settings.h"
 #include "userspace/spade/spade.h"
+#include "userspace/spade/spade_state.h"
 
 namespace spidd {
 
 // Packets, and a paragraph for every detector.
 std::string detector_log(const SpadeStatistics& statistics);
 
-// "spade-stats" of one table: entropies, probabilities, conditional probabilities. Addresses are written as addresses;
-// the profile 030125 writes IPv4 as numbers, as the original does. Of each list at most `most_lines` lines.
-std::string table_log(const Spade::TableView& view, const StatisticsSettings& wanted, SpadeProfile profile,
+// What is asked for needs the entries of tables.
+inline bool is_wanted(const StatisticsSettings& statistics) {
+  return statistics.entropy || statistics.unconditional || statistics.conditional;
+}
+
+// "spade-stats" of one table as a snapshot has it: entropies, probabilities, conditional probabilities. Addresses are
+// written as addresses; the profile 030125 writes IPv4 as numbers, as the original does. Of each list at most
+// `most_lines` lines. Takes time in proportion to the table.
+std::string table_log(const SpadeState::Table& table, const StatisticsSettings& wanted, SpadeProfile profile,
                       std::size_t most_lines = 100000);
 
-// All of it, in the original's order: detectors, advisers, tables.
-std::string score_log(const SpadeStatistics& statistics, std::span<const ThresholdAdviser* const> advisers,
-                      std::span<const Spade::TableView> tables, const StatisticsSettings& wanted, SpadeProfile profile);
+// What stands before the tables, in the original's order: detectors, advisers.
+std::string score_log(const SpadeStatistics& statistics, std::span<const ThresholdAdviser* const> advisers);
 
 }  // namespace spidd

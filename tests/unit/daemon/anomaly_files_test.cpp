@@ -100,11 +100,41 @@ TEST_F(AnomalyFilesTest, WriteTheLogAnewWhenAnAdviserIsDone) {
   files_->write_log(spade);
   EXPECT_FALSE(files_->log_due());
   files_->write_log(spade);
+  EXPECT_TRUE(files_->logs().busy()) << "it is made between packets";
+  files_->logs().finish(spade);
   const std::string log = contents("spade.log");
   EXPECT_THAT(log, StartsWith("3603 packets were processed by Spade\n"));
   EXPECT_THAT(log, HasSubstr("(id=web) **"));
   EXPECT_THAT(log, HasSubstr("Recorded is: P("));
   EXPECT_EQ(log.find("packets were processed", 10 + log.find("packets were processed")), std::string::npos);
+}
+
+TEST_F(AnomalyFilesTest, TablesAreCopiedInSlicesForTheLog) {
+  settings_.statistics = {true, true, true};
+  Spade spade = *Spade::create(settings_, *sink_);
+  for (unsigned i = 0; i < 3 * SpadeSnapshot::kSliceEntries; ++i) {
+    Observation packet;
+    packet.time = Timestamp{std::chrono::seconds(1'000'000)};
+    packet.source = *IpAddress::parse("192.0.2.1");
+    packet.destination = IpAddress::from_ipv4(0x0a000000 + i);
+    packet.destination_port = 80;
+    packet.tcp_flags = 2;
+    spade.observe(packet);
+  }
+  ScoreLogs& logs = files_->logs();
+  std::promise<std::string> promise;
+  ASSERT_TRUE(logs.ask({10, true, [&](std::string text) { promise.set_value(std::move(text)); }}));
+  unsigned slices = 0;
+  for (; logs.busy(); ++slices) logs.tend(spade);
+  EXPECT_GE(slices, 6U);
+  const std::string text = promise.get_future().get();
+  EXPECT_THAT(text, HasSubstr("H(dip)= 15.58"));
+  EXPECT_EQ(std::ranges::count(text, 'P'), 1 + 10 + 10) << text;
+  EXPECT_THAT(text, HasSubstr("more entries left out"));
+  for (std::size_t i = 0; i < ScoreLogs::kMostWaiting; ++i) EXPECT_TRUE(logs.ask({1, true, [](const std::string&) {}}));
+  EXPECT_FALSE(logs.ask({1, true, [](const std::string&) {}}));
+  logs.finish(spade);
+  EXPECT_FALSE(logs.busy());
 }
 
 TEST_F(AnomalyFilesTest, WithoutANameThereIsNoFile) {

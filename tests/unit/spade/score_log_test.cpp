@@ -6,12 +6,21 @@
 #include <gtest/gtest.h>
 
 #include "userspace/spade/probability_table.h"
+#include "userspace/spade/state_file.h"
 
 namespace spidd {
 namespace {
 
 using testing::HasSubstr;
 using testing::Not;
+
+SpadeState::Table copy_of(const ProbabilityTable& table, std::string conditions) {
+  SpadeState state;
+  state.tables.push_back({std::move(conditions), table.features(), table.decay(), {}, {}, 0, {}});
+  SpadeSnapshot snapshot(std::move(state), {&table});
+  snapshot.take_all();
+  return std::move(snapshot).finish().tables.front();
+}
 
 ProbabilityTable golden_table() {
   ProbabilityTable table({Feature::destination, Feature::destination_port}, Decay{1, 0.5, 0.3}, 4096, 1);
@@ -27,22 +36,21 @@ ProbabilityTable golden_table() {
 }
 
 TEST(ScoreLog, HasTheEntropiesOfTheGoldenVector) {
-  const ProbabilityTable table = golden_table();
-  const std::string text = table_log({"local dest, syn", &table}, {.entropy = true}, SpadeProfile::documented);
+  const std::string text =
+      table_log(copy_of(golden_table(), "local dest, syn"), {.entropy = true}, SpadeProfile::documented);
   EXPECT_THAT(text, HasSubstr("Table of local dest, syn\nRecorded is: P(dip,dport)\n"));
   EXPECT_THAT(text, HasSubstr("H(dip)= 0.46899559\nH(dport|dip)= 0.45293250\n"));
 }
 
 TEST(ScoreLog, ListsProbabilities) {
-  const ProbabilityTable table = golden_table();
+  const SpadeState::Table table = copy_of(golden_table(), "syn");
   const StatisticsSettings all{.entropy = false, .unconditional = true, .conditional = true};
-  const std::string text = table_log({"syn", &table}, all, SpadeProfile::documented);
+  const std::string text = table_log(table, all, SpadeProfile::documented);
   EXPECT_THAT(text, HasSubstr("P(dip=10.0.0.1)= 0.900000000000\n"));
   EXPECT_THAT(text, HasSubstr("P(dip=10.0.0.1,dport=80)= 0.800000000000\n"));
   EXPECT_THAT(text, HasSubstr("P(dport=80|dip=10.0.0.1)= 0.888888888889\n"));
-  EXPECT_THAT(table_log({"syn", &table}, all, SpadeProfile::v030125),
-              HasSubstr("P(dport=80|dip=167772161)= 0.888888888889\n"));
-  EXPECT_THAT(table_log({"syn", &table}, all, SpadeProfile::documented, 2), HasSubstr("(3 more entries left out)\n"));
+  EXPECT_THAT(table_log(table, all, SpadeProfile::v030125), HasSubstr("P(dport=80|dip=167772161)= 0.888888888889\n"));
+  EXPECT_THAT(table_log(table, all, SpadeProfile::documented, 2), HasSubstr("(3 more entries left out)\n"));
 }
 
 TEST(ScoreLog, HasAParagraphForEveryDetector) {
@@ -57,7 +65,7 @@ TEST(ScoreLog, HasAParagraphForEveryDetector) {
   statistics.detectors = {detector, DetectorStatistics{}};
   ThresholdAdviser adviser({.id = "web", .target = 3, .hours = 1});
   const ThresholdAdviser* advisers[] = {&adviser};
-  const std::string text = score_log(statistics, advisers, {}, {}, SpadeProfile::documented);
+  const std::string text = score_log(statistics, advisers);
   EXPECT_THAT(text, HasSubstr("1000 packets"));
   EXPECT_THAT(text, HasSubstr("** Closed dest port used: local dest, syn (id=web) **\n"));
   EXPECT_THAT(text, HasSubstr("10 (5.00%) packets considered anomalous\n"));
