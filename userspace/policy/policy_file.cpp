@@ -287,6 +287,45 @@ IncidentRule read_incident_rule(ConfigTable& table, const Policy& policy) {
   return rule;
 }
 
+// `first` decides about everything that `second` matches.
+bool covers(const IncidentRule& first, const IncidentRule& second) {
+  const bool kinds = first.kinds.empty() || (!second.kinds.empty() && std::ranges::includes(first.kinds, second.kinds));
+  const auto within = [&](const IpPrefix& prefix) {
+    return std::ranges::any_of(first.hosts, [&](const IpPrefix& wider) { return wider.covers(prefix); });
+  };
+  const bool hosts = first.hosts.empty() || (!second.hosts.empty() && std::ranges::all_of(second.hosts, within));
+  return kinds && hosts && (!first.scans_only || second.scans_only) && first.min_count <= second.min_count;
+}
+
+// Rules that could never match.
+void check_incident_rules(ConfigTable& file, const Policy& policy) {
+  const auto sorted = [](IncidentRule rule) {
+    std::ranges::sort(rule.kinds);
+    return rule;
+  };
+  const SpadeSettings& spade = policy.spade;
+  for (const IncidentRule& rule : policy.incidents) {
+    const auto complain = [&](std::string_view why) {
+      file.complain(rule.line, fmt::format("incident '{}' can never match: {}", rule.name, why));
+    };
+    const auto is_burst = [](IncidentKind kind) {
+      return kind == IncidentKind::brute_force || kind == IncidentKind::flood;
+    };
+    if (!spade.enabled) {
+      complain("[spade] enabled = false");
+    } else if (!spade.extensions.incidents) {
+      complain("[spade.extensions] incidents = false");
+    } else if (!spade.extensions.burst_score && !rule.kinds.empty() && std::ranges::all_of(rule.kinds, is_burst)) {
+      complain("[spade.extensions] burst_score = false");
+    } else {
+      const auto earlier = std::ranges::find_if(
+          policy.incidents, [&](const IncidentRule& one) { return &one < &rule && covers(sorted(one), sorted(rule)); });
+      if (earlier != policy.incidents.end())
+        complain(fmt::format("incident '{}' at line {} decides before", earlier->name, earlier->line));
+    }
+  }
+}
+
 Result<Policy> read_policy(ConfigTable& file) {
   Policy policy;
   policy.path = file.path();
@@ -328,6 +367,7 @@ Result<Policy> read_policy(ConfigTable& file) {
   for (ConfigTable& table : file.tables("incident", kMostRules))
     policy.incidents.push_back(read_incident_rule(table, policy));
   policy.spade = read_spade_part(file);
+  check_incident_rules(file, policy);
   file.refuse_unknown_keys();
   if (Result<void> read = file.outcome(); !read) return tl::unexpected<Error>(std::move(read.error()));
   return policy;

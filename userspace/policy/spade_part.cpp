@@ -7,6 +7,7 @@
 #include <set>
 
 #include "userspace/policy/policy.h"
+#include "userspace/spade/table_set.h"
 
 namespace spidd {
 namespace {
@@ -136,6 +137,9 @@ void read_scores(ConfigTable& table, DetectorSettings& detector) {
   detector.min_observations_destination =
       table.number("min_observations_destination", 0, static_cast<double>(kMostCount)).value_or(0);
   refuse(table, "min_observations_destination", closed, detector.type);
+  if (detector.probability_mode == 0 && table.has("min_observations_destination"))
+    table.complain(table.line_of("min_observations_destination"),
+                   "probability_mode = 0 has no min_observations_destination");
 }
 
 void read_decay(ConfigTable& table, Decay& decay) {
@@ -182,6 +186,8 @@ DetectorSettings read_detector(ConfigTable& table) {
                    fmt::format("a {} detector has no such transport", detector_type_name(type)));
   const auto flags = choice(table, "tcp_flags", kTcpScopes, TcpScope::synonly);
   refuse(table, "tcp_flags", has_flags, type);
+  if (has_flags && transport != Transport::tcp && table.has("tcp_flags"))
+    table.complain(table.line_of("tcp_flags"), fmt::format("{} has no tcp_flags", transport_name(transport)));
   if (type == DetectorType::closed_dport && flags == TcpScope::setup)
     table.complain(table.line_of("tcp_flags"), "a closed-dport detector has no tcp_flags = \"setup\"");
   std::optional<IcmpScope> icmp;
@@ -299,6 +305,25 @@ void read_detectors(ConfigTable& part, SpadeSettings& settings) {
   }
 }
 
+// What would keep an engine of these settings from being made.
+void check_room(ConfigTable& part, const SpadeSettings& settings) {
+  const unsigned line = part.has("max_table_bytes") ? part.line_of("max_table_bytes") : part.line();
+  if (const auto least = least_table_bytes(settings); !least)
+    part.complain(line, least.error().message);
+  else if (*least > settings.max_table_bytes)
+    part.complain(line, fmt::format("the detectors need tables of {} bytes at least, max_table_bytes is {}", *least,
+                                    settings.max_table_bytes));
+}
+
+// What the original does not have.
+void check_profile(ConfigTable& part, const SpadeSettings& settings) {
+  if (settings.profile != SpadeProfile::v030125) return;
+  ConfigTable extensions = part.table("extensions");
+  for (const std::string_view key : {"quarantine", "asset_prior"})
+    if (extensions.has(key) && extensions.boolean(key).value_or(false))
+      part.complain(extensions.line_of(key), fmt::format("the profile 030125 has no {}", key));
+}
+
 }  // namespace
 
 SpadeSettings read_spade_part(ConfigTable& file) {
@@ -331,6 +356,8 @@ SpadeSettings read_spade_part(ConfigTable& file) {
     settings.advisers.push_back(read_adviser(table, settings));
   for (ConfigTable& table : part.tables("survey", kMostDetectors))
     settings.surveys.push_back(read_survey(table, settings));
+  check_profile(part, settings);
+  if (part.outcome()) check_room(part, settings);
   part.refuse_unknown_keys();
   return settings;
 }

@@ -165,7 +165,10 @@ void Interpreter::take_detector(const SnortLine& line) {
   if (detector.id.empty()) detector.id = fmt::to_string(settings_.detectors.size() + 1);
   const auto twin = std::ranges::find(settings_.detectors, detector.id, &DetectorSettings::id);
   if (twin != settings_.detectors.end())
-    complain(line, fmt::format("id '{}' is taken by the detector of line {}", printable(detector.id), twin->line.number));
+    complain(line,
+             fmt::format("id '{}' is taken by the detector of line {}", printable(detector.id), twin->line.number));
+  if (implicit_ && detector.id == kImplicitId)
+    complain(line, fmt::format("the id '{}' is that of the detector of line {}", kImplicitId, implicit_->line.number));
   settings_.detectors.push_back(std::move(detector));
 }
 
@@ -289,8 +292,6 @@ void Interpreter::add_implicit_detector() {
 void Interpreter::check_ids() {
   std::vector<std::string_view> ids;
   for (const DetectorSettings& detector : settings_.detectors) ids.push_back(detector.id);
-  if (implicit_ && std::ranges::count(ids, kImplicitId) > 1)
-    lines_.errors.push_back({{}, 0, "the id 'default' is that of the detector of the 'preprocessor spade:' line"});
   const bool original = settings_.profile == SpadeProfile::v030125;
   for (const Reference& reference : references_) {
     if (std::ranges::find(ids, std::string_view(reference.id)) != ids.end()) continue;

@@ -147,6 +147,8 @@ DetectorSettings read_snort_detector(const SnortLine& line, SnortLines& remarks,
   // What has no effect keeps its default.
   if (scope.type == DetectorType::odd_typecode) scope.transport = Transport::icmp;
   const bool has_flags = scope.type == DetectorType::closed_dport || scope.type == DetectorType::dead_dest;
+  if (has_flags && scope.transport != Transport::tcp && options.has("tcpflags"))
+    options.warn(fmt::format("tcpflags has no effect on {}", transport_name(scope.transport)));
   if (!has_flags || scope.transport != Transport::tcp) scope.tcp_flags = TcpScope::synonly;
   const bool rejected = profile == SpadeProfile::v030125 && options.text("icmptype") == "all";  // D14
   if (scope.transport != Transport::icmp || rejected) icmp.reset();

@@ -37,46 +37,66 @@ class Values {
   std::size_t depth_;
 };
 
-}  // namespace
+constexpr std::uint64_t kLeastBytes =
+    ProbabilityTable::kFixedBytes + ProbabilityTable::kMinEntries * ProbabilityTable::kBytesPerEntry;
 
-Result<TableSet> TableSet::create(std::span<const TableNeed> needs, std::uint64_t max_bytes) {
-  TableSet set;
-  struct Plan {
-    TableNeed need;
-    std::vector<std::size_t> entropy_depths;
-  };
+// A table, and whose needs it serves.
+struct Plan {
+  TableNeed need;
+  std::vector<std::size_t> entropy_depths;
+};
+
+// `plan_of_need`: which of them serves each need, in their order.
+std::vector<Plan> plan(std::span<const TableNeed> needs, std::vector<std::size_t>* plan_of_need) {
   std::vector<Plan> plans;
   for (const TableNeed& need : needs) {
     auto plan = std::find_if(plans.begin(), plans.end(), [&](const Plan& p) { return can_share(p.need, need); });
     if (plan == plans.end()) plan = plans.insert(plans.end(), {need, {}});
     if (need.features.size() > plan->need.features.size()) plan->need.features = need.features;
     if (need.entropy_depth > 0) plan->entropy_depths.push_back(need.entropy_depth);
-    set.table_of_need_.push_back(static_cast<std::size_t>(plan - plans.begin()));
+    if (plan_of_need != nullptr) plan_of_need->push_back(static_cast<std::size_t>(plan - plans.begin()));
   }
+  return plans;
+}
 
-  constexpr std::uint64_t kLeast =
-      ProbabilityTable::kFixedBytes + ProbabilityTable::kMinEntries * ProbabilityTable::kBytesPerEntry;
-  const std::uint64_t least = plans.size() * kLeast;
+}  // namespace
+
+Result<std::uint64_t> least_table_bytes(const SpadeSettings& settings) {
+  const Compatibility compatibility = Compatibility::of(settings.profile);
+  const bool asset_prior = settings.extensions.asset_prior && settings.profile != SpadeProfile::v030125;
+  std::vector<TableNeed> needs;
+  for (const DetectorSettings& wanted : settings.detectors) {
+    auto detector = Detector::create(wanted, compatibility, asset_prior);
+    if (!detector) return tl::unexpected<Error>(std::move(detector.error()));
+    needs.insert(needs.end(), detector->tables().begin(), detector->tables().end());
+  }
+  return plan(needs, nullptr).size() * kLeastBytes;
+}
+
+Result<TableSet> TableSet::create(std::span<const TableNeed> needs, std::uint64_t max_bytes) {
+  TableSet set;
+  const std::vector<Plan> plans = plan(needs, &set.table_of_need_);
+  const std::uint64_t least = plans.size() * kLeastBytes;
   if (least > max_bytes) {
     return fail("the detectors need {} tables of at least {} bytes together, max_table_bytes is {}", plans.size(),
                 least, max_bytes);
   }
   std::size_t levels = 0;
   for (const Plan& plan : plans) levels += plan.need.features.size();
-  for (Plan& plan : plans) {
+  for (const Plan& plan : plans) {
     const std::uint64_t bytes = (max_bytes - least) / levels * plan.need.features.size();
     const std::size_t entries = bytes / ProbabilityTable::kBytesPerEntry + ProbabilityTable::kMinEntries;
     Kinds kind = (plan.need.recorded & condition::kRepresentative) != 0 ? kLiveSources : kMessages;
     if ((plan.need.recorded & (condition::kSyn | condition::kUdp)) != 0) kind = kAttempts;
-    std::ranges::sort(plan.entropy_depths);
-    plan.entropy_depths.erase(std::unique(plan.entropy_depths.begin(), plan.entropy_depths.end()),
-                              plan.entropy_depths.end());
+    std::vector<std::size_t> depths = plan.entropy_depths;
+    std::ranges::sort(depths);
+    depths.erase(std::unique(depths.begin(), depths.end()), depths.end());
     set.tables_.push_back({plan.need.recorded,
                            kind,
                            0,
                            0,
                            {},
-                           plan.entropy_depths,
+                           std::move(depths),
                            entries,
                            ProbabilityTable(plan.need.features, plan.need.decay, entries, random_seed())});
     track_entropies(set.tables_.back());

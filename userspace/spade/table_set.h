@@ -13,6 +13,9 @@
 
 namespace spidd {
 
+// What max_table_bytes must be for the detectors of these settings. An error is what Spade::create() says of one.
+Result<std::uint64_t> least_table_bytes(const SpadeSettings& settings);
+
 class TableSet {
  public:
   using Index = std::size_t;

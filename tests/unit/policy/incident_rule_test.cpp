@@ -119,6 +119,25 @@ TEST(IncidentRule, TheFirstMatchDecides) {
   EXPECT_EQ(decide(icmp, policy).action, Action::alert);
 }
 
+TEST(IncidentRule, IsAMistakeIfItCanNeverMatch) {
+  const auto error_of = [](std::string_view text) {
+    const auto policy = parse_policy(fmt::format("version = 1\n{}", text), "p.toml");
+    return policy ? "none" : policy.error().message;
+  };
+  constexpr std::string_view kFloods = "[[incident]]\nname = 'f'\nkinds = ['flood']\naction = 'alert'\n";
+  constexpr std::string_view kAll = "[[incident]]\nname = 'all'\naction = 'alert'\n";
+  constexpr std::string_view kMany = "[[incident]]\nname = 'many'\nmin_count = 9\naction = 'alert'\n";
+  EXPECT_EQ(error_of(fmt::format("{}[spade]\nenabled = false", kAll)),
+            "p.toml:2: incident 'all' can never match: [spade] enabled = false");
+  EXPECT_EQ(error_of(fmt::format("{}[spade.extensions]\nincidents = false", kAll)),
+            "p.toml:2: incident 'all' can never match: [spade.extensions] incidents = false");
+  EXPECT_EQ(error_of(fmt::format("{}[spade.extensions]\nburst_score = false", kFloods)),
+            "p.toml:2: incident 'f' can never match: [spade.extensions] burst_score = false");
+  EXPECT_EQ(error_of(fmt::format("{}{}", kAll, kFloods)),
+            "p.toml:5: incident 'f' can never match: incident 'all' at line 2 decides before");
+  EXPECT_EQ(error_of(fmt::format("{}{}{}", kFloods, kMany, kAll)), "none");
+}
+
 TEST(IncidentRule, MistakesNameFileAndLine) {
   const auto mistake = [](std::string_view text) {
     const auto policy = parse_policy(text, "p.toml");

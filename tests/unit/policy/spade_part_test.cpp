@@ -29,6 +29,15 @@ std::string with_detector(std::string_view lines, std::string_view type = "close
   return fmt::format("[[spade.detector]]\nid = 'a'\ntype = '{}'\n{}\n", type, lines);
 }
 
+TEST(SpadePart, IsRefusedIfItsTablesFindNoRoom) {
+  std::string text = "[spade]\nmax_table_bytes = 1048576\n";
+  for (int i = 1; i <= 6; ++i)
+    text += fmt::format("[[spade.detector]]\nid = 'a{0}'\ntype = 'closed-dport'\ndecay_every = '{0}m'\n", i);
+  EXPECT_EQ(good(text).detectors.size(), 6U);
+  EXPECT_EQ(mistake(text + "[[spade.detector]]\nid = 'b'\ntype = 'closed-dport'\ndecay_every = '7m'\n"),
+            "p.toml:2: the detectors need tables of 1204224 bytes at least, max_table_bytes is 1048576");
+}
+
 TEST(SpadePart, IsTheSameWithAnotherLineAboveIt) {
   const std::string text = with_detector("threshold = 0.5");
   EXPECT_EQ(good(text), good("# a comment\n\n" + text));
@@ -201,6 +210,11 @@ TEST(SpadePart, MistakesNameTheirLines) {
   EXPECT_EQ(mistake("[[spade.adapt]]\ndetector = 'closed-syn'\nkind = 'mean'\nNS = 3"),
             "p.toml:4: [[adapt]]: unknown key 'NS'");
   EXPECT_THAT(mistake("version = 1\n[spade]\nhome = ['10.0.0.0/99']"), HasSubstr("p.toml:3: [spade]: home: "));
+  EXPECT_EQ(mistake(with_detector("tcp_flags = 'synack'\ntransport = 'udp'")), "p.toml:4: udp has no tcp_flags");
+  EXPECT_EQ(mistake(with_detector("probability_mode = 0\nmin_observations_destination = 5")),
+            "p.toml:5: probability_mode = 0 has no min_observations_destination");
+  EXPECT_EQ(mistake("[spade]\nprofile = '030125'\n[spade.extensions]\nquarantine = true"),
+            "p.toml:4: the profile 030125 has no quarantine");
   EXPECT_EQ(mistake("rules = 1"), "p.toml:1: unknown key 'rules'");
 }
 

@@ -253,6 +253,8 @@ TEST(SnortConfig, MistakesNameTheirLines) {
   EXPECT_EQ(detect("Xdports=80-90"), "snort.conf:2: Xdports: '80-90' is not a port number");
   EXPECT_EQ(detect("Xdips=$NOBODY"), "snort.conf:2: $NOBODY is not defined\nsnort.conf:2: Xdips has no value");
   EXPECT_EQ(detect("id=a\npreprocessor spade-detect: id=a"), "snort.conf:3: id 'a' is taken by the detector of line 2");
+  EXPECT_EQ(mistake("preprocessor spade: thresh=9 probmode=2\npreprocessor spade-detect: id=default\n"),
+            "snort.conf:2: the id 'default' is that of the detector of line 1");
   EXPECT_EQ(mistake(fmt::format("{}preprocessor spade-homenet: 10.0.0.0/99\n", kMain)),
             "snort.conf:2: '10.0.0.0/99' is not a network: 192.0.2.0/24, 192.0.2.1 or any");
   EXPECT_EQ(mistake(fmt::format("{}preprocessor spade-adapt3: id=nobody\n", kMain)),
