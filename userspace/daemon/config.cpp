@@ -55,6 +55,12 @@ void read_datapath(ConfigTable table, BpfSettings& datapath, bool& keep_on_stop)
   read(table, "max_flows", datapath.max_flows, 1024, kMostFlows);
   read(table, "max_drops", datapath.max_drops, 16, 65535);
   read(table, "max_never_block", datapath.max_never_block, 1, 1U << 20U);
+  read(table, "observation_limit", datapath.observation_limit, 0, std::numeric_limits<std::uint32_t>::max());
+  read(table, "observation_ring_bytes", datapath.observation_ring_bytes, 4096, 1U << 30U);
+  if (!std::has_single_bit(datapath.observation_ring_bytes))
+    table.complain(table.line_of("observation_ring_bytes"),
+                   fmt::format("observation_ring_bytes = {} is not a power of two", datapath.observation_ring_bytes));
+  read(table, "max_known_attempts", datapath.max_known_attempts, 16, 1U << 20U);
   read(table, "port_counters", datapath.port_counters);
   read(table, "new_flow_limit", datapath.new_flow_limit, 0, std::numeric_limits<std::uint32_t>::max());
   read(table, "tcp_idle", datapath.tcp_idle, seconds(1), hours(24 * 7));

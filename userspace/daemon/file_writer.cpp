@@ -15,14 +15,16 @@ namespace spidd {
 
 namespace {
 
+constexpr unsigned kMode = 0640;  // what tells of hosts is not for all
+
 Result<> replace_file(const std::string& path, std::string_view text) {
   StagedFiles files;
-  if (auto staged = files.write(path, text); !staged) return staged;
+  if (auto staged = files.write(path, text, kMode); !staged) return staged;
   return files.commit();
 }
 
 Result<> append_to_file(const std::string& path, std::string_view text) {
-  const UniqueFd file(::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640));
+  const UniqueFd file(::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, kMode));
   if (!file) return fail_errno(errno, "open {}", path);
   while (!text.empty()) {
     const ssize_t wrote = ::write(file.get(), text.data(), text.size());

@@ -30,7 +30,7 @@ class FileWriter {
   FileWriter(const FileWriter&) = delete;
   FileWriter& operator=(const FileWriter&) = delete;
 
-  // Writes the file anew, whole or not at all.
+  // Writes the file anew (mode 0640), whole or not at all.
   void replace(std::string path, std::string text) { enqueue({std::move(path), std::move(text), false}); }
   // Adds to its end, and makes it (mode 0640) if there is none.
   void append(std::string path, std::string text) { enqueue({std::move(path), std::move(text), true}); }

@@ -36,6 +36,9 @@ workers = 4
 ingress = "tc"
 tcx = false
 ring_bytes = 8192
+observation_limit = 0
+observation_ring_bytes = 4096
+max_known_attempts = 100
 udp_idle = "90s"
 keep_on_stop = true
 [engine]
@@ -63,6 +66,9 @@ outputs = ["fast:/var/log/spidd/alert", "syslog"]
   EXPECT_EQ(config->datapath.ingress, IngressHook::tc);
   EXPECT_FALSE(config->datapath.use_tcx);
   EXPECT_EQ(config->datapath.ring_bytes, 8192U);
+  EXPECT_EQ(config->datapath.observation_limit, 0U);
+  EXPECT_EQ(config->datapath.observation_ring_bytes, 4096U);
+  EXPECT_EQ(config->datapath.max_known_attempts, 100U);
   EXPECT_EQ(config->datapath.udp_idle, std::chrono::seconds(90));
   EXPECT_TRUE(config->keep_on_stop);
   EXPECT_EQ(config->packet_alerts, 7U);
@@ -95,6 +101,7 @@ TEST(Config, RefusesValuesOutOfRangeAndOfTheWrongType) {
            "interfaces = \"eth0\"",
            "policy = \"relative.toml\"",
            "[datapath]\nring_bytes = 5000",
+           "[datapath]\nobservation_ring_bytes = 5000",
            "[datapath]\nudp_idle = \"0s\"",
            "[datapath]\ningress = \"generic\"",
            "[control]\nmode = \"0060\"",
@@ -162,6 +169,9 @@ TEST(Config, OfTheExampleIsTheDefault) {
   EXPECT_EQ(config->datapath.max_flows, standard.datapath.max_flows);
   EXPECT_EQ(config->datapath.max_drops, standard.datapath.max_drops);
   EXPECT_EQ(config->datapath.max_never_block, standard.datapath.max_never_block);
+  EXPECT_EQ(config->datapath.observation_limit, standard.datapath.observation_limit);
+  EXPECT_EQ(config->datapath.observation_ring_bytes, standard.datapath.observation_ring_bytes);
+  EXPECT_EQ(config->datapath.max_known_attempts, standard.datapath.max_known_attempts);
   EXPECT_EQ(config->datapath.port_counters, standard.datapath.port_counters);
   EXPECT_EQ(config->datapath.tcp_idle, standard.datapath.tcp_idle);
   EXPECT_EQ(config->datapath.udp_idle, standard.datapath.udp_idle);

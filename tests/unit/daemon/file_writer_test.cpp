@@ -35,6 +35,9 @@ TEST_F(FileWriterTest, ReplacesAndAppendsInOrder) {
   EXPECT_EQ(contents("log"), "two\n");
   EXPECT_EQ(contents("survey"), "a\nb\n");
   EXPECT_EQ(writer.counters().written, 4U);
+  for (const char* name : {"log", "survey"})
+    EXPECT_EQ(std::filesystem::status(path(name)).permissions() & std::filesystem::perms::others_all,
+              std::filesystem::perms::none);
 }
 
 TEST_F(FileWriterTest, WritesWhatIsLeftAtItsEnd) {
