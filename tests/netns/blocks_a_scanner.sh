@@ -95,6 +95,16 @@ expect_soon 5 "SIGUSR1 has it written" grep -qs "packets were processed by Spade
 expect_soon 5 "and the state" test -s "$work/state/spade.state"
 expect "spidd goes on" ctl_shows "gi" status
 
+step "A comment in the policy"
+kept() { spidctl spade status --json | jq -c '[.incidents.opened, .incidents.open, .incidents.closed,
+  (.detectors | map(.evaluated) | add)]'; }
+before=$(kept)
+sed -i '1i # nothing else' "$work/policy.toml"
+expect "it is read" spidctl policy reload
+expect "numbers and incidents go on" test "$(kept)" = "$before"
+expect "there are some" test "$(jq '.[0] > 0 and .[3] > 0' <<<"$before")" = true
+expect "the log is not for all" test "$(stat -c %a "$work/state/spade.log")" = 640
+
 step "After a restart"
 remembered() { spidctl spade tables --json | jq '[.tables[].remembered] | max > 10'; }
 expect "the tables hold what was seen" test "$(remembered)" = true
