@@ -87,7 +87,6 @@ ModelDatabase FoldModels::without(const std::vector<bool>& out) const {
 void FoldModels::score_own(const std::vector<bool>& tested, std::vector<std::vector<float>>& scores_of,
                            Profile profile) const {
   const MeterMask scored = scored_meters(profile);
-  const ScoreKernel kernel = score_kernel(best_simd());
   for (std::size_t view = 0; view < kViews.size(); ++view) {
     std::vector<std::pair<std::size_t, std::size_t>> tests;  // model, flow
     for (std::size_t i = 0; i < tested.size(); ++i) {
@@ -110,12 +109,12 @@ void FoldModels::score_own(const std::vector<bool>& tested, std::vector<std::vec
       std::size_t column = 0;
       for (; test != end; ++test) {
         while (indexes[column] != test->first) ++column;
-        const FlowWeights weights(fingerprints_.views[view][test->second]);
+        const FlowRows rows(fingerprints_.views[view][test->second]);
         std::array<std::int32_t, kColumnGroup> sums;
-        kernel(block.table(), block.groups(), weights.rows(), sums.data());
+        block.add_up(rows, best_simd(), sums.data());
         const auto shared =
-            static_cast<unsigned>(std::popcount(measured_meters(*columns[column]) & scored & weights.meters()));
-        if (shared != 0) scores_of[test->first].push_back(to_score(sums[column], shared));
+            static_cast<unsigned>(std::popcount(measured_meters(*columns[column]) & scored & rows.meters()));
+        if (shared != 0) scores_of[test->first].push_back(to_score(sums[column], score_unit(shared)));
       }
     }
   }

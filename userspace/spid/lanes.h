@@ -15,6 +15,8 @@ namespace spidd {
 using ByteLanes __attribute__((vector_size(16))) = std::uint8_t;
 using WordLanes __attribute__((vector_size(16))) = std::uint16_t;
 
+using IntLanes __attribute__((vector_size(16))) = std::int32_t;
+
 inline constexpr WordLanes kWordNumbers = {0, 1, 2, 3, 4, 5, 6, 7};
 inline constexpr ByteLanes kByteNumbers = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
@@ -52,6 +54,18 @@ inline unsigned bits_of(WordLanes low, WordLanes high) {
   unsigned bits = 0;
   for (unsigned i = 0; i < 8; ++i) bits |= (low[i] & 1U << i) | (high[i] & 1U << i) << 8;
   return bits;
+#endif
+}
+
+// Lane i: the products of lanes 2 i and 2 i + 1, added up. Requires: values and weights below 0x8000.
+inline IntLanes multiply_pairs(WordLanes values, WordLanes weights) {
+#if defined(__SSE2__)
+  return reinterpret_cast<IntLanes>(
+      _mm_madd_epi16(reinterpret_cast<__m128i>(values), reinterpret_cast<__m128i>(weights)));
+#else
+  IntLanes sums;
+  for (unsigned i = 0; i < 4; ++i) sums[i] = values[2 * i] * weights[2 * i] + values[2 * i + 1] * weights[2 * i + 1];
+  return sums;
 #endif
 }
 

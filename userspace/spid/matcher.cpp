@@ -11,12 +11,14 @@
 #include <utility>
 
 #include "userspace/spid/classic_table.h"
+#include "userspace/spid/lanes.h"
 #include "userspace/spid/score_tables.h"
 
 namespace spidd {
 namespace {
 
-constexpr unsigned kBlockColumns = kColumnGroup * kMaxColumnGroups;
+constexpr unsigned kBlockColumns = ScoreBlock::kMaxColumns;
+constexpr std::size_t kMostColumns = kMaxModels + kMaxModels / 2;  // families added up have two models or more
 
 struct Column {
   std::uint16_t model = kNoModel;
@@ -27,10 +29,49 @@ struct Column {
   MeterMask meters = 0;
 };
 
+// What decides which places of a match a column can take, four columns at a time.
+using FourNumbers __attribute__((vector_size(16))) = std::int32_t;
+using FourScores __attribute__((vector_size(16))) = float;
+constexpr std::size_t kFour = 4;
+
+struct FourColumns {
+  FourNumbers family{};
+  FourNumbers is_tunnel{};  // these three: all bits set or none
+  FourNumbers is_sum{};
+  FourNumbers provisional{};
+};
+
 // The models a flow is compared with: of its transport and of the directions it was seen in.
 struct Table {
-  std::vector<Column> columns;     // families added up, then the others
+  std::vector<Column> columns;  // families added up, then the others
+  std::vector<FourColumns> fours;
   std::vector<ScoreBlock> blocks;  // block b has columns 256 b to 256 b + 255
+
+  void add(const Column& column) {
+    const std::size_t lane = columns.size() % kFour;
+    if (lane == 0) fours.emplace_back();
+    FourColumns& four = fours.back();
+    four.family[lane] = column.family;
+    four.is_tunnel[lane] = column.is_tunnel ? -1 : 0;
+    four.is_sum[lane] = column.is_sum ? -1 : 0;
+    four.provisional[lane] = column.provisional ? -1 : 0;
+    columns.push_back(column);
+  }
+};
+
+constexpr float kNoScore = -std::numeric_limits<float>::infinity();
+
+// Scores of the columns of a table. kNoScore: nothing to compare.
+class ColumnScores {
+ public:
+  // Requires: columns of the table are set in rising order.
+  void set(std::size_t column, float score) { scores_[column] = score; }
+  void end(std::size_t columns) { std::fill_n(scores_.begin() + columns, kFour, kNoScore); }
+  FourScores four(std::size_t number) const { return load_lanes<FourScores>(&scores_[number * kFour]); }
+  float operator[](std::size_t column) const { return scores_[column]; }
+
+ private:
+  std::array<float, kMostColumns + kFour> scores_;
 };
 
 constexpr unsigned kViews = 3;
@@ -50,18 +91,10 @@ unsigned table_index(Transport transport, View view) {
   }
 }
 
-// Keeps the best of the models shown to it; of equals the one shown first.
 struct Best {
   const Column* column = nullptr;
-  float score = -std::numeric_limits<float>::infinity();
+  float score = kNoScore;
 
-  bool offer(const Column& candidate, float candidate_score) {
-    if (candidate_score <= score) return false;
-    column = &candidate;
-    score = candidate_score;
-    return true;
-  }
-  bool has_family(const Column& other) const { return column != nullptr && column->family == other.family; }
   void store(std::uint16_t& model, float& value) const {
     if (column == nullptr) return;
     model = column->model;
@@ -69,21 +102,29 @@ struct Best {
   }
 };
 
-// The best model and the best of another family.
-struct BestTwo {
-  Best best;
-  Best second;
-
-  void offer(const Column& candidate, float score) {
-    const Best before = best;
-    if (best.offer(candidate, score)) {
-      // What was best so far beats all others; it is the second unless the new best is its sibling.
-      if (before.column != nullptr && before.column->family != candidate.family) second = before;
-    } else if (best.column->family != candidate.family) {
-      second.offer(candidate, score);
-    }
+// The best of those for which eligible(four columns) is all ones; of equals the first. Without branches that depend on
+// scores, which no processor could predict.
+template <class Eligible>
+Best best_of(const Table& table, const ColumnScores& scores, Eligible eligible) {
+  FourScores best = FourScores{} + kNoScore;
+  FourNumbers at{};
+  for (std::size_t i = 0; i < table.fours.size(); ++i) {
+    const FourScores four = scores.four(i);
+    const FourNumbers better = (four > best) & eligible(table.fours[i]);
+    best = better ? four : best;
+    at = better ? FourNumbers{} + static_cast<std::int32_t>(i) : at;
   }
-};
+  Best found;
+  std::size_t found_at = 0;
+  for (std::size_t lane = 0; lane < kFour; ++lane) {
+    const std::size_t column = static_cast<std::size_t>(at[lane]) * kFour + lane;
+    if (best[lane] < found.score || best[lane] == kNoScore) continue;
+    if (best[lane] == found.score && column > found_at) continue;
+    found = {&table.columns[column], best[lane]};
+    found_at = column;
+  }
+  return found;
+}
 
 // The models of each family, category, transport and view added up, where there are at least two. What nobody has
 // confirmed takes no part.
@@ -133,50 +174,45 @@ struct Matcher::Tables {
   std::array<Table, kTables> tables;
   Simd simd = best_simd();
 
-  // Calls use(column, score) for every model of the table that shares a meter with the flow.
-  template <class Use>
-  void for_each_score(const Table& table, const Fingerprint& flow, Use use) const {
-    const FlowWeights weights(flow, simd);
-    const ScoreKernel kernel = score_kernel(simd);
+  void score(const Table& table, const Fingerprint& flow, ColumnScores& scores) const {
+    const FlowRows rows(flow, simd);
     MeterMask meters = 0;
-    unsigned shared = 0;  // of `meters` and the flow's; models mostly have the same
+    float unit = 0;  // with `meters`; models mostly have the same
     std::array<std::int32_t, kBlockColumns> sums;
     for (std::size_t block = 0; block < table.blocks.size(); ++block) {
-      kernel(table.blocks[block].table(), table.blocks[block].groups(), weights.rows(), sums.data());
+      table.blocks[block].add_up(rows, simd, sums.data());
       const std::size_t first = block * kBlockColumns;
       const std::size_t count = std::min<std::size_t>(kBlockColumns, table.columns.size() - first);
       for (std::size_t i = 0; i < count; ++i) {
         const Column& column = table.columns[first + i];
         if (column.meters != meters) {
           meters = column.meters;
-          shared = static_cast<unsigned>(std::popcount(meters & weights.meters()));
+          unit = score_unit(static_cast<unsigned>(std::popcount(meters & rows.meters())));
         }
-        if (shared != 0) use(column, to_score(sums[i], shared));
+        scores.set(first + i, (meters & rows.meters()) == 0 ? kNoScore : to_score(sums[i], unit));
       }
     }
   }
 
-  template <class Use>
-  void for_each_divergence(const Table& table, const Fingerprint& flow, Use use) const {
-    const std::span<const unsigned> meters = classic_meters(profile);
-    for (const Column& column : table.columns)
-      use(column, classic_score(profile, static_cast<float>(classic[column.model].divergence(flow, meters))));
-  }
-
-  // More is nearer, whatever the profile.
-  template <class Use>
-  void for_each(Transport transport, View view, const Fingerprint& flow, Use use) const {
+  // More is nearer, whatever the profile. Null if the transport has no table.
+  const Table* score(Transport transport, View view, const Fingerprint& flow, ColumnScores& scores) const {
     const unsigned index = table_index(transport, view);
-    if (index == kTables || flow.rows.empty()) return;
-    if (is_classic(profile))
-      for_each_divergence(tables[index], flow, use);
-    else
-      for_each_score(tables[index], flow, use);
+    if (index == kTables || flow.rows.empty()) return nullptr;
+    const Table& table = tables[index];
+    if (is_classic(profile)) {
+      for (std::size_t i = 0; i < table.columns.size(); ++i) {
+        const ClassicTable& model = classic[table.columns[i].model];
+        const auto divergence = static_cast<float>(model.divergence(flow, classic_meters(profile)));
+        scores.set(i, classic_score(profile, divergence));
+      }
+    } else {
+      score(table, flow, scores);
+    }
+    scores.end(table.columns.size());
+    return &table;
   }
 
-  // The match among what for_each_model(offer) shows by offer(column, score).
-  template <class ForEach>
-  static Match best_of(ForEach for_each_model);
+  static Match match(const Table& table, const ColumnScores& scores);
 };
 
 Matcher::Matcher(std::unique_ptr<Tables> tables) : tables_(std::move(tables)) {}
@@ -199,9 +235,8 @@ Result<Matcher> Matcher::build(const ModelDatabase& database, Profile profile, S
     const unsigned index = table_index(model.transport, model.view);
     if (index == kTables) return fail("model {} has a transport that is not matched", model.label);
     const auto family = families.try_emplace(model.family, static_cast<std::uint16_t>(families.size())).first->second;
-    tables->tables[index].columns.push_back({static_cast<std::uint16_t>(number), family,
-                                             model.category == Category::tunnel, model.provisional, is_sum,
-                                             measured_meters(model) & scored});
+    tables->tables[index].add({static_cast<std::uint16_t>(number), family, model.category == Category::tunnel,
+                               model.provisional, is_sum, measured_meters(model) & scored});
     members[index].push_back(&model);
     return {};
   };
@@ -246,57 +281,55 @@ MeterRules Matcher::rules() const { return tables_->rules; }
 
 void Matcher::score_all(Transport transport, const Fingerprint& flow, std::vector<Score>& out, View view) const {
   out.clear();
-  tables_->for_each(transport, view, flow, [&out](const Column& column, float score) {
-    out.push_back({column.model, score});
-  });
+  ColumnScores scores;
+  const Table* table = tables_->score(transport, view, flow, scores);
+  for (std::size_t i = 0; table != nullptr && i < table->columns.size(); ++i) {
+    if (scores[i] != kNoScore) out.push_back({table->columns[i].model, scores[i]});
+  }
 }
 
-template <class ForEach>
-Match Matcher::Tables::best_of(ForEach for_each_model) {
-  BestTwo all;
-  BestTwo other;
-  Best other_sum;  // shown before any of its members
-  Best other_member;
-  Best tunnel;
-  Best provisional;
-  for_each_model([&](const Column& column, float score) {
-    // What strangers taught it must not outdo, or come between, what is known for sure.
-    if (column.provisional) {
-      provisional.offer(column, score);
-      return;
-    }
-    // Most are behind the second best of all and of their kind, and can only be the best of the labels of a family.
-    const float kind_score = column.is_tunnel ? tunnel.score : other.second.score;
-    if (score <= all.second.score && score <= kind_score && !column.is_sum && !other_sum.has_family(column)) return;
-    all.offer(column, score);
-    if (column.is_tunnel) {
-      tunnel.offer(column, score);
-      return;
-    }
-    other.offer(column, score);
-    if (column.is_sum)
-      other_sum.offer(column, score);
-    else if (other_sum.has_family(column))
-      other_member.offer(column, score);
+Match Matcher::Tables::match(const Table& table, const ColumnScores& scores) {
+  const auto family_of = [](const Best& best) {
+    return best.column == nullptr ? -1 : std::int32_t{best.column->family};
+  };
+  // What strangers taught it must not outdo, or come between, what is known for sure.
+  const Best all = best_of(table, scores, [](const FourColumns& four) { return ~four.provisional; });
+  const Best second = best_of(table, scores, [family = family_of(all)](const FourColumns& four) {
+    return ~four.provisional & (four.family != family);
   });
+  const Best tunnel =
+      best_of(table, scores, [](const FourColumns& four) { return ~four.provisional & four.is_tunnel; });
+  const Best other =
+      best_of(table, scores, [](const FourColumns& four) { return ~(four.provisional | four.is_tunnel); });
+  const Best other_second = best_of(table, scores, [family = family_of(other)](const FourColumns& four) {
+    return ~(four.provisional | four.is_tunnel) & (four.family != family);
+  });
+  const Best provisional = best_of(table, scores, [](const FourColumns& four) { return four.provisional; });
   Match match;
-  all.best.store(match.best, match.best_score);
-  all.second.store(match.second, match.second_score);
+  all.store(match.best, match.best_score);
+  second.store(match.second, match.second_score);
   tunnel.store(match.best_tunnel, match.tunnel_score);
-  other.best.store(match.best_other, match.other_score);
-  other.second.store(match.other_second, match.other_second_score);
-  if (other.best.column != nullptr && other.best.column->is_sum)
-    other_member.store(match.other_member, match.other_member_score);
+  other.store(match.best_other, match.other_score);
+  other_second.store(match.other_second, match.other_second_score);
   provisional.store(match.best_provisional, match.provisional_score);
+  if (other.column != nullptr && other.column->is_sum) {
+    const Best member = best_of(table, scores, [family = family_of(other)](const FourColumns& four) {
+      return ~(four.provisional | four.is_tunnel | four.is_sum) & (four.family == family);
+    });
+    member.store(match.other_member, match.other_member_score);
+  }
   return match;
 }
 
 Match Matcher::match(Transport transport, const Fingerprint& flow, View view) const {
-  return Tables::best_of([&](auto offer) { tables_->for_each(transport, view, flow, offer); });
+  ColumnScores scores;
+  const Table* table = tables_->score(transport, view, flow, scores);
+  return table == nullptr ? Match{} : Tables::match(*table, scores);
 }
 
 void Matcher::sum_by_meter(Transport transport, const Fingerprint& flow, View view, MeterSums& out) const {
   out.table = table_index(transport, view);
+  out.meters = 0;
   out.total.clear();
   out.by_meter.clear();
   if (out.table == kTables || flow.rows.empty()) return;
@@ -304,31 +337,16 @@ void Matcher::sum_by_meter(Transport transport, const Fingerprint& flow, View vi
   const std::size_t columns = table.columns.size();
   out.total.resize(columns);
   out.by_meter.resize(kMeterCount * columns);
-  const FlowWeights weights(flow, tables_->simd);
-  out.meters = weights.meters();
-  const ScoreKernel kernel = score_kernel(tables_->simd);
-  const WeightedRows all = weights.rows();
   std::array<std::int32_t, kBlockColumns> sums;
-  alignas(64) std::array<std::uint16_t, kBinsPerMeter + 2> rows_of_meter;
-  alignas(64) std::array<std::int16_t, kBinsPerMeter + 2> weights_of_meter;
-  for (std::size_t next = 0; next < all.rows.size();) {
-    const unsigned meter = all.rows[next] / kBinsPerMeter;
-    std::size_t count = 0;
-    for (; next < all.rows.size() && all.rows[next] / kBinsPerMeter == meter; ++next) {
-      if (all.weights[next] == 0) continue;
-      rows_of_meter[count] = all.rows[next];
-      weights_of_meter[count++] = all.weights[next];
-    }
-    if (count % 2 == 1) {
-      rows_of_meter[count] = rows_of_meter[count - 1];
-      weights_of_meter[count++] = 0;
-    }
-    const WeightedRows rows{std::span(rows_of_meter).first(count), std::span(weights_of_meter).first(count)};
+  for (unsigned meter = 0; meter < kMeterCount; ++meter) {
+    const FlowRows rows(flow, meter, tables_->simd);
+    if (rows.meters() == 0) continue;
+    out.meters |= rows.meters();
     for (std::size_t block = 0; block < table.blocks.size(); ++block) {
-      kernel(table.blocks[block].table(), table.blocks[block].groups(), rows, sums.data());
+      table.blocks[block].add_up(rows, tables_->simd, sums.data());
       const std::size_t first = block * kBlockColumns;
       for (std::size_t i = first; i < std::min<std::size_t>(first + kBlockColumns, columns); ++i) {
-        out.by_meter[meter * columns + i] += sums[i - first];  // a row that fills up the list may follow
+        out.by_meter[meter * columns + i] = sums[i - first];
         out.total[i] += sums[i - first];
       }
     }
@@ -336,16 +354,17 @@ void Matcher::sum_by_meter(Transport transport, const Fingerprint& flow, View vi
 }
 
 Match Matcher::match_without(unsigned meter, const MeterSums& sums) const {
-  return Tables::best_of([&](auto offer) {
-    if (sums.total.empty()) return;
-    const std::vector<Column>& columns = tables_->tables[sums.table].columns;
-    const MeterMask left = sums.meters & ~(MeterMask{1} << meter);
-    for (std::size_t i = 0; i < columns.size(); ++i) {
-      const auto shared = static_cast<unsigned>(std::popcount(columns[i].meters & left));
-      const std::int32_t sum = sums.total[i] - sums.by_meter[meter * columns.size() + i];
-      if (shared != 0) offer(columns[i], to_score(sum, shared));
-    }
-  });
+  if (sums.total.empty()) return {};
+  const Table& table = tables_->tables[sums.table];
+  const MeterMask left = sums.meters & ~(MeterMask{1} << meter);
+  ColumnScores scores;
+  for (std::size_t i = 0; i < table.columns.size(); ++i) {
+    const auto shared = static_cast<unsigned>(std::popcount(table.columns[i].meters & left));
+    const std::int32_t sum = sums.total[i] - sums.by_meter[meter * table.columns.size() + i];
+    scores.set(i, shared == 0 ? kNoScore : to_score(sum, score_unit(shared)));
+  }
+  scores.end(table.columns.size());
+  return Tables::match(table, scores);
 }
 
 float Matcher::divergence(std::uint16_t model, const Fingerprint& flow) const {
@@ -360,15 +379,14 @@ std::array<float, kMeterCount> Matcher::explain(std::uint16_t model, const Finge
                                    [model](const Column& candidate) { return candidate.model == model; });
   const auto index = static_cast<unsigned>(column - table.columns.begin());
   const ScoreBlock& block = table.blocks[index / kBlockColumns];
-  const FlowWeights weights(flow);
-  std::array<std::int32_t, kMeterCount> sums{};
-  const WeightedRows rows = weights.rows();
-  for (std::size_t i = 0; i < rows.rows.size(); ++i) {
-    const unsigned row = rows.rows[i];
-    sums[row / kBinsPerMeter] += rows.weights[i] * block.value(row, index % kBlockColumns);
+  const auto shared = static_cast<unsigned>(std::popcount(column->meters & FlowRows(flow, tables_->simd).meters()));
+  for (unsigned meter = 0; shared != 0 && meter < kMeterCount; ++meter) {
+    const FlowRows rows(flow, meter, tables_->simd);
+    if (rows.meters() == 0) continue;
+    std::array<std::int32_t, kBlockColumns> sums;
+    block.add_up(rows, tables_->simd, sums.data());
+    parts[meter] = to_score(sums[index % kBlockColumns], score_unit(shared));
   }
-  const auto shared = static_cast<unsigned>(std::popcount(column->meters & weights.meters()));
-  for (unsigned meter = 0; shared != 0 && meter < kMeterCount; ++meter) parts[meter] = to_score(sums[meter], shared);
   return parts;
 }
 

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// The inner loop of matching: reference form, NEON, AVX2 and AVX-512. Measured: rows come in rising order, so that up
-// to 64 columns the processor fetches ahead by itself; with more, prefetching gains 5 %.
+// The inner loop of matching: reference form, NEON, AVX2 and AVX-512.
 #include "userspace/spid/score_kernel.h"
 
-#include <algorithm>
 #include <cstring>
 
+#include "userspace/spid/lanes.h"
 #include "userspace/spid/x86_intrinsics.h"
 
 #if defined(__aarch64__)
@@ -15,132 +14,193 @@
 namespace spidd {
 namespace {
 
-void score_rows_scalar(const std::int16_t* table, unsigned groups, const WeightedRows& rows, std::int32_t* sums) {
-  const unsigned columns = groups * kColumnGroup;
-  std::fill_n(sums, columns, 0);
-  for (std::size_t i = 0; i < rows.rows.size(); ++i) {
-    const std::int16_t* values = table + std::size_t{rows.rows[i]} * columns;
-    for (unsigned column = 0; column < columns; ++column) sums[column] += rows.weights[i] * values[column];
+void score_rows_scalar(const std::uint8_t* table, unsigned groups, const WeightedRows& rows, std::int32_t* sums) {
+  constexpr std::size_t kStep = sizeof(ByteLanes);
+  const std::size_t columns = groups * kColumnGroup;
+  const WordLanes low_bytes = WordLanes{} + std::uint16_t{0xff};
+  for (std::size_t first = 0; first < columns; first += kStep) {
+    IntLanes sum[4] = {};  // of the columns 4 i, 4 i + 1, 4 i + 2, 4 i + 3
+    std::size_t next = 0;
+    for (const std::int16_t signed_weight : rows.weights) {
+      WordLanes even{};
+      WordLanes odd{};
+      for (const std::size_t end = next + kRowsTogether; next < end; ++next) {
+        const auto values = load_lanes<WordLanes>(table + rows.rows[next] * columns + first);
+        const std::uint16_t count = rows.counts[next];
+        even += (values & low_bytes) * count;
+        odd += (values >> 8) * count;
+      }
+      const auto weight = static_cast<std::uint16_t>(signed_weight);
+      const WordLanes for_low = {weight, 0, weight, 0, weight, 0, weight, 0};
+      const WordLanes for_high = {0, weight, 0, weight, 0, weight, 0, weight};
+      sum[0] += multiply_pairs(even, for_low);
+      sum[1] += multiply_pairs(odd, for_low);
+      sum[2] += multiply_pairs(even, for_high);
+      sum[3] += multiply_pairs(odd, for_high);
+    }
+    for (unsigned i = 0; i < 4; ++i) {
+      for (unsigned k = 0; k < 4; ++k) sums[first + 4 * i + k] += sum[k][i];
+    }
   }
 }
 
 #if defined(__x86_64__)
-// Two weights as they stand in memory: the operand of multiply-and-add.
-std::int32_t weight_pair(const std::int16_t* weights) {
-  std::int32_t pair;
-  std::memcpy(&pair, weights, sizeof(pair));
+// The counts of two rows, as multiply-and-add wants them: in turn.
+short count_pair(const std::uint8_t* counts) {
+  short pair;
+  std::memcpy(&pair, counts, sizeof(pair));
   return pair;
 }
 
-// Two rows at a time: their 16-bit values are interleaved, so that one multiply-and-add does both. As many columns at
-// once as the registers hold.
-template <unsigned kGroups>
-__attribute__((target("avx2"))) void score_columns_avx2(const std::int16_t* table, unsigned columns,
-                                                        const WeightedRows& rows, std::int32_t* sums) {
-  constexpr unsigned kLanes = 16;
-  constexpr unsigned kVectors = kGroups * kColumnGroup / kLanes;
-  __m256i low[kVectors];
-  __m256i high[kVectors];
-  for (unsigned v = 0; v < kVectors; ++v) low[v] = high[v] = _mm256_setzero_si256();
-  for (std::size_t i = 0; i < rows.rows.size(); i += 2) {
-    const __m256i weights = _mm256_set1_epi32(weight_pair(&rows.weights[i]));
-    const auto* one = reinterpret_cast<const __m256i*>(table + std::size_t{rows.rows[i]} * columns);
-    const auto* other = reinterpret_cast<const __m256i*>(table + std::size_t{rows.rows[i + 1]} * columns);
-    for (unsigned v = 0; v < kVectors; ++v) {
-      const __m256i a = _mm256_load_si256(one + v);
-      const __m256i b = _mm256_load_si256(other + v);
-      low[v] = _mm256_add_epi32(low[v], _mm256_madd_epi16(_mm256_unpacklo_epi16(a, b), weights));
-      high[v] = _mm256_add_epi32(high[v], _mm256_madd_epi16(_mm256_unpackhi_epi16(a, b), weights));
+// Interleaving works within quarters of registers: of 16 columns, the first two vectors have the even and the odd ones
+// of the lower eight, the others those of the upper eight.
+template <unsigned kLanes>
+void add_columns(const std::int32_t (&lanes)[4][kLanes], std::int32_t* sums) {
+  for (unsigned i = 0; i < kLanes; ++i) {
+    for (unsigned k = 0; k < 4; ++k) sums[i / 4 * 16 + k / 2 * 8 + i % 4 * 2 + k % 2] += lanes[k][i];
+  }
+}
+
+// Half a group of columns at a time: registers hold no more.
+__attribute__((target("avx2"))) void score_rows_avx2(const std::uint8_t* table, unsigned groups,
+                                                     const WeightedRows& rows, std::int32_t* sums) {
+  constexpr std::size_t kStep = sizeof(__m256i);
+  const std::size_t columns = groups * kColumnGroup;
+  for (std::size_t first = 0; first < columns; first += 2 * kStep) {
+    __m256i sum[2][4];
+    for (auto& half : sum)
+      for (__m256i& lanes : half) lanes = _mm256_setzero_si256();
+    const std::uint16_t* row = rows.rows.data();
+    const std::uint8_t* count = rows.counts.data();
+    for (const std::int16_t weight : rows.weights) {
+      const __m256i counts_ab = _mm256_set1_epi16(count_pair(count));
+      const __m256i counts_cd = _mm256_set1_epi16(count_pair(count + 2));
+      const __m256i for_low = _mm256_set1_epi32(static_cast<std::uint16_t>(weight));
+      const __m256i for_high = _mm256_slli_epi32(for_low, 16);
+      for (unsigned half = 0; half < 2; ++half) {
+        const std::uint8_t* from = table + first + half * kStep;
+        const auto load = [&](unsigned i) __attribute__((target("avx2"))) {
+          return _mm256_load_si256(reinterpret_cast<const __m256i*>(from + row[i] * columns));
+        };
+        const __m256i a = load(0);
+        const __m256i b = load(1);
+        const __m256i c = load(2);
+        const __m256i d = load(3);
+        const __m256i low = _mm256_add_epi16(_mm256_maddubs_epi16(_mm256_unpacklo_epi8(a, b), counts_ab),
+                                             _mm256_maddubs_epi16(_mm256_unpacklo_epi8(c, d), counts_cd));
+        const __m256i high = _mm256_add_epi16(_mm256_maddubs_epi16(_mm256_unpackhi_epi8(a, b), counts_ab),
+                                              _mm256_maddubs_epi16(_mm256_unpackhi_epi8(c, d), counts_cd));
+        sum[half][0] = _mm256_add_epi32(sum[half][0], _mm256_madd_epi16(low, for_low));
+        sum[half][1] = _mm256_add_epi32(sum[half][1], _mm256_madd_epi16(low, for_high));
+        sum[half][2] = _mm256_add_epi32(sum[half][2], _mm256_madd_epi16(high, for_low));
+        sum[half][3] = _mm256_add_epi32(sum[half][3], _mm256_madd_epi16(high, for_high));
+      }
+      row += kRowsTogether;
+      count += kRowsTogether;
+    }
+    for (unsigned half = 0; half < 2; ++half) {
+      alignas(kStep) std::int32_t lanes[4][kStep / sizeof(std::int32_t)];
+      for (unsigned k = 0; k < 4; ++k) _mm256_store_si256(reinterpret_cast<__m256i*>(lanes[k]), sum[half][k]);
+      add_columns(lanes, sums + first + half * kStep);
     }
   }
-  // Unpacking works within halves of the registers: low has columns 0-3 and 8-11, high has 4-7 and 12-15.
-  for (unsigned v = 0; v < kVectors; ++v) {
-    auto* out = reinterpret_cast<__m256i*>(sums + v * kLanes);
-    _mm256_storeu_si256(out, _mm256_permute2x128_si256(low[v], high[v], 0x20));
-    _mm256_storeu_si256(out + 1, _mm256_permute2x128_si256(low[v], high[v], 0x31));
-  }
 }
 
-void score_rows_avx2(const std::int16_t* table, unsigned groups, const WeightedRows& rows, std::int32_t* sums) {
-  const unsigned columns = groups * kColumnGroup;
-  unsigned column = 0;
-  for (; column + 2 * kColumnGroup <= columns; column += 2 * kColumnGroup)
-    score_columns_avx2<2>(table + column, columns, rows, sums + column);
-  if (column < columns) score_columns_avx2<1>(table + column, columns, rows, sums + column);
-}
-
-// The same with registers of twice the width and twice as many of them, so that all columns are done at once.
+// The same with registers of twice the width and twice as many of them, so that all columns are done at once. More
+// lines than two a row are fetched a group ahead.
 template <unsigned kGroups>
-__attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni"))) void score_columns_avx512(const std::int16_t* table,
+__attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni"))) void score_columns_avx512(const std::uint8_t* table,
                                                                                           const WeightedRows& rows,
                                                                                           std::int32_t* sums) {
-  constexpr unsigned kLanes = 32;
-  static_assert(kColumnGroup == kLanes);
-  constexpr unsigned kColumns = kGroups * kColumnGroup;
-  constexpr std::ptrdiff_t kAhead = 8;  // rows, an even number
-  __m512i low[kGroups];
-  __m512i high[kGroups];
-  for (unsigned v = 0; v < kGroups; ++v) low[v] = high[v] = _mm512_setzero_si512();
+  static_assert(kColumnGroup == sizeof(__m512i));
+  constexpr std::size_t kColumns = kGroups * kColumnGroup;
+  __m512i sum[kGroups][4];
+  for (auto& group : sum)
+    for (__m512i& lanes : group) lanes = _mm512_setzero_si512();
   const std::uint16_t* row = rows.rows.data();
   const std::uint16_t* end = row + rows.rows.size();
-  for (const std::int16_t* weight = rows.weights.data(); row != end; row += 2, weight += 2) {
-    const __m512i weights = _mm512_set1_epi32(weight_pair(weight));
-    const std::int16_t* one = table + std::size_t{row[0]} * kColumns;
-    const std::int16_t* other = table + std::size_t{row[1]} * kColumns;
-    if (kGroups > 2 && end - row > kAhead) {
-      for (unsigned v = 0; v < kGroups; ++v) {
-        _mm_prefetch(reinterpret_cast<const char*>(table + std::size_t{row[kAhead]} * kColumns + v * kLanes),
-                     _MM_HINT_T0);
-        _mm_prefetch(reinterpret_cast<const char*>(table + std::size_t{row[kAhead + 1]} * kColumns + v * kLanes),
-                     _MM_HINT_T0);
+  const std::uint8_t* count = rows.counts.data();
+  for (const std::int16_t weight : rows.weights) {
+    const __m512i counts_ab = _mm512_set1_epi16(count_pair(count));
+    const __m512i counts_cd = _mm512_set1_epi16(count_pair(count + 2));
+    const __m512i for_low = _mm512_set1_epi32(static_cast<std::uint16_t>(weight));
+    const __m512i for_high = _mm512_slli_epi32(for_low, 16);
+    const std::uint8_t* from[kRowsTogether];
+    for (unsigned i = 0; i < kRowsTogether; ++i) from[i] = table + row[i] * kColumns;
+    count += kRowsTogether;
+    if (row + kRowsTogether != end) row += kRowsTogether;
+    if (kGroups > 2) {
+      for (unsigned i = 0; i < kRowsTogether; ++i) {
+        for (unsigned group = 0; group < kGroups; ++group)
+          _mm_prefetch(reinterpret_cast<const char*>(table + row[i] * kColumns + group * kColumnGroup), _MM_HINT_T0);
       }
     }
-    for (unsigned v = 0; v < kGroups; ++v) {
-      const __m512i a = _mm512_load_si512(one + v * kLanes);
-      const __m512i b = _mm512_load_si512(other + v * kLanes);
-      low[v] = _mm512_dpwssd_epi32(low[v], _mm512_unpacklo_epi16(a, b), weights);
-      high[v] = _mm512_dpwssd_epi32(high[v], _mm512_unpackhi_epi16(a, b), weights);
+    for (unsigned group = 0; group < kGroups; ++group) {
+      const __m512i a = _mm512_load_si512(from[0] + group * kColumnGroup);
+      const __m512i b = _mm512_load_si512(from[1] + group * kColumnGroup);
+      const __m512i c = _mm512_load_si512(from[2] + group * kColumnGroup);
+      const __m512i d = _mm512_load_si512(from[3] + group * kColumnGroup);
+      const __m512i low = _mm512_add_epi16(_mm512_maddubs_epi16(_mm512_unpacklo_epi8(a, b), counts_ab),
+                                           _mm512_maddubs_epi16(_mm512_unpacklo_epi8(c, d), counts_cd));
+      const __m512i high = _mm512_add_epi16(_mm512_maddubs_epi16(_mm512_unpackhi_epi8(a, b), counts_ab),
+                                            _mm512_maddubs_epi16(_mm512_unpackhi_epi8(c, d), counts_cd));
+      sum[group][0] = _mm512_dpwssd_epi32(sum[group][0], low, for_low);
+      sum[group][1] = _mm512_dpwssd_epi32(sum[group][1], low, for_high);
+      sum[group][2] = _mm512_dpwssd_epi32(sum[group][2], high, for_low);
+      sum[group][3] = _mm512_dpwssd_epi32(sum[group][3], high, for_high);
     }
   }
-  // Unpacking works within quarters of the registers: of eight columns low has the first four, high the others.
-  const __m512i front = _mm512_setr_epi32(0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);
-  const __m512i back = _mm512_setr_epi32(8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31);
-  for (unsigned v = 0; v < kGroups; ++v) {
-    std::int32_t* out = sums + v * kLanes;
-    _mm512_storeu_si512(out, _mm512_permutex2var_epi32(low[v], front, high[v]));
-    _mm512_storeu_si512(out + 16, _mm512_permutex2var_epi32(low[v], back, high[v]));
+  for (unsigned group = 0; group < kGroups; ++group) {
+    alignas(sizeof(__m512i)) std::int32_t lanes[4][sizeof(__m512i) / sizeof(std::int32_t)];
+    for (unsigned k = 0; k < 4; ++k) _mm512_store_si512(lanes[k], sum[group][k]);
+    add_columns(lanes, sums + group * kColumnGroup);
   }
 }
 
-void score_rows_avx512(const std::int16_t* table, unsigned groups, const WeightedRows& rows, std::int32_t* sums) {
-  using Form = void (*)(const std::int16_t*, const WeightedRows&, std::int32_t*);
-  static constexpr Form kForms[kMaxColumnGroups] = {
-      score_columns_avx512<1>, score_columns_avx512<2>, score_columns_avx512<3>, score_columns_avx512<4>,
-      score_columns_avx512<5>, score_columns_avx512<6>, score_columns_avx512<7>, score_columns_avx512<8>};
+void score_rows_avx512(const std::uint8_t* table, unsigned groups, const WeightedRows& rows, std::int32_t* sums) {
+  using Form = void (*)(const std::uint8_t*, const WeightedRows&, std::int32_t*);
+  static constexpr Form kForms[kMaxColumnGroups] = {score_columns_avx512<1>, score_columns_avx512<2>,
+                                                    score_columns_avx512<3>, score_columns_avx512<4>};
   kForms[groups - 1](table, rows, sums);
 }
 #elif defined(__aarch64__)
-// A group of columns at a time; sixteen lanes a step would not use more of the registers.
-void score_rows_neon(const std::int16_t* table, unsigned groups, const WeightedRows& rows, std::int32_t* sums) {
-  constexpr unsigned kLanes = 8;
-  constexpr unsigned kVectors = kColumnGroup / kLanes;
-  const unsigned columns = groups * kColumnGroup;
-  for (unsigned column = 0; column < columns; column += kColumnGroup) {
-    int32x4_t low[kVectors];
-    int32x4_t high[kVectors];
-    for (unsigned v = 0; v < kVectors; ++v) low[v] = high[v] = vdupq_n_s32(0);
-    for (std::size_t i = 0; i < rows.rows.size(); ++i) {
-      const std::int16_t* values = table + std::size_t{rows.rows[i]} * columns + column;
-      const std::int16_t weight = rows.weights[i];
+// Half a group of columns at a time: registers hold no more.
+void score_rows_neon(const std::uint8_t* table, unsigned groups, const WeightedRows& rows, std::int32_t* sums) {
+  constexpr std::size_t kStep = sizeof(uint8x16_t);
+  constexpr unsigned kVectors = 2;
+  const std::size_t columns = groups * kColumnGroup;
+  for (std::size_t first = 0; first < columns; first += kVectors * kStep) {
+    int32x4_t sum[kVectors][4];
+    for (auto& vector : sum)
+      for (int32x4_t& lanes : vector) lanes = vdupq_n_s32(0);
+    const std::uint16_t* row = rows.rows.data();
+    const std::uint8_t* count = rows.counts.data();
+    for (const std::int16_t weight : rows.weights) {
       for (unsigned v = 0; v < kVectors; ++v) {
-        const int16x8_t value = vld1q_s16(values + v * kLanes);
-        low[v] = vmlal_n_s16(low[v], vget_low_s16(value), weight);
-        high[v] = vmlal_high_n_s16(high[v], value, weight);
+        const std::uint8_t* from = table + first + v * kStep;
+        uint16x8_t low_sum = vdupq_n_u16(0);
+        uint16x8_t high_sum = vdupq_n_u16(0);
+        for (unsigned i = 0; i < kRowsTogether; ++i) {
+          const uint8x16_t bytes = vld1q_u8(from + row[i] * columns);
+          const uint8x16_t times = vdupq_n_u8(count[i]);
+          low_sum = vmlal_u8(low_sum, vget_low_u8(bytes), vget_low_u8(times));
+          high_sum = vmlal_high_u8(high_sum, bytes, times);
+        }
+        const int16x8_t low = vreinterpretq_s16_u16(low_sum);
+        const int16x8_t high = vreinterpretq_s16_u16(high_sum);
+        sum[v][0] = vmlal_n_s16(sum[v][0], vget_low_s16(low), weight);
+        sum[v][1] = vmlal_high_n_s16(sum[v][1], low, weight);
+        sum[v][2] = vmlal_n_s16(sum[v][2], vget_low_s16(high), weight);
+        sum[v][3] = vmlal_high_n_s16(sum[v][3], high, weight);
       }
+      row += kRowsTogether;
+      count += kRowsTogether;
     }
     for (unsigned v = 0; v < kVectors; ++v) {
-      vst1q_s32(sums + column + v * kLanes, low[v]);
-      vst1q_s32(sums + column + v * kLanes + kLanes / 2, high[v]);
+      for (unsigned k = 0; k < 4; ++k) {
+        std::int32_t* out = sums + first + v * kStep + 4 * k;
+        vst1q_s32(out, vaddq_s32(vld1q_s32(out), sum[v][k]));
+      }
     }
   }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// The inner loop of matching: adds up weighted rows of a table of int16, for up to 256 models at once. Integers only,
-// so that every form gives the same bits. Private to spid/.
+// The inner loop of matching: adds up weighted rows of a table of small numbers, for up to 256 models at once. Integers
+// only, so that every form gives the same bits. Private to spid/.
 #pragma once
 
 #include <cstddef>
@@ -11,25 +11,27 @@
 
 namespace spidd {
 
-inline constexpr unsigned kColumnGroup = 32;     // models that are added up together
-inline constexpr unsigned kMaxColumnGroups = 8;  // of one table: as many as fit in the registers of AVX-512
+inline constexpr unsigned kColumnGroup = 64;     // models that are added up together: a row of them is a cache line
+inline constexpr unsigned kMaxColumnGroups = 4;  // of one table: as many as fit in the registers of AVX-512
 inline constexpr std::size_t kTableAlignment = 64;
 
-// Bounds that keep the sums within int32: the weights of a meter add up to kWeightOne and a rounding error of at most
-// one half a bin.
-inline constexpr int kWeightOne = 4096;
-inline constexpr int kMaxTableValue = 8192;
+// Rows of a meter are multiplied by their counts and added up in 16 bits, so many at a time, before they are weighted.
+inline constexpr unsigned kRowsTogether = 4;
+inline constexpr int kMaxTableValue = 63;
+inline constexpr unsigned kMaxCount = 127;
+static_assert(kRowsTogether * kMaxTableValue * kMaxCount <= INT16_MAX);
 
-// Rows of a table and what each weighs. Two lists, because a pair of weights is one operand. Requires: as many of the
-// one as of the other, an even number.
+// Rows of a table, how often each counts, and what a count of each kRowsTogether of them weighs. Requires: as many rows
+// as counts, kRowsTogether times as many as weights; counts <= kMaxCount.
 struct WeightedRows {
   std::span<const std::uint16_t> rows;
+  std::span<const std::uint8_t> counts;
   std::span<const std::int16_t> weights;
 };
 
-// sums[c] = sum over rows of weight * table[row * columns + c] for each of the kColumnGroup * groups columns. `table`
-// is aligned to kTableAlignment. Requires: 1 <= groups <= kMaxColumnGroups.
-using ScoreKernel = void (*)(const std::int16_t* table, unsigned groups, const WeightedRows& rows, std::int32_t* sums);
+// sums[c] += sum over the rows of weight * count * table[row * columns + c], for each of the kColumnGroup * groups
+// columns. `table` is aligned to kTableAlignment. Requires: 1 <= groups <= kMaxColumnGroups; the sums fit.
+using ScoreKernel = void (*)(const std::uint8_t* table, unsigned groups, const WeightedRows& rows, std::int32_t* sums);
 
 ScoreKernel score_kernel(Simd simd);  // Requires: one of available_simd()
 

@@ -1,25 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// Models turned into tables for matching: for every model, meter and bin the log-ratio R of matcher.h in 1/256 bit.
-// Rows are bins, columns are models of one transport. Private to spid/.
+// Models turned into tables for matching. Of the log-ratio R of matcher.h the table has, for every model, meter and
+// bin, what it is above that of a bin the model never saw, in quarters of a bit; the rest is the same for all bins of a
+// meter and kept apart. Rows are bins, columns are models of one transport. Private to spid/.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <new>
 #include <span>
 #include <vector>
 
+#include "userspace/spid/flow_rows.h"
 #include "userspace/spid/profile.h"
 #include "userspace/spid/protocol_model.h"
 #include "userspace/spid/score_kernel.h"
 
 namespace spidd {
 
-inline constexpr int kStepsPerBit = 256;  // resolution of the table
+inline constexpr int kStepsPerBit = 4;    // resolution of the table; README.md, "Speed", says what it costs
 inline constexpr double kSmoothing = 64;  // alpha: so many measurements of the background are mixed into a model
 
-static_assert(std::int64_t{kMeterCount} * (kWeightOne + kBinsPerMeter / 2) * kMaxTableValue <= INT32_MAX);
+// Neither what rows add up to, with a rounding error of half a unit a measurement, nor the rest (counters have 64 bits)
+// overflows.
+static_assert(std::int64_t{kMeterCount} * (kWeightOne + FlowRows::kMostMeasurements) *
+                  (kMaxTableValue + 64 * kStepsPerBit) <=
+              INT32_MAX);
 
 // Distribution that a measurement of average traffic has, per row, from the confirmed models of one view.
 class Background {
@@ -35,44 +40,31 @@ class Background {
 // Up to 256 models beside one another, padded with zeros to a multiple of kColumnGroup.
 class ScoreBlock {
  public:
-  // Rows of other meters than `scored` are zero. Requires: 1 to kMaxColumnGroups * kColumnGroup models.
+  // Other meters than `scored` add nothing. Requires: 1 to kMaxColumnGroups * kColumnGroup models.
   ScoreBlock(std::span<const ProtocolModel* const> models, const Background& background, MeterMask scored);
 
-  unsigned groups() const { return groups_; }
-  const std::int16_t* table() const { return table_.get(); }
-  std::int16_t value(unsigned row, unsigned column) const { return table_[row * groups_ * kColumnGroup + column]; }
+  static constexpr unsigned kMaxColumns = kMaxColumnGroups * kColumnGroup;
+  unsigned columns() const { return groups_ * kColumnGroup; }
+
+  // What the flow gives each column, to be made a score by to_score(). Requires: room for columns() sums; `simd` is one
+  // of available_simd().
+  void add_up(const FlowRows& flow, Simd simd, std::int32_t* sums) const;
 
  private:
   struct Deleter {
-    void operator()(std::int16_t* table) const { ::operator delete[](table, std::align_val_t(kTableAlignment)); }
+    void operator()(std::uint8_t* table) const { ::operator delete[](table, std::align_val_t(kTableAlignment)); }
   };
 
   unsigned groups_;
-  std::unique_ptr<std::int16_t[], Deleter> table_;
-};
-
-// Rows of a flow with their weights 1/n_a * c_ai in 1/kWeightOne.
-class FlowWeights {
- public:
-  explicit FlowWeights(const Fingerprint& flow, Simd simd = best_simd());  // Requires: one of available_simd()
-
-  // Followed by one of no weight where their number is odd.
-  WeightedRows rows() const { return {std::span(rows_).first(size_), std::span(weights_).first(size_)}; }
-  MeterMask meters() const { return meters_; }  // that have measurements
-
- private:
-  MeterMask meters_ = 0;
-  std::size_t size_ = 0;
-  // Room for a vector behind the last.
-  std::array<std::uint16_t, kRowCount + 32> rows_;
-  std::array<std::int16_t, kRowCount + 32> weights_;
+  std::unique_ptr<std::uint8_t[], Deleter> table_;
+  std::vector<std::int32_t> unseen_;      // meter by meter: what a flow gets for whatever bins
+  std::vector<std::int32_t> all_unseen_;  // of all meters
 };
 
 MeterMask measured_meters(const ProtocolModel& model);
 
-// A sum of the kernel as a score: bits per measurement, mean over `meters` meters.
-inline float to_score(std::int32_t sum, unsigned meters) {
-  return static_cast<float>(sum / (double{kWeightOne} * kStepsPerBit * meters));
-}
+// By which a sum becomes a score: bits per measurement, mean over `meters` meters.
+inline float score_unit(unsigned meters) { return 1 / (float{kWeightOne} * kStepsPerBit * static_cast<float>(meters)); }
+inline float to_score(std::int32_t sum, float unit) { return static_cast<float>(sum) * unit; }
 
 }  // namespace spidd
