@@ -30,7 +30,7 @@ struct ClassificationRules {
   float label_threshold = 0.0F;  // score below which no label is given ...
   bool model_thresholds = true;  // ... and a model may ask for more
   float tunnel_margin = 0.1F;
-  float camouflage_margin = 0.13F;  // of camouflaged tunnels
+  float camouflage_margin = 0.17F;  // of camouflaged tunnels
   float member_slack = 0.1F;        // a label may score so much less than its family added up and still be named
   float other_margin = 0.03F;
   unsigned scarce_packets = 2;  // up to so many, the next two hold besides

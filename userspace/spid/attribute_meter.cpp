@@ -70,6 +70,7 @@ constexpr std::array<Meter, kMeterCount> kMeters = {{
     {"TlsRecordSizes", measure_tls_record_sizes},
     {"TlsFirstRecordSizes", measure_tls_first_record_sizes},
     {"TlsRecordSizePairs", measure_tls_record_size_pairs},
+    {"TlsBurstTriples", measure_tls_burst_triples},
 }};
 
 #undef SPIDD_BOTH_RULES

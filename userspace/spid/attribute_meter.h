@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// The attribute meters: the 34 of SPID (SPID 0.4.6) and ten of our own; specification: userspace/spid/README.md. A
+// The attribute meters: the 34 of SPID (SPID 0.4.6) and eleven of our own; specification: userspace/spid/README.md. A
 // meter turns the payload packets of one flow into counts in 256 bins. All together make the flow's sparse fingerprint.
 #pragma once
 
@@ -16,7 +16,7 @@
 namespace spidd {
 
 inline constexpr unsigned kOriginalMeterCount = 34;  // the first ones
-inline constexpr unsigned kMeterCount = 44;
+inline constexpr unsigned kMeterCount = 45;
 inline constexpr unsigned kBinsPerMeter = 256;
 inline constexpr unsigned kRowCount = kMeterCount * kBinsPerMeter;
 inline constexpr unsigned kMaxMeasuredPackets = 500;  // what a flow has beyond is not measured

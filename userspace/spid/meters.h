@@ -81,5 +81,6 @@ void measure_packet_length_modulo_16(const MeteredFlow& flow, MeterBins& bins);
 void measure_tls_record_sizes(const MeteredFlow& flow, MeterBins& bins);
 void measure_tls_first_record_sizes(const MeteredFlow& flow, MeterBins& bins);
 void measure_tls_record_size_pairs(const MeteredFlow& flow, MeterBins& bins);
+void measure_tls_burst_triples(const MeteredFlow& flow, MeterBins& bins);
 
 }  // namespace spidd

@@ -11,7 +11,7 @@
 
 namespace spidd {
 
-inline constexpr std::string_view kMeterSet = "spidd44";
+inline constexpr std::string_view kMeterSet = "spidd45";
 std::string_view rules_name(MeterRules rules);  // "corrected", "strict"
 Result<MeterRules> parse_rules(std::string_view name);
 std::optional<std::uint64_t> parse_hash(std::string_view text);  // 16 hexadecimal digits

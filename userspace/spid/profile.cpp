@@ -14,7 +14,9 @@ constexpr std::array<std::string_view, 5> kNames = {"bg", "bg34", "bg43", "class
 static_assert(kMeterCount <= 64);
 constexpr MeterMask kOriginalMeters = (MeterMask{1} << kOriginalMeterCount) - 1;
 constexpr MeterMask kAllMeters = (MeterMask{1} << kMeterCount) - 1;
-constexpr unsigned kBurstPairs = 38;  // the one of our meters that bg43 has not
+// Those of our meters that bg43 has not.
+constexpr unsigned kBurstPairs = 38;
+constexpr unsigned kTlsBurstTriples = 44;
 constexpr std::array<unsigned, 15> kClassic15 = {0, 1, 3, 4, 5, 8, 10, 13, 17, 20, 23, 26, 27, 29, 31};
 constexpr auto kClassic34 = [] {
   std::array<unsigned, kOriginalMeterCount> meters{};
@@ -52,7 +54,7 @@ MeterMask scored_meters(Profile profile) {
     case Profile::classic34:
       return kOriginalMeters;
     case Profile::bg43:
-      return kAllMeters & ~(MeterMask{1} << kBurstPairs);
+      return kAllMeters & ~(MeterMask{1} << kBurstPairs) & ~(MeterMask{1} << kTlsBurstTriples);
     case Profile::classic15: {
       MeterMask mask = 0;
       for (const unsigned meter : kClassic15) mask |= MeterMask{1} << meter;

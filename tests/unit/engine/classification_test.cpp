@@ -135,9 +135,9 @@ TEST(Classification, AClassicProfileNamesTheNearestBelowItsThreshold) {
 }
 
 TEST(Classification, ACamouflagedTunnelMustLeadByMore) {
-  EXPECT_EQ(judge(camouflaged(1.0F, 0.88F), 20).state, IdentificationState::unknown);
-  EXPECT_EQ(judge(camouflaged(1.0F, 0.86F), 20).state, IdentificationState::identified);
-  EXPECT_EQ(judge(tunnel(1.0F, 0.88F), 20).state, IdentificationState::identified);
+  EXPECT_EQ(judge(camouflaged(1.0F, 0.84F), 20).state, IdentificationState::unknown);
+  EXPECT_EQ(judge(camouflaged(1.0F, 0.82F), 20).state, IdentificationState::identified);
+  EXPECT_EQ(judge(tunnel(1.0F, 0.84F), 20).state, IdentificationState::identified);
 }
 
 TEST(Classification, ATunnelThatLeadsTooLittleGivesNoEarlyVerdict) {

@@ -212,6 +212,19 @@ TEST(RecordMeters, CountApplicationRecordsAfterTheClientsFirst) {
   EXPECT_EQ(bins_of(packets, meter_named("TlsRecordSizePairs")),
             (Bins{{16 * 2 + 8 + 4, 1}, {16 * (8 + 4) + 8 + 7, 1}, {16 * (8 + 7) + 5, 1}}));
   EXPECT_EQ(bins_of(packets, meter_named("TlsRecordSizes")), (Bins{{5, 1}, {16 + 10, 1}, {128 + 8, 1}, {144 + 15, 1}}));
+  // 90 bytes asked, 16651 answered, then 520.
+  EXPECT_EQ(bins_of(packets, meter_named("TlsBurstTriples")), (Bins{{32 * 1 + 4 * 7 + 3, 1}}));
+}
+
+TEST(RecordMeters, SeeAHandshakeInsideTls) {
+  constexpr auto kClient = Direction::to_server, kServer = Direction::to_client;
+  // A proxy's request and answer, then a hello in one record, certificates in three and a short end before a request.
+  const std::vector packets = {
+      with_records(kClient, {{22, 512}}),           with_records(kServer, {{22, 122}, {23, 2000}}),
+      with_records(kClient, {{23, 53}, {23, 130}}), with_records(kServer, {{23, 60}}),
+      with_records(kClient, {{23, 534}}),           with_records(kServer, {{23, 1400}, {23, 1400}, {23, 500}}),
+      with_records(kClient, {{23, 97}, {23, 190}}), with_records(kServer, {{23, 700}})};
+  EXPECT_EQ(bins_of(packets, meter_named("TlsBurstTriples")), (Bins{{32 * 2 + 4 * 0 + 3, 1}, {32 * 5 + 4 * 5 + 1, 1}}));
 }
 
 TEST(RecordMeters, FindNothingInAHandshake) {
@@ -219,7 +232,7 @@ TEST(RecordMeters, FindNothingInAHandshake) {
                                with_records(Direction::to_client, {{22, 90}, {23, 800}}),
                                with_records(Direction::to_server, {{23, 53}})};
   const Fingerprint flow = measure(packets);
-  for (const char* name : {"TlsRecordSizes", "TlsFirstRecordSizes", "TlsRecordSizePairs"}) {
+  for (const char* name : {"TlsRecordSizes", "TlsFirstRecordSizes", "TlsRecordSizePairs", "TlsBurstTriples"}) {
     EXPECT_EQ(flow.measurements[meter_named(name)], 0U) << name;
   }
 }

@@ -79,7 +79,7 @@ TEST(DatabaseHeader, IsRefusedIfItIsDamagedOrOfAnotherVersion) {
   EXPECT_THAT(error_of(with(text, "\"spidd_models\": 1", "\"spidd_models\": 2")),
               HasSubstr("format version 2 is not 1"));
   EXPECT_THAT(error_of(with(text, "spidd_models", "spid")), HasSubstr("\"spidd_models\" is missing"));
-  EXPECT_THAT(error_of(with(text, "spidd44", "spid34")), HasSubstr("meter set \"spid34\" is not"));
+  EXPECT_THAT(error_of(with(text, "spidd45", "spid34")), HasSubstr("meter set \"spid34\" is not"));
   EXPECT_THAT(error_of(with(text, "corrected", "loose")), HasSubstr("neither corrected nor strict"));
   EXPECT_THAT(error_of(with(text, "\"snap\": 64", "\"snap\": 65")), HasSubstr("snap is not 1 to 64"));
   EXPECT_THAT(error_of(with(text, "\"snap\"", "\"snip\"")), HasSubstr("key \"snip\" is unknown"));

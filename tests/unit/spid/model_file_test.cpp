@@ -163,7 +163,7 @@ TEST(ModelFile, IsRefusedIfAKeyIsMissingRepeatedOrUnknown) {
 TEST(ModelFile, IsRefusedIfAValueIsOutOfRange) {
   const std::string text = model_text();
   EXPECT_THAT(error_of(with(text, "\"spidd_model\": 2", "\"spidd_model\": 3")), HasSubstr("format version 3 is not 2"));
-  EXPECT_THAT(error_of(with(text, "spidd44", "spid35")), HasSubstr("meter set \"spid35\""));
+  EXPECT_THAT(error_of(with(text, "spidd45", "spid35")), HasSubstr("meter set \"spid35\""));
   EXPECT_THAT(error_of(with(text, "corrected", "loose")), HasSubstr("rules \"loose\""));
   EXPECT_THAT(error_of(with(text, "openvpn", "../../etc/passwd")), HasSubstr("label \"../../etc/passwd\" is not"));
   EXPECT_THAT(error_of(with(text, "\"tunnel\"", "\"vpn\"")), HasSubstr("unknown category"));
