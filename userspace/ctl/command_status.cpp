@@ -100,9 +100,8 @@ void print_status(const json& status) {
                                       real_at(status, "/decision_latency_us/p50") / 1000,
                                       real_at(status, "/decision_latency_us/p99") / 1000));
   const std::string policy = text_at(status, "/policy/path");
-  print_row("policy",
-            fmt::format("{}, {} rules, {} incident rules", policy.empty() ? "built-in" : policy,
-                        number_at(status, "/policy/rules"), number_at(status, "/policy/incident_rules")));
+  print_row("policy", fmt::format("{}, {} rules, {} incident rules", policy.empty() ? "built-in" : policy,
+                                  number_at(status, "/policy/rules"), number_at(status, "/policy/incident_rules")));
   print_row("models",
             fmt::format("{} from {}", number_at(status, "/models/count"), text_at(status, "/models/directory")));
   if (const auto site = status.find("site"); site != status.end() && site->contains("ready"))
