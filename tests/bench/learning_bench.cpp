@@ -54,9 +54,9 @@ Result<TrainingSet> load_set(const std::string& argument, const std::string& tax
   if (parts.size() < 3 || parts.size() > 4) return fail("--set {}: not NAME:DIR:LABELS[:MANIFEST]", argument);
   LabelledCaptures sources;
   sources.directory = parts[1];
-  sources.labels = parts[2];
-  sources.taxonomy = taxonomy;
-  if (parts.size() == 4) sources.manifest = parts[3];
+  sources.tables.labels = parts[2];
+  sources.tables.taxonomy = taxonomy;
+  if (parts.size() == 4) sources.tables.manifest = parts[3];
   auto set = load_labelled_captures(sources);
   if (set) fmt::print("{}: {} flows, {} captures\n", parts[0], set->flows.size(), set->captures.size());
   return set;

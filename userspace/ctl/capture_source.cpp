@@ -14,7 +14,9 @@ void declare_capture_sources(CommandLine& line) {
               "table (TSV) of the environment every capture comes from; the first is about the first DIR, and so on");
   line.values("source", "NAME", "name of DIR in what is written; with several DIR once for each");
   line.values("same", "LABEL=OTHER", "flows of LABEL are trained as OTHER: two names of one protocol");
-  line.value("category", "NAME", "category of labels without a taxonomy: plain, encrypted, tunnel or p2p", "plain");
+  line.value("category", "NAME",
+             "category of labels that neither a taxonomy nor a table gives one: plain, encrypted, tunnel or p2p",
+             "plain");
 }
 
 std::vector<CaptureSource> capture_sources(const CommandLine& line) {
@@ -33,14 +35,15 @@ std::vector<CaptureSource> capture_sources(const CommandLine& line) {
 }
 
 Result<TrainingSet> load_captures(const CommandLine& line, const CaptureSource& source, FlowRules rules) {
+  const auto category = parse_category(line.text("category"));
+  if (!category) return error_of(category);
   if (!source.labels.empty())
     return load_labelled_captures({.directory = source.directory,
-                                   .labels = source.labels,
-                                   .taxonomy = line.text("taxonomy"),
-                                   .manifest = source.manifest,
+                                   .tables = {.labels = source.labels,
+                                              .taxonomy = line.text("taxonomy"),
+                                              .manifest = source.manifest,
+                                              .category = *category},
                                    .rules = rules});
-  const auto category = parse_category(line.text("category"));
-  if (!category) return tl::unexpected(category.error());
   if (!line.has("taxonomy")) return load_capture_tree(source.directory, nullptr, *category, rules);
   const auto taxonomy = Taxonomy::load(line.text("taxonomy"));
   if (!taxonomy) return tl::unexpected(taxonomy.error());

@@ -30,7 +30,7 @@ Result<void> save_added(const ModelDatabase& existing, const ModelDatabase& lear
 
 void print_losses(const TrainingSet& set) {
   print_damaged("train", set);
-  const TrainingSet::Losses& losses = set.losses;
+  const LabelLosses& losses = set.losses;
   if (losses.no_meaning + losses.other_protocol + losses.no_payload > 0)
     fmt::print(
         stderr,

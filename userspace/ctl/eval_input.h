@@ -22,7 +22,7 @@ struct EvalInput {
     std::size_t flows = 0;
     std::size_t captures = 0;
     std::size_t groups = 0;
-    TrainingSet::Losses losses;
+    LabelLosses losses;
   };
 
   TrainingSet set;  // all parts, names of one protocol made one, single variants split

@@ -1,38 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // Labelled flows for training and for measuring: captures joined with what somebody knows about their flows.
 //
-// Two forms. A label file (TSV with a header, one row a flow) names capture, five-tuple, start and label; a taxonomy
-// says which family and category a label has. Or a tree, where the folder says the label: DIR/<label>/*.pcap. Columns
-// that are read: pcap, proto, client_ip, client_port, server_ip, server_port, label (all required); start or t_first
-// (seconds since the epoch); scenario and variant (together the group); category (only without a taxonomy).
+// Two forms. A label file names capture, five-tuple, start and label of every flow (label_file.h). Or a tree, where the
+// folder says the label: DIR/<label>/*.pcap.
 #pragma once
 
 #include <cstdint>
-#include <functional>
-#include <optional>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
-#include "userspace/spid/protocol_model.h"
+#include "userspace/spid/label_file.h"
 
 namespace spidd {
-
-struct LabelMeaning {
-  std::string family;
-  std::optional<Category> category;  // none: by-product ("aux"), neither trained nor counted
-};
-
-// TSV with the columns label, family, category; lines that begin with '#' are comments.
-class Taxonomy {
- public:
-  static Result<Taxonomy> load(const std::string& path);
-
-  const LabelMeaning* find(const std::string& label) const;
-
- private:
-  std::unordered_map<std::string, LabelMeaning> meanings_;
-};
 
 struct LabelledFlow {
   std::string label;
@@ -57,14 +36,7 @@ struct TrainingSet {
   std::vector<std::string> scenarios;  // of each group that is a scenario variant, else ""
   std::vector<LabelledFlow> flows;     // in the order of captures
 
-  // Rows of the label file that gave no flow, and why.
-  struct Losses {
-    std::uint64_t by_product = 0;      // label of category aux
-    std::uint64_t no_meaning = 0;      // label that the taxonomy does not know
-    std::uint64_t other_protocol = 0;  // neither TCP, UDP nor ICMP
-    std::uint64_t no_payload = 0;      // not found in the capture, or no payload packet in it
-  };
-  Losses losses;
+  LabelLosses losses;                // rows of the label file that gave no flow
   std::vector<std::string> damaged;  // "capture: reason"; what stands before the damage is used
 
   // What tells the capture of a flow from others: the hash of its content, or its index if that is unknown (or 0).
@@ -84,21 +56,9 @@ struct TrainingSet {
   void split_single_variants();
 };
 
-// 64-bit FNV-1a over the size of a file and its first 16 MiB: the same capture under another name has the same. 0 if it
-// cannot be read. Against training twice by mistake, not against malice.
-std::uint64_t capture_hash(const std::string& path);
-
-// What is a flow, and which of its packets are measured.
-enum class FlowRules : std::uint8_t {
-  engine,   // as the engine and the kernel have them: reassembled, the first kRecordLimit packets with payload
-  original  // the sessions of SPID 0.4.6 (userspace/flow/strict_sessions.h)
-};
-
 struct LabelledCaptures {
   std::string directory;
-  std::string labels;    // TSV
-  std::string taxonomy;  // TSV; "": family = label, category from the label file
-  std::string manifest;  // TSV with the columns file and source_env (the group); may be ""
+  LabelTables tables;
   Duration start_tolerance = std::chrono::seconds(2);  // between the row's start and the flow's
   FlowRules rules = FlowRules::engine;
 };

@@ -10,6 +10,7 @@
 
 #include "tests/support/capture_writer.h"
 #include "tests/support/packet_builder.h"
+#include "userspace/spid/tsv_reader.h"
 
 namespace spidd {
 namespace {
@@ -54,10 +55,9 @@ class TrainingSetTest : public testing::Test {
 
   Result<TrainingSet> load(const std::string& rows) {
     write("labels.tsv", kHeader + rows);
-    return load_labelled_captures({.directory = directory_,
-                                   .labels = directory_ / "labels.tsv",
-                                   .taxonomy = directory_ / "taxonomy.tsv",
-                                   .manifest = ""});
+    return load_labelled_captures(
+        {.directory = directory_,
+         .tables = {.labels = directory_ / "labels.tsv", .taxonomy = directory_ / "taxonomy.tsv", .manifest = ""}});
   }
 
   fs::path directory_;
@@ -121,6 +121,41 @@ TEST_F(TrainingSetTest, SaysWhereALabelFileIsWrong) {
   const auto set = load("a.pcap\tudp\t10.0.0.999\t4000\t10.0.0.2\t53\t100.0\tdns\tdns\tv1\n");
   ASSERT_FALSE(set);
   EXPECT_NE(set.error().message.find("labels.tsv:2: not a five-tuple"), std::string::npos) << set.error().message;
+}
+
+TEST_F(TrainingSetTest, WithoutATaxonomyTheTableOrElseTheCallerSaysTheCategory) {
+  write_capture("a.pcap", {4000, 4001});
+  const auto load_with = [&](const std::string& first, const std::string& second) {
+    write("labels.tsv",
+          "pcap\tproto\tclient_ip\tclient_port\tserver_ip\tserver_port\tlabel\tcategory\n"
+          "a.pcap\tudp\t10.0.0.1\t4000\t10.0.0.2\t53\tiodine\t" +
+              first + "\na.pcap\tudp\t10.0.0.1\t4001\t10.0.0.2\t53\tdns\t" + second + "\n");
+    return load_labelled_captures(
+        {.directory = directory_,
+         .tables = {.labels = directory_ / "labels.tsv", .taxonomy = "", .manifest = "", .category = Category::p2p}});
+  };
+  const auto set = load_with("tunnel", "");
+  ASSERT_TRUE(set) << set.error().message;
+  ASSERT_EQ(set->flows.size(), 2U);
+  EXPECT_EQ(set->flows[0].category, Category::tunnel);
+  EXPECT_EQ(set->flows[1].category, Category::p2p);
+  const auto by_product = load_with("tunnel", "aux");
+  ASSERT_TRUE(by_product) << by_product.error().message;
+  EXPECT_EQ(by_product->losses.by_product, 1U);
+  const auto wrong = load_with("tunnel", "tunel");
+  ASSERT_FALSE(wrong);
+  EXPECT_NE(wrong.error().message.find("labels.tsv:3: unknown category \"tunel\""), std::string::npos)
+      << wrong.error().message;
+}
+
+TEST_F(TrainingSetTest, ALineTooLongIsAnErrorAndNotLost) {
+  write_capture("a.pcap", {4000});
+  const std::string row = "a.pcap\tudp\t10.0.0.1\t4000\t10.0.0.2\t53\t100.0\tdns\tdns\tv1";
+  EXPECT_TRUE(load(row));
+  const auto set = load(row + "\n" + row + std::string(TsvReader::kMaxLine, 'x') + "\n");
+  ASSERT_FALSE(set);
+  EXPECT_NE(set.error().message.find("labels.tsv:3: a line of more than 65536 bytes"), std::string::npos)
+      << set.error().message;
 }
 
 TEST_F(TrainingSetTest, OnlyScenariosOfOneVariantAreSplitByCapture) {
