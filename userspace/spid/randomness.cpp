@@ -70,8 +70,13 @@ bool add_packet(Payload payload, Sums& sums) {
   return std::abs(static_cast<double>(set_bits) / size - 4.0) <= kSpread / std::sqrt(size);
 }
 
-bool starts_http(Payload payload) {
-  constexpr std::array<std::string_view, 5> kWords = {"GET ", "POST ", "PUT ", "HEAD ", "HTTP/1."};
+bool is_text(Payload payload) {
+  return 2 * static_cast<std::size_t>(std::ranges::count_if(payload, is_printable)) > payload.size();
+}
+
+// A request without a body, or an answer: what is random behind it may be a tunnel's. Behind POST and PUT it is a file.
+bool starts_http_without_body(Payload payload) {
+  constexpr std::array<std::string_view, 2> kWords = {"GET ", "HTTP/1."};
   return std::ranges::any_of(kWords, [&](std::string_view word) {
     return payload.size() >= word.size() && std::equal(word.begin(), word.end(), payload.begin());
   });
@@ -124,10 +129,10 @@ bool has_structure(std::span<const PayloadPacket> packets) {
     const Payload payload = payload_of(packet);
     if (payload.size() < kRandomPacketBytes) continue;
     const bool first = !std::exchange(begun[direction_index(packet)], true);
-    if (first && (starts_http(payload) || starts_tls_record(payload))) continue;
+    if (first && (starts_http_without_body(payload) || starts_tls_record(payload))) continue;
     Sums sums;
     const bool is_random = add_packet(payload, sums) && !has_equal_run(payload);
-    if (first && !is_random && 2 * sums.printable > payload.size()) return true;
+    if (first && !is_random && is_text(payload)) return true;
     ++(is_random ? random : structured);
   }
   return structured > random;

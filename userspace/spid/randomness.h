@@ -20,8 +20,8 @@ inline constexpr std::size_t kRandomPacketBytes = 16;  // needed of the first pa
 bool is_fully_encrypted(std::span<const PayloadPacket> packets);
 
 // Whether the bytes say that the flow is none of those, though its sizes may look like one's: it begins with text other
-// than the HTTP header that some of them wear, or more of its packets have structure than are random. One packet is
-// enough.
+// than the HTTP header without a body that some of them wear, or more of its packets have structure than are random.
+// One packet is enough.
 bool has_structure(std::span<const PayloadPacket> packets);
 
 }  // namespace spidd

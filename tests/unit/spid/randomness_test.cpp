@@ -69,6 +69,7 @@ TEST(Structure, IsTextOrMoreThanHalfOfThePackets) {
   EXPECT_TRUE(has_structure(std::vector{packet(text("<34>Oct 11 22:14:15 host su: failed for lonvick"))}));
   EXPECT_TRUE(has_structure(exchange(text("ktd6yqkpmhlzsfx3vsbvdyq5zbr2tvq2bmbq"))));
   EXPECT_FALSE(has_structure(exchange(text("GET / HTTP/1.1\r\nHost: example.org\r\n\r\n"))));
+  EXPECT_TRUE(has_structure(exchange(text("POST /upload HTTP/1.1\r\nHost: www.example.org\r\nUser-Agent: x/1\r\n"))));
   EXPECT_FALSE(has_structure(exchange(noise_after({0x16, 3, 1, 2, 0}))));
   EXPECT_FALSE(has_structure(exchange(std::vector<std::uint8_t>(100))));  // one of four
   EXPECT_TRUE(has_structure(std::vector(3, packet(std::vector<std::uint8_t>(100)))));
