@@ -169,6 +169,7 @@ void FirstContacts::forget_oldest() {
 }
 
 void FirstContacts::answer(const ContactKey& key, Timestamp now) {
+  hear_from(key);
   const auto slot = contacts_.find(key);
   if (slot == Contacts::kNone) return;
   Contact& contact = contacts_[slot];
@@ -179,10 +180,6 @@ void FirstContacts::answer(const ContactKey& key, Timestamp now) {
     }
     forgive(key);
     return listener_->replied(contact.first);
-  }
-  if (is_inside(key.source) && !is_inside(key.destination)) {
-    unanswered_count_ = 0;
-    outside_answered_ = now;
   }
   if (!is_excluded(contact.first)) credit(contact, now);
   settle(slot, State::answered);
@@ -258,6 +255,8 @@ void FirstContacts::confirm(const IpAddress& address, Timestamp since) {
 }
 
 void FirstContacts::refuse(const ContactKey& key, const Observation& packet) {
+  // Routers speak, too, when a line is down.
+  if (packet.kind == Observation::Kind::packet || packet.reporter == key.destination) hear_from(key);
   const auto slot = contacts_.find(key);
   if (slot != Contacts::kNone) {
     Contact& contact = contacts_[slot];
@@ -300,7 +299,7 @@ bool FirstContacts::fail(ContactSource& source, const Observation& first) {
   const std::uint32_t hash = short_hash(key_of(first));
   if (std::find(source.recent_failures.begin(), source.recent_failures.end(), hash) != source.recent_failures.end())
     return false;
-  if (is_outage(source, first)) {
+  if (!listener_->pursues(first) && is_outage(source, first)) {
     ++counters_.outage;
     return false;
   }
@@ -318,13 +317,20 @@ bool FirstContacts::fail(ContactSource& source, const Observation& first) {
 void FirstContacts::ignore(const Observation& first) {
   if (is_traceroute(first.destination_port) || is_excluded(first)) return;
   ContactSource& source = source_of(first.source);
-  if (is_outage(source, first)) return;
+  if (!listener_->pursues(first) && is_outage(source, first)) return;
   if (!is_web(first.destination_port)) source.silent_port.add(first.destination_port);
   source.silent_destination.add(first.destination);
   if (source.silent_destination.votes >= kSilentPorts || source.silent_port.votes >= kSilentHosts) fail(source, first);
 }
 
-// If several inside hosts fail outside and nobody there answers anybody, the line is down, not the hosts ill.
+// The destination of `contact` has sent something.
+void FirstContacts::hear_from(const ContactKey& contact) {
+  if (!is_inside(contact.source) || is_inside(contact.destination)) return;
+  unanswered_count_ = 0;
+  outside_answered_ = now_;
+}
+
+// If several inside hosts fail outside and nobody there sends anybody anything, the line is down, not the hosts ill.
 bool FirstContacts::is_outage(const ContactSource& source, const Observation& first) {
   if (!is_inside(source.address) || is_inside(first.destination)) return false;
   const auto end = unanswered_.begin() + static_cast<std::ptrdiff_t>(unanswered_count_);

@@ -118,6 +118,9 @@ class FirstContacts {
     // Somebody replied to a contact: SYN-ACK, reset, "unreachable", UDP or echo reply. Said again if a contact that was
     // answered before is answered again.
     virtual void replied(const Observation& first) = 0;
+    // An incident of its source is open, and the contact is one of those that it is about: it is no sign of an outage
+    // that it fails.
+    virtual bool pursues(const Observation& first) const = 0;
     // The source's connection is made. `first`: its contact; nothing: known from elsewhere.
     virtual void confirmed(const ContactSource& source, const Observation* first) = 0;
   };
@@ -188,6 +191,7 @@ class FirstContacts {
   bool fail(ContactSource& source, const Observation& first);
   void ignore(const Observation& first);
   bool is_outage(const ContactSource& source, const Observation& first);
+  void hear_from(const ContactKey& contact);
   bool is_inside(const IpAddress& address) const { return !home_.everything() && home_.contains(address); }
   bool is_excluded(const Observation& first) const { return exclusion_ && exclusion_(first); }
   ContactSource& source_of(const IpAddress& address);
@@ -204,7 +208,7 @@ class FirstContacts {
   Counters counters_;
   Timestamp now_;
 
-  // Inside sources that failed outside since anybody there answered anybody here.
+  // Inside sources that failed outside since anybody there answered or refused anybody here.
   static constexpr std::size_t kOutageSources = 3;
   static constexpr Duration kOutageSilence = std::chrono::seconds(2);
   Timestamp outside_answered_;

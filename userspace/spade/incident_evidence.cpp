@@ -58,6 +58,11 @@ void Incidents::State::failed(const Observation& first, const ContactSource& sou
   judge(slot, &source);
 }
 
+bool Incidents::State::pursues(const Observation& first) const {
+  const IncidentCase* c = find(first.source, IncidentSide::source, IncidentFamily::scan);
+  return c != nullptr && c->open && c->is_about(first, hash, is_inside(first.source));
+}
+
 // Replies go to who has the address, not to who forged it; but an inside host whose packets nobody answers is not even
 // seen to use it.
 void Incidents::State::replied(const Observation& first) {

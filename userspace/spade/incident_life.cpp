@@ -33,6 +33,11 @@ IncidentCase* Incidents::State::find(const IpAddress& host, IncidentSide side, I
   return slot == Cases::kNone ? nullptr : &cases[slot];
 }
 
+const IncidentCase* Incidents::State::find(const IpAddress& host, IncidentSide side, IncidentFamily family) const {
+  const auto slot = cases.find({host, tag_of(side, family)});
+  return slot == Cases::kNone ? nullptr : &cases[slot];
+}
+
 Incidents::State::Cases::Slot Incidents::State::case_of(const IpAddress& host, IncidentSide side, IncidentFamily family,
                                                         const Observation& packet) {
   const HostKey key{host, tag_of(side, family)};

@@ -33,12 +33,14 @@ struct Incidents::State : FirstContacts::Listener {
   void contacted(const Observation& first, const ContactSource& source) override;
   void failed(const Observation& first, const ContactSource& source) override;
   void replied(const Observation& first) override;
+  bool pursues(const Observation& first) const override;
   void confirmed(const ContactSource& source, const Observation* first) override;
 
   bool is_excluded(const Observation& packet) const { return excluded && excluded(packet); }
   bool is_inside(const IpAddress& address) const { return !home.everything() && home.contains(address); }
 
   IncidentCase* find(const IpAddress& host, IncidentSide side, IncidentFamily family);
+  const IncidentCase* find(const IpAddress& host, IncidentSide side, IncidentFamily family) const;
   Cases::Slot case_of(const IpAddress& host, IncidentSide side, IncidentFamily family, const Observation& packet);
   void evidence(Cases::Slot slot, const Observation& packet, double score);
   void look_for_bursts(const Observation& packet);

@@ -167,6 +167,33 @@ TEST(Incidents, DoNotCallEverybodyAScannerWhenTheLineIsDown) {
   EXPECT_GT(network.incidents.counters().outage, 1000U);
 }
 
+// Three scanners inside, for 40 minutes: refused; silent, while others do what they do every day; or silent and alone.
+TEST(Incidents, DoNotTakeSeveralScannersForALineThatIsDown) {
+  enum class Case { refused, among_others, alone };
+  for (const Case now : {Case::refused, Case::among_others, Case::alone}) {
+    Network network;
+    for (unsigned i = 0; i < 2400; ++i) {
+      for (unsigned host = 0; host < 9 && now == Case::among_others; ++host)
+        network.connect(i + host * 0.05, numbered(kInside, 100 + host), numbered(kOutside, host), 443);
+      for (unsigned host = 0; host < 3; ++host) {
+        const IpAddress target = numbered(0x0b000000 + host * 0x10000, i);
+        if (now == Case::refused)
+          network.refused(i + 0.5 + host * 0.1, numbered(kInside, host), target, 445);
+        else
+          network.probe(i + 0.5 + host * 0.1, numbered(kInside, host), target, 445);
+      }
+    }
+    EXPECT_EQ(network.opened(), 3U);
+    for (const Incident* incident : network.incidents.open()) {
+      EXPECT_EQ(incident->kind, IncidentKind::fan_out);
+      EXPECT_GT(incident->count, 2350U);
+      EXPECT_GT(incident->failed, 2350U);
+    }
+    network.wait(2400 + 700);
+    EXPECT_EQ(network.incidents.counters().closed, 3U);
+  }
+}
+
 TEST(Incidents, CallBackscatterWhatItIs) {
   Network network;
   for (unsigned i = 0; i < 50; ++i) {
