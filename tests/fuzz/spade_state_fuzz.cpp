@@ -22,8 +22,9 @@ void put_u32(std::string& out, std::uint32_t value) {
   for (int shift = 0; shift < 32; shift += 8) out += static_cast<char>(value >> shift & 0xff);
 }
 
-std::string framed(std::string_view input) {
-  std::string file("SPADEst\n\2\0\0\0", 12);
+std::string framed(std::string_view input, char version) {
+  std::string file("SPADEst\n\0\0\0\0", 12);
+  file[8] = version;
   const auto add = [&](std::uint32_t type, std::string_view payload) {
     std::string part;
     put_u32(part, type);
@@ -88,6 +89,6 @@ void check(std::string_view bytes) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view input(reinterpret_cast<const char*>(data), size);
   check(input);
-  check(framed(input));
+  for (const char version : {'\2', '\3'}) check(framed(input, version));
   return 0;
 }

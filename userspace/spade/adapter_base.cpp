@@ -10,8 +10,10 @@
 namespace spidd {
 namespace {
 
-constexpr double kFormat = 1;
+constexpr double kFormat = 2;
+constexpr double kOldestFormat = 1;                // did not have the length of a period
 constexpr double kMostCount = 9007199254740992.0;  // 2^53: whole numbers are exact up to here
+constexpr double kLongestPeriod = 1e9;             // seconds
 constexpr double kHighest = std::numeric_limits<double>::max();
 
 }  // namespace
@@ -32,8 +34,18 @@ std::uint64_t HistoryReader::next_count(std::uint64_t highest) {
 
 double HistoryReader::next_score() { return next(-kHighest, kHighest); }
 
+std::deque<double> HistoryReader::next_scores(std::size_t kept) {
+  std::deque<double> scores;
+  const std::uint64_t size = next_count(numbers_.size());
+  for (std::uint64_t i = 0; i < size && ok_; ++i) {
+    scores.push_back(next_score());
+    if (scores.size() > kept) scores.pop_front();
+  }
+  return scores;
+}
+
 AdapterBase::AdapterBase(double period_seconds, bool by_count, SpadeProfile profile, std::uint64_t wished)
-    : period_seconds_(static_cast<std::int64_t>(std::clamp(period_seconds, 1.0, 1e9))),
+    : period_seconds_(static_cast<std::int64_t>(std::clamp(period_seconds, 1.0, kLongestPeriod))),
       by_count_(by_count),
       profile_(profile),
       wished_(std::max<std::uint64_t>(wished, 1)),
@@ -73,7 +85,6 @@ std::optional<ScoreValue> AdapterBase::tick(const ScoreClock& clock, ScoreValue 
 void AdapterBase::add(ScoreValue value, std::uint32_t count, const ScoreClock& clock) {
   begin(clock);
   window_.add(value, count);
-  if (tie_ && !held_ && value >= *tie_) over_tie_ += count;
 }
 
 std::optional<ScoreValue> AdapterBase::after_packet(const ScoreClock& clock, ScoreValue current) {
@@ -82,11 +93,15 @@ std::optional<ScoreValue> AdapterBase::after_packet(const ScoreClock& clock, Sco
   last_scored_ = scored(clock);
   if (by_count_ && periods_ > 0 && last_total_ - last_adapted_ >= packets_a_period_)
     return close_window(clock, current);
-  if (tie_ && !held_ && over_tie_ >= wished_) {
-    held_ = current;
-    return ScoreValue{tie_->score, kHighest};
-  }
   return std::nullopt;
+}
+
+std::optional<ScoreValue> AdapterBase::reported(ScoreValue value, std::uint32_t count, ScoreValue current) {
+  if (!tie_ || held_ || value < *tie_) return std::nullopt;
+  over_tie_ += count;
+  if (over_tie_ < wished_) return std::nullopt;
+  held_ = current;
+  return ScoreValue{tie_->score, kHighest};
 }
 
 std::optional<ScoreValue> AdapterBase::close_window(const ScoreClock& clock, ScoreValue current) {
@@ -138,6 +153,7 @@ void AdapterBase::restore_window(HistoryReader& reader, TopScores& window) {
 
 std::vector<double> AdapterBase::save() const {
   std::vector<double> numbers{kFormat,
+                              static_cast<double>(period_seconds_),
                               static_cast<double>(now_ - period_start_),
                               static_cast<double>(periods_),
                               static_cast<double>(packets_a_period_),
@@ -159,10 +175,11 @@ Result<> AdapterBase::restore(std::span<const double> state) {
   if (begun_) return fail("an adapter that has seen packets cannot be given a history");
   constexpr auto kCount = static_cast<std::uint64_t>(kMostCount);
   HistoryReader reader(state);
-  reader.next(kFormat, kFormat);
-  const double elapsed = reader.next(0, static_cast<double>(period_seconds_));
-  const std::uint64_t periods = reader.next_count(kCount);
-  const std::uint64_t packets_a_period = reader.next_count(kCount);
+  const auto period = static_cast<double>(period_seconds_);
+  const double was = reader.next(kOldestFormat, kFormat) == kFormat ? reader.next(1, kLongestPeriod) : period;
+  double elapsed = std::min(reader.next(0, kLongestPeriod), was);
+  std::uint64_t periods = reader.next_count(kCount);
+  std::uint64_t packets_a_period = reader.next_count(kCount);
   const std::uint64_t last_adapted = reader.next_count(kCount);
   const std::uint64_t last_total = reader.next_count(kCount);
   const std::uint64_t last_scored = reader.next_count(kCount);
@@ -183,7 +200,17 @@ Result<> AdapterBase::restore(std::span<const double> state) {
     forget_history();
     return fail("the adapter's history does not fit its settings or is damaged");
   }
-  wished_ = wished;
+  if (was != period) {
+    // The same time in periods of the length that they have now.
+    elapsed += static_cast<double>(periods) * was;
+    periods = static_cast<std::uint64_t>(std::min(elapsed / period, kMostCount));
+    elapsed = std::clamp(elapsed - static_cast<double>(periods) * period, 0.0, period);
+    packets_a_period = periods == 0 ? 0 : std::max<std::uint64_t>(last_total / periods, 1);
+    const double scored = static_cast<double>(last_scored) / static_cast<double>(std::max<std::uint64_t>(periods, 1));
+    if (periods > 0) wished_ = std::max<std::uint64_t>(wished_of(scored), 1);
+  } else {
+    wished_ = wished;
+  }
   window.want(window_keeps());
   now_ = static_cast<std::int64_t>(elapsed);
   period_start_ = 0;

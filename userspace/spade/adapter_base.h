@@ -23,6 +23,8 @@ class HistoryReader {
   double next(double lowest, double highest);
   std::uint64_t next_count(std::uint64_t highest);  // a whole number
   double next_score();
+  // As many as the next number says; the last `kept` of them.
+  std::deque<double> next_scores(std::size_t kept);
   bool ok() const { return ok_; }
   bool at_end() const { return at_ == numbers_.size(); }
 
@@ -37,6 +39,7 @@ class AdapterBase : public ThresholdAdapter {
   std::optional<ScoreValue> tick(const ScoreClock& clock, ScoreValue current) final;
   void add(ScoreValue value, std::uint32_t count, const ScoreClock& clock) final;
   std::optional<ScoreValue> after_packet(const ScoreClock& clock, ScoreValue current) final;
+  std::optional<ScoreValue> reported(ScoreValue value, std::uint32_t count, ScoreValue current) final;
   std::optional<ScoreValue> held() const final { return held_; }
   std::vector<double> save() const final;
   Result<> restore(std::span<const double> state) final;
@@ -88,6 +91,7 @@ class AdapterBase : public ThresholdAdapter {
   // Where the scores around the wished rank are equal, bits decide: the lowest that would have done in the last
   // windows, because bits drift with the size of the table; and once the wished number is reached, the threshold is
   // held above the tie for the rest of the window.
+  // What is excluded, or cancelled by an answer, takes nothing of that number.
   static constexpr std::size_t kTieWindows = 24;
   std::deque<double> tie_bits_;
   std::optional<ScoreValue> tie_;   // from where on scores count

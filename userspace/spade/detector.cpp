@@ -73,6 +73,13 @@ Result<Detector> Detector::create(const DetectorSettings& settings, const Compat
   return detector;
 }
 
+std::string Detector::score_kind() const {
+  const std::string_view unit = settings_.relative_score    ? "relative"
+                                : settings_.corrected_score ? "bits"
+                                                            : "old units";
+  return fmt::format("{} {} {}", detector_type_name(settings_.type), unit, settings_.probability_mode);
+}
+
 Result<> Detector::plan() {
   if (settings_.type != DetectorType::closed_dport) settings_.relative_score = true;
   switch (settings_.type) {

@@ -74,6 +74,8 @@ class Detector {
   // Prefix that maxentropy is about; 0: no such gate.
   std::size_t entropy_depth() const { return entropy_depth_; }
 
+  // What its scores are: a threshold among scores of one kind says nothing among those of another.
+  std::string score_kind() const;
   // Before the packet is recorded, after `added` equal packets were. Nothing: undefined, no alert (3.3).
   struct Score {
     ScoreValue value;

@@ -10,7 +10,8 @@
 namespace spidd {
 namespace {
 
-constexpr double kGuessedAnHour = 1e7;  // scores, before a period was measured
+constexpr std::uint64_t kMostWindows = 1'000'000;  // of any layer, and more
+constexpr double kGuessedAnHour = 1e7;             // scores, before a period was measured
 
 double seconds_of(const LayeredAdapter& settings) { return settings.period_minutes * 60; }
 
@@ -33,11 +34,6 @@ LayeredAdapter with_windows(LayeredAdapter settings) {
 void save_ring(const std::deque<double>& ring, std::vector<double>& numbers) {
   numbers.push_back(static_cast<double>(ring.size()));
   numbers.insert(numbers.end(), ring.begin(), ring.end());
-}
-
-void restore_ring(HistoryReader& reader, std::deque<double>& ring, std::size_t limit) {
-  const std::uint64_t size = reader.next_count(limit);
-  for (std::uint64_t i = 0; i < size && reader.ok(); ++i) ring.push_back(reader.next_score());
 }
 
 }  // namespace
@@ -82,13 +78,15 @@ void LayeredThreshold::save_history(std::vector<double>& numbers) const {
 }
 
 void LayeredThreshold::restore_history(HistoryReader& reader) {
-  windows_ = reader.next_count(settings_.short_windows - 1);
-  medium_pushes_ = reader.next_count(settings_.medium_windows - 1);
-  restore_ring(reader, medium_, settings_.medium_windows);
-  restore_ring(reader, long_, settings_.long_windows);
-  const std::uint64_t size = reader.next_count(settings_.short_windows);
-  for (std::uint64_t i = 0; i < size && reader.ok(); ++i)
+  windows_ = reader.next_count(kMostWindows) % settings_.short_windows;
+  medium_pushes_ = reader.next_count(kMostWindows) % settings_.medium_windows;
+  medium_ = reader.next_scores(settings_.medium_windows);
+  long_ = reader.next_scores(settings_.long_windows);
+  const std::uint64_t size = reader.next_count(kMostWindows);
+  for (std::uint64_t i = 0; i < size && reader.ok(); ++i) {
     restore_window(reader, recent_.emplace_back(TopScores::kMostKept));
+    if (recent_.size() > settings_.short_windows) recent_.pop_front();
+  }
 }
 
 void LayeredThreshold::forget_history() {

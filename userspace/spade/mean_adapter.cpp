@@ -42,8 +42,7 @@ void MeanThreshold::save_history(std::vector<double>& numbers) const {
 }
 
 void MeanThreshold::restore_history(HistoryReader& reader) {
-  const std::uint64_t size = reader.next_count(std::max(settings_.windows, 1U));
-  for (std::uint64_t i = 0; i < size && reader.ok(); ++i) ideals_.push_back(reader.next_score());
+  ideals_ = reader.next_scores(std::max(settings_.windows, 1U));
 }
 
 }  // namespace spidd

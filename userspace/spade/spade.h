@@ -36,7 +36,7 @@ struct DetectorStatistics {
   std::uint64_t evaluated = 0;     // packets in scope, gated ones excepted
   std::uint64_t insufficient = 0;  // of these: not enough observations
   std::uint64_t anomalous = 0;     // over the threshold
-  std::uint64_t held_back = 0;     // of these: not reported, because its adapter had as many as it aims at
+  std::uint64_t held_back = 0;     // of these, at once or after a wait: not reported, as its adapter had its number
   std::uint64_t excluded = 0;
   std::uint64_t waited = 0;  // put into the wait queue
   std::uint64_t cancelled = 0;
@@ -100,7 +100,8 @@ class Spade {
   // the order of tables().
   SpadeState save() const;
   // Before the first packet. A table is found again by its packets and features and keeps the decay that is configured
-  // now; a threshold only if an adapter that is set as before goes on with it.
+  // now; a threshold only if there is an adapter that can go on with it and the
+  // detector's scores are of the same kind.
   struct Restored {
     std::size_t tables = 0;
     std::size_t thresholds = 0;
@@ -127,6 +128,8 @@ class Spade {
 
  private:
   struct State;
+  // A problem of Restored.
+  static std::string other_scores(std::string_view detector, std::string_view was, std::string_view is);
   explicit Spade(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };

@@ -64,6 +64,11 @@ bool Spade::State::is_excluded(const Observation& packet) const {
   return excluded;
 }
 
+bool Spade::State::is_excluded_of(const WatchedDetector& d, const Observation& packet) const {
+  return spidd::is_excluded(d.detector.settings().exclusions, packet) ||
+         spidd::is_excluded(settings.exclusions, packet);
+}
+
 void Spade::State::judge(const Observation& packet) {
   totals.observations += packet.count;
   if (!second || packet.time > now) now = packet.time;
@@ -150,7 +155,8 @@ void Spade::State::score(std::size_t index, const Observation& packet) {
                                          fed = true;
                                          if (!held || !is_over(value, *held) || is_over(value, d.threshold)) return;
                                          statistics.anomalous += count;
-                                         statistics.held_back += count;
+                                         (is_excluded_of(d, packet) ? statistics.excluded : statistics.held_back) +=
+                                             count;
                                        });
   statistics.insufficient += batch.insufficient;
   if (batch.over > 0) report(index, packet, batch);
@@ -161,7 +167,7 @@ void Spade::State::score(std::size_t index, const Observation& packet) {
 void Spade::State::report(std::size_t index, const Observation& packet, const BatchScore& batch) {
   WatchedDetector& d = detectors[index];
   d.statistics.anomalous += batch.over;
-  if (spidd::is_excluded(d.detector.settings().exclusions, packet) || spidd::is_excluded(settings.exclusions, packet)) {
+  if (is_excluded_of(d, packet)) {
     d.statistics.excluded += batch.over;
     return;
   }

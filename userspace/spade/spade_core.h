@@ -48,6 +48,7 @@ struct Spade::State {
   SpadeStatistics totals;  // of no detector
 
  private:
+  bool is_excluded_of(const WatchedDetector& detector, const Observation& packet) const;
   void judge(const Observation& packet);
   // Everything that waited long enough, or the `most` oldest of each detector; what is left is `overdue_`.
   void new_second(std::int64_t value, std::size_t most);

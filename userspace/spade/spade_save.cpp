@@ -30,6 +30,10 @@ const SpadeState::Table* find_saved(const std::vector<SpadeState::Table>& saved,
 
 }  // namespace
 
+std::string Spade::other_scores(std::string_view id, std::string_view was, std::string_view is) {
+  return fmt::format("threshold of {}: its scores were {}, and are {} now", id, was, is);
+}
+
 SpadeState Spade::save() const {
   SpadeState saved;
   if (state_->second) saved.second = *state_->second;
@@ -42,7 +46,7 @@ SpadeState Spade::save() const {
   for (const WatchedDetector& watched : state_->detectors) {
     if (watched.adapter == nullptr) continue;
     const std::string& id = watched.statistics.id;
-    saved.thresholds.push_back({id, watched.threshold});
+    saved.thresholds.push_back({id, watched.threshold, watched.detector.score_kind()});
     saved.histories.push_back({std::string(kAdapterHistory) + id, watched.adapter->save()});
   }
   return saved;
@@ -72,6 +76,10 @@ Spade::Restored Spade::restore(const SpadeState& saved, Downtime downtime) {
     const auto history =
         std::ranges::find(saved.histories, std::string(kAdapterHistory) + id, &SpadeState::History::name);
     if (threshold == saved.thresholds.end() || history == saved.histories.end()) continue;
+    if (!threshold->scores.empty() && threshold->scores != watched.detector.score_kind()) {
+      restored.problems.push_back(other_scores(id, threshold->scores, watched.detector.score_kind()));
+      continue;
+    }
     if (auto taken = watched.adapter->restore(history->values); !taken) {
       restored.problems.push_back(fmt::format("adapter of {}: {}", id, taken.error().message));
       continue;

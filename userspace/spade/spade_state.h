@@ -29,6 +29,7 @@ struct SpadeState {
   struct Threshold {
     std::string detector;  // id
     ScoreValue value;
+    std::string scores;  // Detector::score_kind(); nothing: not known
   };
   // Of an adapter, an adviser or a survey; `name` says which, as its writer likes.
   struct History {

@@ -96,6 +96,10 @@ void Spade::State::take_over_detectors(State& before, Restored& restored) {
       take_over_watchers(mine.surveys, other.surveys);
     }
     if (mine.adapter == nullptr || other.adapter == nullptr) continue;
+    if (mine.detector.score_kind() != other.detector.score_kind()) {
+      restored.problems.push_back(other_scores(id, other.detector.score_kind(), mine.detector.score_kind()));
+      continue;
+    }
     const AdapterSettings* const wanted = adapter_of(settings, id);
     const AdapterSettings* const known = adapter_of(before.settings, id);
     if (taken[from] && wanted != nullptr && known != nullptr && *wanted == *known) {

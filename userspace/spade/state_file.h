@@ -14,12 +14,13 @@
 //   2 table      text conditions, u8 n, n times u8 feature, u32 interval in minutes, f64 factor, f64 cutoff, i64 start,
 //                i64 last scaling, f64 N
 //   3 entries    of the table before it: u32 number of its parent (0: none; entries count from 1), value, f64 count
-//   4 threshold  text detector, f64 score, f64 raw bits
+//   4 threshold  text detector, f64 score, f64 raw bits, text what its scores are
 //   5 history    text name, f64...
 //   6 end        u32 number of parts, this one included
 //   7 incidents  u64 key of their hashes, u64 last id
 //   8 incident   one that is open (incident_format.h); those that had no news for longest first
-// Version 1 had no incidents. Parts stand in the order 1 to 5, 7, 8, 6.
+// Version 1 had no incidents; version 1 and 2 do not say what a threshold's scores are. Parts stand in the order 1 to
+// 5, 7, 8, 6.
 #pragma once
 
 #include <cstddef>

@@ -15,8 +15,9 @@ using state_bytes::put;
 using state_bytes::put_network_order;
 
 constexpr std::string_view kMagic = "SPADEst\n";
-constexpr std::uint32_t kVersion = 2;
-constexpr std::uint32_t kOldestVersion = 1;  // had no incidents
+constexpr std::uint32_t kVersion = 3;
+constexpr std::uint32_t kOldestVersion = 1;
+constexpr std::uint32_t kFirstWithScores = 3;  // what a threshold's are
 constexpr std::size_t kEntriesAPart = 16384;
 constexpr std::size_t kPartOverhead = 3 * sizeof(std::uint32_t);
 
@@ -89,6 +90,8 @@ bool is_share(double value) { return value >= 0 && value <= 1; }
 
 class Decoder {
  public:
+  explicit Decoder(std::uint32_t version) : version_(version) {}
+
   Result<> part(PartType type, PartReader reader) {
     if (ended_) return fail("byte {}: something after the end", reader.offset());
     if ((parts_++ == 0) != (type == PartType::start)) return fail("byte {}: not in its place", reader.offset());
@@ -175,6 +178,7 @@ class Decoder {
     threshold.detector = reader.text();
     threshold.value.score = reader.real();
     threshold.value.raw_bits = reader.real();
+    if (version_ >= kFirstWithScores) threshold.scores = reader.text();
     return std::isfinite(threshold.value.score) && std::isfinite(threshold.value.raw_bits);
   }
 
@@ -195,6 +199,7 @@ class Decoder {
     return true;
   }
 
+  std::uint32_t version_;
   SpadeState state_;
   std::vector<std::uint8_t> depths_;  // of the last table's entries, from 0
   std::uint32_t parts_ = 0;
@@ -217,6 +222,7 @@ std::string encode_state(const SpadeState& state) {
     put(payload, std::string_view(threshold.detector));
     put(payload, threshold.value.score);
     put(payload, threshold.value.raw_bits);
+    put(payload, std::string_view(threshold.scores));
     parts.add(PartType::threshold, payload);
   }
   for (const SpadeState::History& history : state.histories) {
@@ -242,7 +248,7 @@ Result<SpadeState> decode_state(std::string_view bytes) {
   const std::uint32_t version = PartReader(bytes.substr(kMagic.size()), 0).number<std::uint32_t>();
   if (version < kOldestVersion || version > kVersion)
     return fail("byte {}: version {}, which this program does not know", kMagic.size(), version);
-  Decoder decoder;
+  Decoder decoder(version);
   for (std::size_t at = kMagic.size() + sizeof(version); at < bytes.size();) {
     PartReader head(bytes.substr(at), at);
     const auto type = head.number<std::uint32_t>();

@@ -42,12 +42,16 @@ class ThresholdAdapter {
   virtual void add(ScoreValue value, std::uint32_t count, const ScoreClock& clock) = 0;
   // By-count adaptation after a packet (7.1): a threshold if it is due.
   virtual std::optional<ScoreValue> after_packet(const ScoreClock& clock, ScoreValue current) = 0;
+  // Of what was added, at once or later, `count` became an alert: a threshold if that was the last one wished.
+  virtual std::optional<ScoreValue> reported(ScoreValue value, std::uint32_t count, ScoreValue current) = 0;
 
-  // While as many as wished were over the threshold, so that another is in force until the next adaptation: the one
+  // While as many as wished were reported, so that another threshold is in force until the next adaptation: the one
   // that was in force before.
   virtual std::optional<ScoreValue> held() const { return std::nullopt; }
 
-  // History as numbers, for the state file; restore() refuses what save() of the same settings cannot have written.
+  // History as numbers, for the state file; restore() refuses what save() of the same kind of adapter cannot have
+  // written. A history that is longer than the settings ask for loses its beginning; periods of another length are
+  // converted.
   virtual std::vector<double> save() const = 0;
   virtual Result<> restore(std::span<const double> state) = 0;
 };

@@ -2,6 +2,8 @@
 // What happens around a score: who is told of it, and how it is reported.
 #include "userspace/spade/watched_detector.h"
 
+#include "userspace/spade/batch_score.h"
+
 namespace spidd {
 
 namespace {
@@ -64,6 +66,12 @@ void WatchedDetector::adjust(const std::optional<ScoreValue>& wanted, Timestamp 
 
 void WatchedDetector::report(const WaitingReport& report, PortStatus status, bool waited, Timestamp now,
                              SpadeSink& sink) {
+  const ScoreValue value{report.score, report.raw_bits};
+  // As many as wished were reported while this one waited.
+  if (adapter != nullptr && adapter->held() && !is_over(value, threshold)) {
+    statistics.held_back += report.packet.count;
+    return;
+  }
   statistics.reported += report.packet.count;
   alert_.packet = report.packet;
   alert_.reported = now;
@@ -74,6 +82,7 @@ void WatchedDetector::report(const WaitingReport& report, PortStatus status, boo
   alert_.status = status;
   alert_.activity = detector.activity(waited);
   sink.alert(alert_);
+  if (adapter != nullptr) adjust(adapter->reported(value, report.packet.count, threshold), now, sink);
 }
 
 }  // namespace spidd

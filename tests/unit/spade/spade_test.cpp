@@ -535,6 +535,63 @@ TEST(Adapters, SayWhatTheyHoldBack) {
   EXPECT_NE(detector_log(engine.spade->statistics()).find("not reported: as many as wished"), std::string::npos);
 }
 
+// Packets that are as rare as an attacker's, and never become alerts: a scanner that is on the list of what is not
+// reported, or attempts at new services that are answered.
+TEST(Adapters, KeepTheirNumberForWhatIsReported) {
+  for (const bool answered : {false, true}) {
+    DetectorSettings detector = named("a", default_detector(DetectorType::closed_dport));
+    detector.min_observations = 100;
+    detector.wait_seconds = 3;
+    SpadeSettings settings = settings_of({detector});
+    settings.adapters = {MeanAdapter{.id = "a", .target = 20, .period_minutes = 60, .windows = 168}};
+    if (!answered) settings.exclusions.sources = {*IpPrefix::parse("192.0.2.9")};
+    Engine engine(settings);
+    std::uint16_t port = 1000;
+    DetectorStatistics before;
+    for (int second = 0; second < 4 * 3600; second++) {
+      const Observation usual = tcp(second, "192.0.2.1", 4000, "10.0.0.1", 80);
+      engine.see(usual);
+      engine.see(answer(second + 0.01, usual, kSyn | kAck));
+      const int in_hour = second % 3600;
+      if (second == 3 * 3600) before = engine.statistics();
+      if (in_hour >= 120 && in_hour < 220) {
+        const Observation harmless = tcp(second + 0.1, "192.0.2.9", 4000, "10.0.0.1", port++);
+        engine.see(harmless);
+        if (answered) engine.see(answer(second + 0.11, harmless, kSyn | kAck));
+      }
+      if (in_hour >= 1200 && in_hour < 1240) engine.see(tcp(second + 0.2, "203.0.113.9", 4000, "10.0.0.1", port++));
+    }
+    const std::uint64_t reported = engine.statistics().reported - before.reported;
+    EXPECT_GE(reported, 15U) << answered;
+    EXPECT_LE(reported, 25U) << answered;
+    EXPECT_EQ(engine.statistics().anomalous, engine.statistics().reported + engine.statistics().excluded +
+                                                 engine.statistics().cancelled + engine.statistics().held_back);
+  }
+}
+
+// Many wait at the same time: what is over the number is known only when they are to be reported.
+TEST(Adapters, HoldBackWhatWaitsBeyondTheirNumber) {
+  DetectorSettings detector = named("a", default_detector(DetectorType::closed_dport));
+  detector.min_observations = 100;
+  detector.wait_seconds = 3;
+  SpadeSettings settings = settings_of({detector});
+  settings.adapters = {MeanAdapter{.id = "a", .target = 20, .period_minutes = 60, .windows = 168}};
+  Engine engine(settings);
+  std::uint16_t port = 1000;
+  DetectorStatistics before;
+  for (int second = 0; second < 4 * 3600; second++) {
+    const Observation usual = tcp(second, "192.0.2.1", 4000, "10.0.0.1", 80);
+    engine.see(usual);
+    engine.see(answer(second + 0.01, usual, kSyn | kAck));
+    if (second == 3 * 3600) before = engine.statistics();
+    if (second % 3600 == 1200)
+      for (int i = 0; i < 500; i++) engine.see(tcp(second + 0.1, "203.0.113.9", 4000, "10.0.0.1", port++));
+  }
+  EXPECT_GE(engine.statistics().waited - before.waited, 500U);
+  EXPECT_EQ(engine.statistics().reported - before.reported, 20U);
+  EXPECT_EQ(engine.statistics().held_back - before.held_back, 480U);
+}
+
 TEST(Observers, SeeExcludedScoresAndTheirTimeIsTold) {
   struct Listener : Recorder {
     void advised(const ThresholdAdviser& adviser) override { advice.push_back(adviser.advice()); }

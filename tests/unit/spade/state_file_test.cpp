@@ -64,7 +64,7 @@ SpadeState head_of(const ProbabilityTable& table) {
   state.second = 1'700'000'123;
   state.tables.push_back(
       {.conditions = "local dest, syn", .features = table.features(), .decay = table.decay(), .entries = {}});
-  state.thresholds.push_back({"closed-dport", {0.85, 7.5}});
+  state.thresholds.push_back({"closed-dport", {0.85, 7.5}, "closed-dport relative 3"});
   state.histories.push_back({"adapt3 closed-dport", {1, 2.5, -3}});
   state.histories.push_back({"survey", {}});
   return state;
@@ -102,27 +102,31 @@ TEST(StateFile, HasTheSameBytesOnEveryMachine) {
   state.tables.push_back({"c", {Feature::source, Feature::destination_port}, {240, 0.5, 0.25}, 1, 2, 3, {}});
   state.tables[0].entries.push_back({value_of(*IpAddress::parse("2001:db8::1")), 2, 1, 0, 0, 0});
   state.tables[0].entries.push_back({{0, 443}, 1, 2, 1, 0, 0});
-  state.thresholds.push_back({"d", {1, 2}});
+  state.thresholds.push_back({"d", {1, 2}, "r"});
   state.histories.push_back({"h", {-1}});
   state.incidents.key = 5;
   state.incidents.last_id = 3;
   // Written from the description of the format in state_file.h.
-  static constexpr unsigned char kParts[] = {
-      8, 7, 6,   5, 4,    3,    2,    1,  // start
-      1, 0, 'c', 2, 0,    3,    240,  0,    0,    0,    0,    0, 0,    0,    0, 0, 0xe0, 0x3f, 0,
-      0, 0, 0,   0, 0,    0xd0, 0x3f,  // table
-      1, 0, 0,   0, 0,    0,    0,    0,    2,    0,    0,    0, 0,    0,    0, 0, 0,    0,    0,
-      0, 0, 0,   8, 0x40,  //
-      0, 0, 0,   0, 0x20, 1,    0x0d, 0xb8, 0,    0,    0,    0, 0,    0,    0, 0, 0,    0,    0,
-      1, 0, 0,   0, 0,    0,    0,    0,    0x40,                                                     // entries
-      1, 0, 0,   0, 0xbb, 1,    0,    0,    0,    0,    0,    0, 0xf0, 0x3f,                          //
-      1, 0, 'd', 0, 0,    0,    0,    0,    0,    0xf0, 0x3f, 0, 0,    0,    0, 0, 0,    0,    0x40,  // threshold
-      1, 0, 'h', 0, 0,    0,    0,    0,    0,    0xf0, 0xbf,                                         // history
-      5, 0, 0,   0, 0,    0,    0,    0,    3,    0,    0,    0, 0,    0,    0, 0,                    // incidents
-      7, 0, 0,   0};                                                                                  // end
-  static constexpr std::pair<char, std::uint8_t> kTypesAndLengths[] = {{1, 8},  {2, 50}, {3, 42}, {4, 19},
+  static constexpr unsigned char kParts[] = {8,    7,    6,   5,    4,    3,    2,    1,  // start
+                                             1,    0,    'c', 2,    0,    3,    240,  0,    0, 0,    0,    0,
+                                             0,    0,    0,   0,    0xe0, 0x3f, 0,    0,    0, 0,    0,    0,
+                                             0xd0, 0x3f,  // table
+                                             1,    0,    0,   0,    0,    0,    0,    0,    2, 0,    0,    0,
+                                             0,    0,    0,   0,    0,    0,    0,    0,    0, 0,    8,    0x40,  //
+                                             0,    0,    0,   0,    0x20, 1,    0x0d, 0xb8, 0, 0,    0,    0,
+                                             0,    0,    0,   0,    0,    0,    0,    1,    0, 0,    0,    0,
+                                             0,    0,    0,   0x40,  // entries
+                                             1,    0,    0,   0,    0xbb, 1,    0,    0,    0, 0,    0,    0,
+                                             0xf0, 0x3f,  //
+                                             1,    0,    'd', 0,    0,    0,    0,    0,    0, 0xf0, 0x3f, 0,
+                                             0,    0,    0,   0,    0,    0,    0x40, 1,    0, 'r',         // threshold
+                                             1,    0,    'h', 0,    0,    0,    0,    0,    0, 0xf0, 0xbf,  // history
+                                             5,    0,    0,   0,    0,    0,    0,    0,    3, 0,    0,    0,
+                                             0,    0,    0,   0,   // incidents
+                                             7,    0,    0,   0};  // end
+  static constexpr std::pair<char, std::uint8_t> kTypesAndLengths[] = {{1, 8},  {2, 50}, {3, 42}, {4, 22},
                                                                        {5, 11}, {7, 16}, {6, 4}};
-  std::string expected("SPADEst\n\2\0\0\0", 12);
+  std::string expected("SPADEst\n\3\0\0\0", 12);
   const unsigned char* payload = kParts;
   for (const auto& [type, length] : kTypesAndLengths) {
     std::string part{type, 0, 0, 0, static_cast<char>(length), 0, 0, 0};
@@ -153,8 +157,33 @@ TEST(StateFile, HasTheSameBytesOnEveryMachine) {
   EXPECT_EQ(read->incidents.key, 5U);
   EXPECT_EQ(read->incidents.last_id, 3U);
 
-  expected[8] = 1;  // as before there were incidents
-  EXPECT_TRUE(decode_state(expected));
+  EXPECT_EQ(read->thresholds[0].scores, "r");
+}
+
+TEST(StateFile, ReadsWhatOlderVersionsWrote) {
+  SpadeState state;
+  state.second = 7;
+  const std::string today = encode_state(state);
+  ASSERT_EQ(today[8], 3);
+  for (const char version : {'\1', '\2'}) {
+    std::string older = today.substr(0, 32);  // head and start
+    older[8] = version;
+    std::string threshold("\4\0\0\0\23\0\0\0\1\0d\0\0\0\0\0\0\xf0\x3f\0\0\0\0\0\0\0\x40", 27);
+    std::string end("\6\0\0\0\4\0\0\0\3\0\0\0", 12);
+    for (std::string* part : {&threshold, &end}) {
+      const std::uint32_t crc = crc32c(*part);
+      for (int shift = 0; shift < 32; shift += 8) *part += static_cast<char>(crc >> shift & 0xff);
+      older += *part;
+    }
+    const auto read = decode_state(older);
+    ASSERT_TRUE(read) << read.error().message;
+    EXPECT_EQ(read->second, 7);
+    ASSERT_EQ(read->thresholds.size(), 1U);
+    EXPECT_EQ(read->thresholds[0].value.score, 1);
+    EXPECT_EQ(read->thresholds[0].scores, "");
+    older[8] = 3;
+    EXPECT_FALSE(decode_state(older)) << "a threshold of today says more";
+  }
 }
 
 // Of every family and side, with few targets and with many.
@@ -371,7 +400,7 @@ TEST(StateFile, SaysWhereItIsDamaged) {
   ASSERT_FALSE(read);
   EXPECT_EQ(read.error().message.substr(0, 16), "byte 12: damaged");
   EXPECT_NE(decode_state(bytes.substr(0, 25)).error().message.find("byte 12: cut short"), std::string::npos);
-  EXPECT_NE(decode_state(std::string_view("SPADEst\n\3\0\0\0", 12)).error().message.find("byte 8: version 3"),
+  EXPECT_NE(decode_state(std::string_view("SPADEst\n\4\0\0\0", 12)).error().message.find("byte 8: version 4"),
             std::string::npos);
 }
 

@@ -7,6 +7,7 @@
 #include "userspace/spade/monitor.h"
 #include "userspace/spade/probability_table.h"
 #include "userspace/spade/spade_state.h"
+#include "userspace/spade/state_file.h"
 #include "userspace/spade/survey.h"
 
 namespace spidd {
@@ -115,6 +116,36 @@ TEST(TakeOver, KeepsTheNumbersOfADetectorThatReportsOtherThings) {
   EXPECT_EQ(second.statistics().threshold, 0.5);
   second.see(probe(100, 81));
   EXPECT_EQ(second.statistics().excluded, 1U);
+}
+
+// Adapted in a table of relative scores; then bits.
+TEST(TakeOver, DoesNotTakeAThresholdToScoresOfAnotherKind) {
+  SpadeSettings other = watched();
+  other.detectors[0].relative_score = false;
+  other.detectors[0].threshold = 12;
+  Engine first(watched()), reloaded(other), restarted(other), again(watched());
+  use(first);
+  for (std::uint16_t port = 1000; port < 1040; port++) first.see(probe(100 + port % 40, port));
+  first.pass(200);
+  const double adapted = first.statistics().threshold;
+  ASSERT_NE(adapted, watched().detectors[0].threshold);
+  const SpadeState state = first.spade->save();
+  const Spade::Restored after_restart = restarted.spade->restore(state, Downtime::ignored);
+  const Spade::Restored after_reload = reloaded.spade->take_over(*first.spade);
+  for (const Spade::Restored& restored : {after_restart, after_reload}) {
+    EXPECT_EQ(restored.thresholds, 0U);
+    ASSERT_EQ(restored.problems.size(), 1U);
+    EXPECT_EQ(restored.problems[0],
+              "threshold of closed: its scores were closed-dport relative 3, and are closed-dport bits 3 now");
+  }
+  EXPECT_EQ(restarted.statistics().threshold, 12);
+  EXPECT_EQ(reloaded.statistics().threshold, 12);
+  // A file of before does not say of what kind they were.
+  SpadeState unknown = state;
+  unknown.thresholds[0].scores.clear();
+  unknown.tables.clear();
+  EXPECT_EQ(again.spade->restore(unknown, Downtime::ignored).thresholds, 1U);
+  EXPECT_EQ(again.statistics().threshold, adapted);
 }
 
 TEST(TakeOver, SaysWhatASmallerTableHasNoRoomFor) {

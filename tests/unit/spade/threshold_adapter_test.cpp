@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::int64_t kStart = 1'700'000'000;
 
-// Feeds an adapter as Spade does: tick, score, after_packet.
+// Feeds an adapter as Spade does: tick, score, report, after_packet.
 class Feeder {
  public:
   Feeder(const AdapterSettings& settings, SpadeProfile profile, double threshold = -1)
@@ -31,8 +31,11 @@ class Feeder {
       take(adapter->tick(clock, current));
     }
     ++clock.scored;
-    if (value >= current && current.score >= 0) ++alerts;
     adapter->add(value, 1, clock);
+    if (value >= current && current.score >= 0) {
+      ++alerts;
+      take(adapter->reported(value, 1, current));
+    }
     take(adapter->after_packet(clock, current));
   }
 
@@ -336,6 +339,46 @@ TEST(ThresholdAdapter, GoesOnAfterARestartAsIfThereHadBeenNone) {
     for (std::size_t i = 0; i < whole.thresholds.size(); ++i)
       EXPECT_NEAR(after.thresholds[i], whole.thresholds[i], 0.02) << i;
   }
+}
+
+// What was learned in periods of an hour says as much in those of five minutes.
+TEST(ThresholdAdapter, GoesOnWithPeriodsOfAnotherLength) {
+  for (const double minutes : {5.0, 600.0}) {
+    MeanAdapter other = three_an_hour();
+    other.target = 60;
+    other.windows = 2;
+    MeanAdapter hourly = other;
+    hourly.period_minutes = 60;
+    other.period_minutes = minutes;
+    Feeder before(hourly, SpadeProfile::documented);
+    for (int i = 0; i < 18'000; ++i) before.packet(kStart + i, {static_cast<double>(i % 1000), 0});
+    for (int i = 0; i < 2400; ++i) before.packet(kStart + 18'000 + i, {static_cast<double>(i % 1000), 0});
+    Feeder after(other, SpadeProfile::documented);
+    const auto restored = after.adapter->restore(before.adapter->save());
+    ASSERT_TRUE(restored) << restored.error().message;
+    // As many packets as a period has now.
+    const int packets = static_cast<int>(minutes) * 60;
+    for (int i = 0; i < packets * 3; ++i) after.packet(kStart + 30'000 + i, {static_cast<double>(i % 1000), 0});
+    EXPECT_GE(after.thresholds.size(), 2U) << minutes;
+    EXPECT_LE(after.thresholds.size(), 4U) << minutes;
+  }
+}
+
+TEST(ThresholdAdapter, KeepsTheEndOfAHistoryThatIsTooLong) {
+  MeanAdapter shorter = three_an_hour();
+  shorter.windows = 1;
+  Feeder before(three_an_hour(), SpadeProfile::documented);
+  feed_twenty(before, 0, 0);
+  feed_twenty(before, 100, 1);
+  Feeder after(shorter, SpadeProfile::documented);
+  ASSERT_TRUE(after.adapter->restore(before.adapter->save()));
+
+  LayeredAdapter layered{
+      .id = "a", .target = 3, .period_minutes = 60, .short_windows = 4, .medium_windows = 3, .long_windows = 2};
+  Feeder layers(layered, SpadeProfile::documented);
+  for (int window = 0; window < 30; ++window) feed_twenty(layers, window * 100 + 0.5, window);
+  layered.short_windows = layered.medium_windows = layered.long_windows = 1;
+  EXPECT_TRUE(make_adapter(layered, SpadeProfile::documented)->restore(layers.adapter->save()));
 }
 
 TEST(ThresholdAdapter, RefusesAHistoryThatIsNotItsOwn) {
