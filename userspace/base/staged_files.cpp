@@ -29,6 +29,16 @@ Result<void> write_all(int fd, std::string_view text) {
   return {};
 }
 
+Result<void> write_in_place(const std::string& path, std::string_view text, unsigned mode) {
+  // Not held up by a pipe that nobody reads.
+  constexpr int kFlags = O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+  const UniqueFd fd(::open(path.c_str(), kFlags, mode));
+  if (!fd) return fail_errno(errno, "open {}", path);
+  if (::fcntl(fd.get(), F_SETFL, O_WRONLY) != 0) return fail_errno(errno, "{}: write", path);
+  if (Result<void> written = write_all(fd.get(), text); !written) return std::move(written).error().within(path);
+  return {};
+}
+
 }  // namespace
 
 StagedFiles::~StagedFiles() {
@@ -36,6 +46,9 @@ StagedFiles::~StagedFiles() {
 }
 
 Result<void> StagedFiles::write(const std::string& path, std::string_view text, unsigned mode) {
+  struct stat now {};
+  if (::lstat(path.c_str(), &now) == 0 && !S_ISREG(now.st_mode) && !S_ISLNK(now.st_mode) && !S_ISDIR(now.st_mode))
+    return fail("{} is not a regular file", path);
   const fs::path target(path);
   std::string temporary = (target.parent_path() / ("." + target.filename().string() + ".XXXXXX")).string();
   const UniqueFd fd(::mkostemp(temporary.data(), O_CLOEXEC));
@@ -74,6 +87,14 @@ Result<void> StagedFiles::commit() {
     if (::unlink(path.c_str()) != 0 && errno != ENOENT) return fail_errno(errno, "{}: remove", path);
   removed_.clear();
   return {};
+}
+
+Result<void> write_whole_file(const std::string& path, std::string_view text, unsigned mode) {
+  struct stat now {};
+  if (::lstat(path.c_str(), &now) == 0 && !S_ISREG(now.st_mode)) return write_in_place(path, text, mode);
+  StagedFiles files;
+  if (Result<void> staged = files.write(path, text, mode); !staged) return staged;
+  return files.commit();
 }
 
 }  // namespace spidd

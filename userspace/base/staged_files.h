@@ -27,7 +27,8 @@ class StagedFiles {
   static constexpr unsigned kForAll = 0644;
   static constexpr unsigned kForOwner = 0600;  // what tells of hosts
 
-  // Writes the text beside the file; `mode` are the permissions that it gets.
+  // Writes the text beside the file; `mode` are the permissions that it gets. A device, a pipe or a socket is refused:
+  // it would be replaced by a file.
   Result<void> write(const std::string& path, std::string_view text, unsigned mode = kForAll);
   // Takes the file away with commit(). A missing one is no error.
   void remove(const std::string& path) { removed_.push_back(path); }
@@ -44,5 +45,9 @@ class StagedFiles {
   std::vector<Staged> written_;
   std::vector<std::string> removed_;
 };
+
+// To where somebody said: replaces a regular file, or makes one, as StagedFiles does. A device or a pipe is written to,
+// and so is what a symbolic link leads to, /dev/stdout for one; a pipe that nobody reads is an error.
+Result<void> write_whole_file(const std::string& path, std::string_view text, unsigned mode = StagedFiles::kForAll);
 
 }  // namespace spidd

@@ -325,9 +325,7 @@ Result<> prepare_spade(const CommandLine& line, Analysis& analysis) {
 Result<> finish_spade(const CommandLine& line, SpadeRun& spade) {
   spade.finish();
   if (line.has("spade-log")) {
-    StagedFiles files;
-    if (auto written = files.write(line.text("spade-log"), spade.log()); !written) return written;
-    if (auto done = files.commit(); !done) return done;
+    if (auto written = write_whole_file(line.text("spade-log"), spade.log()); !written) return written;
   }
   return line.has("spade-state") ? spade.save_state(line.text("spade-state")) : Result<>{};
 }

@@ -188,10 +188,7 @@ int write_export(const CommandLine& line, const ordered_json& answer) {
     fmt::print("{}", text);
     return kExitDone;
   }
-  StagedFiles files;
-  auto written = files.write(path, text);
-  if (written) written = files.commit();
-  if (!written) return report_failure("learn", written.error());
+  if (const auto written = write_whole_file(path, text); !written) return report_failure("learn", written.error());
   fmt::print("{} written; as {} it is a model file\n", path, text_at(answer, "/file"));
   return kExitDone;
 }

@@ -22,10 +22,8 @@ int import(const CommandLine& line, const std::string& path) {
   const std::string text = fmt::format("# From {}, by spidctl spade import. Goes into the policy file.\n{}",
                                        printable(path), spade_part_text(config->settings));
   if (line.has("output")) {
-    StagedFiles files;
-    if (const auto written = files.write(line.text("output"), text); !written)
+    if (const auto written = write_whole_file(line.text("output"), text); !written)
       return report_failure("spade import", written.error());
-    if (const auto done = files.commit(); !done) return report_failure("spade import", done.error());
   } else {
     fmt::print("{}", text);
   }

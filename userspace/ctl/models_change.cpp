@@ -164,9 +164,7 @@ int models_export(const CommandLine& line, const std::string& directory) {
                kMeterCount - kOriginalMeterCount);
   const std::string text = format == "xml" ? format_models_xml(*models, meters) : format_models_json(*models);
   if (path == "-") return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() ? kExitDone : kExitFailed;
-  StagedFiles files;
-  if (const auto written = files.write(path, text); !written) return report_failure(kCommand, written.error());
-  if (const auto done = files.commit(); !done) return report_failure(kCommand, done.error());
+  if (const auto written = write_whole_file(path, text); !written) return report_failure(kCommand, written.error());
   fmt::print("{} written to {}\n", count_text(*models), path);
   return kExitDone;
 }

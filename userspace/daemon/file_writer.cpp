@@ -17,12 +17,6 @@ namespace {
 
 constexpr unsigned kMode = 0640;  // what tells of hosts is not for all
 
-Result<> replace_file(const std::string& path, std::string_view text) {
-  StagedFiles files;
-  if (auto staged = files.write(path, text, kMode); !staged) return staged;
-  return files.commit();
-}
-
 Result<> append_to_file(const std::string& path, std::string_view text) {
   const UniqueFd file(::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, kMode));
   if (!file) return fail_errno(errno, "open {}", path);
@@ -89,7 +83,7 @@ void FileWriter::run() {
     bytes_ -= job.text.size();
     writing_ = true;
     lock.unlock();
-    const Result<> done = job.append ? append_to_file(job.path, job.text) : replace_file(job.path, job.text);
+    const Result<> done = job.append ? append_to_file(job.path, job.text) : write_whole_file(job.path, job.text, kMode);
     tell(job, done);
     lock.lock();
     writing_ = false;

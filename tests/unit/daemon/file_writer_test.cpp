@@ -40,6 +40,16 @@ TEST_F(FileWriterTest, ReplacesAndAppendsInOrder) {
               std::filesystem::perms::none);
 }
 
+TEST_F(FileWriterTest, WritesToWhatIsNoFile) {
+  std::filesystem::create_symlink("/dev/null", path("log"));
+  FileWriter writer;
+  writer.replace(path("log"), "one\n");
+  writer.flush();
+  EXPECT_EQ(writer.counters().written, 1U);
+  EXPECT_TRUE(std::filesystem::is_symlink(path("log")));
+  EXPECT_TRUE(std::filesystem::is_character_file(path("log")));
+}
+
 TEST_F(FileWriterTest, WritesWhatIsLeftAtItsEnd) {
   FileWriter().append(path("survey"), "a\n");
   EXPECT_EQ(contents("survey"), "a\n");
