@@ -44,6 +44,7 @@ std::string conditions_text(Conditions conditions) {
     if (!text.empty()) text += ", ";
     text += kNames[i];
   }
+  if ((conditions & kIcmp6) != 0) text += ", icmpv6";
   return text;
 }
 
@@ -116,7 +117,8 @@ Conditions Classifier::conditions(const Observation& observation) const {
   if (observation.transport == Transport::tcp) return conditions | flags_[observation.tcp_flags & 0x3f];
   conditions |= kRepresentative;
   if (is_icmp(observation.transport)) {
-    return conditions | kIcmp | (is_icmp_error(observation.transport, observation.icmp_type) ? kIcmpError : kIcmpOther);
+    conditions |= kIcmp | (observation.transport == Transport::icmp6 ? kIcmp6 : kIcmp4);
+    return conditions | (is_icmp_error(observation.transport, observation.icmp_type) ? kIcmpError : kIcmpOther);
   }
   if (observation.reply && !compatibility_.udp_has_no_direction) conditions &= ~kAttempt;
   return conditions | kUdp;

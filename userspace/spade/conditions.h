@@ -39,10 +39,12 @@ inline constexpr Conditions kAttempt = 1U << 17;         // not a UDP reply, as 
 inline constexpr Conditions kUnreachableTcp = 1U << 18;
 inline constexpr Conditions kUnreachableUdp = 1U << 19;
 inline constexpr Conditions kUnreachableIcmp = 1U << 20;
+inline constexpr Conditions kIcmp4 = 1U << 21;  // of kIcmp, so that each version has a table of its own
+inline constexpr Conditions kIcmp6 = 1U << 22;
 inline constexpr Conditions kUnreachable = kUnreachableTcp | kUnreachableUdp | kUnreachableIcmp;
 }  // namespace condition
 
-// "local dest, syn"; what has no name in the original's alerts is left out, but for "representative".
+// "local dest, syn"; what has no name in the original's alerts is left out, but for "representative" and "icmpv6".
 std::string conditions_text(Conditions conditions);
 
 // Bits of a scope's parts.

@@ -221,7 +221,9 @@ void Detector::lean_on_group() {
 
 void Detector::plan_odd_typecode() {
   scope_ = to_condition(settings_.side) | icmp_condition(settings_.icmp_type);
-  needs_.push_back({scope_, {Feature::icmp_type_code}, settings_.decay});
+  // What is odd among pings of IPv4 says nothing of IPv6, nor do they make enough observations of it.
+  for (const Conditions version : {kIcmp4, kIcmp6})
+    needs_.push_back({scope_ | version, {Feature::icmp_type_code}, settings_.decay});
   target_level_ = 1;
   responses_ = {flipped(scope_), kIcmpOther};
   if (settings_.wait_seconds > 0) waiting_ = Waiting::for_absence;

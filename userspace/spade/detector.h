@@ -53,7 +53,8 @@ class Detector {
   // So much of its own is needed then.
   static constexpr double kPriorMinimum = 20;
 
-  // Counts of the detector's tables; the second table is of probmode 0 and of a prior only, else null.
+  // Counts of the detector's tables; the second table is of probmode 0 and of a prior only, else null. odd-typecode has
+  // two tables, one for each version of ICMP: that of the packet is the first.
   struct Counts {
     const ProbabilityTable::Counts* first = nullptr;
     const ProbabilityTable::Counts* second = nullptr;
@@ -67,6 +68,8 @@ class Detector {
   const DetectorSettings& settings() const { return settings_; }
   Conditions scope() const { return scope_; }
   const std::vector<TableNeed>& tables() const { return needs_; }
+  // One of its tables() is for ICMPv6, the other for everything else.
+  bool counts_versions_apart() const { return settings_.type == DetectorType::odd_typecode; }
   // The packet's own record changes what the next equal packet is scored by.
   bool learns_from_scored() const { return learns_from_scored_; }
   // Level of the counts that minobs is about: 0 the whole table.

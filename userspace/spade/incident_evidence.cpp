@@ -19,6 +19,13 @@ bool is_icmp_reply(const Observation& packet) {
   return std::ranges::find(kReplies, packet.icmp_type) != kReplies.end();
 }
 
+// Solicitations and advertisements of hosts. Who is asked for may be gone, and nobody outside can send them: receivers
+// take them from their own link alone.
+bool is_neighbour_discovery(const Observation& packet) {
+  return packet.transport == Transport::icmp6 &&
+         (packet.icmp_type == 133 || packet.icmp_type == 135 || packet.icmp_type == 136);
+}
+
 bool is_redirect(const Observation& packet) { return packet.transport == Transport::icmp && packet.icmp_type == 5; }
 
 }  // namespace
@@ -146,6 +153,7 @@ void Incidents::State::settle_error(const Observation* next) {
 
 void Incidents::State::alert(const SpadeAlert& alert) {
   const Observation& packet = alert.packet;
+  if (is_neighbour_discovery(packet)) return;
   const IncidentFamily family = family_of(alert.type);
   const bool answers = is_answer(packet, family);
   if (answers && (family != IncidentFamily::scan || packet.transport == Transport::udp)) return;

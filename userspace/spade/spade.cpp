@@ -120,6 +120,9 @@ SpadeStatistics Spade::statistics() const {
     detector.threshold = watched.threshold.score;
     detector.recorded = tables[watched.table].observations;
     detector.remembered = tables[watched.table].table.counts({}).at[0];
+    if (!watched.detector.counts_versions_apart()) continue;
+    detector.recorded += tables[watched.second_table].observations;
+    detector.remembered += tables[watched.second_table].table.counts({}).at[0];
   }
   return statistics;
 }

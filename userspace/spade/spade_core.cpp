@@ -127,9 +127,11 @@ void Spade::State::score(std::size_t index, const Observation& packet) {
     return;
   }
 
-  const ProbabilityTable::Counts& first = tables.counts(d.table, packet);
-  const Detector::Counts counts{&first,
-                                d.detector.tables().size() > 1 ? &tables.counts(d.second_table, packet) : nullptr};
+  const bool apart = d.detector.counts_versions_apart();
+  const TableSet::Index table = apart && packet.transport == Transport::icmp6 ? d.second_table : d.table;
+  const ProbabilityTable::Counts& first = tables.counts(table, packet);
+  const bool both = !apart && d.detector.tables().size() > 1;
+  const Detector::Counts counts{&first, both ? &tables.counts(d.second_table, packet) : nullptr};
   DetectorStatistics& statistics = d.statistics;
   statistics.evaluated += packet.count;
   if (!d.is_watched()) {

@@ -36,7 +36,7 @@ struct WatchedDetector {
 
   Detector detector;
   TableSet::Index table = 0;
-  TableSet::Index second_table = 0;  // probmode 0
+  TableSet::Index second_table = 0;  // probmode 0, a prior, ICMPv6
   ScoreValue threshold;
   std::unique_ptr<ThresholdAdapter> adapter;
   std::vector<ThresholdAdviser> advisers;

@@ -173,6 +173,21 @@ TEST(Incidents, DoNotAccuseWhoAnswers) {
   EXPECT_EQ(network.opened(), 0U);
 }
 
+TEST(Incidents, DoNotOpenForNeighbourDiscovery) {
+  Network network;
+  for (int i = 0; i < 50; ++i) {
+    for (const int type : {133, 135, 136}) {
+      Observation packet = network.icmp(i, ip("10.1.0.1"), numbered(kInside, 300 + static_cast<std::uint32_t>(i)), 8);
+      packet.transport = Transport::icmp6;
+      packet.icmp_type = static_cast<std::uint8_t>(type);
+      packet.source = ip("2001:db8::1");
+      network.incidents.alert(network.alert_of(packet, DetectorType::odd_typecode));
+      network.incidents.alert(network.alert_of(packet, DetectorType::dead_dest));
+    }
+  }
+  for (const auto& said : network.said) EXPECT_NE(said.incident.host, ip("2001:db8::1"));
+}
+
 TEST(Incidents, OpenForErrorsAboutWhatNobodySent) {
   Network network;
   for (unsigned i = 0; i < 3; ++i) network.bounced(i, ip("203.0.113.5"), ip("10.1.1.7"), 5000, 162);

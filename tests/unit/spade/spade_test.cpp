@@ -648,11 +648,38 @@ TEST(Spade, KnowsIcmpFromIcmpOfVersionSix) {
   detector.threshold = 0.5;
   detector.min_observations = 1;
   Engine engine(settings_of({detector}));
-  for (int i = 0; i < 50; i++) engine.see(icmp(i, "192.0.2.1", "10.0.0.1", 3, 1));
-  Observation six = icmp(60, "2001:db8::1", "2001:db8::2", 3, 1);
-  six.transport = Transport::icmp6;
-  EXPECT_EQ(engine.see(six).size(), 1U);
+  const auto six = [&](double second, unsigned type) {
+    Observation packet = icmp(second, "2001:db8::1", "2001:db8::2", type, 1);
+    packet.transport = Transport::icmp6;
+    return engine.see(packet).size();
+  };
+  for (int i = 0; i < 50; i++) {
+    engine.see(icmp(i, "192.0.2.1", "10.0.0.1", 3, 1));
+    six(i, 128);
+  }
+  EXPECT_EQ(six(60, 3), 1U);
   EXPECT_EQ(engine.see(icmp(61, "192.0.2.1", "10.0.0.1", 3, 1)).size(), 0U);
+}
+
+// A site whose ICMP was that of IPv4 until now: nothing is known of what is usual in the other version.
+TEST(Spade, WantsObservationsOfEachVersionOfIcmp) {
+  DetectorSettings detector = named("odd", default_detector(DetectorType::odd_typecode));
+  detector.side = NetworkSide::any;
+  detector.min_observations = 50;
+  Engine engine(settings_of({detector}));
+  for (int i = 0; i < 5000; i++) engine.see(icmp(i, "192.0.2.1", "10.0.0.1", 8));
+  const auto solicit = [&](double second, unsigned type) {
+    Observation packet = icmp(second, "2001:db8::1", "2001:db8::2", type);
+    packet.transport = Transport::icmp6;
+    return engine.see(packet).size();
+  };
+  for (int i = 0; i < 300; i++) EXPECT_EQ(solicit(5000 + i, 135), 0U) << i;
+  EXPECT_EQ(engine.statistics().recorded, 5300U);
+  EXPECT_EQ(engine.statistics().remembered, 5300);
+  EXPECT_EQ(solicit(5400, 137), 1U);
+  ASSERT_EQ(engine.spade->tables().size(), 2U);
+  EXPECT_EQ(engine.spade->tables()[0].conditions, "icmp");
+  EXPECT_EQ(engine.spade->tables()[1].conditions, "icmp, icmpv6");
 }
 
 TEST(Spade, LetsASmallBaselineLeanOnItsGroup) {
