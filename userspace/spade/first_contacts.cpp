@@ -118,7 +118,8 @@ void FirstContacts::advance(Timestamp now) {
     contacts_.touch(slot, kOverdue);
     if (contact.first.transport == Transport::udp) continue;
     ContactSource& source = source_of(contact.first.source);
-    if (source.answer_seconds < kQuickAnswerSeconds && fail(source, contact.first)) contact.state = State::late;
+    if (source.answer_seconds < kQuickAnswerSeconds && fail(source, contact.first, contact.counted))
+      contact.state = State::late;
   }
   for (auto slot = contacts_.oldest(kOverdue); slot != Contacts::kNone; slot = contacts_.oldest(kOverdue)) {
     Contact& contact = contacts_[slot];
@@ -127,7 +128,7 @@ void FirstContacts::advance(Timestamp now) {
       if (contact.first.transport == Transport::udp)
         ignore(contact.first);
       else
-        fail(source_of(contact.first.source), contact.first);
+        fail(source_of(contact.first.source), contact.first, contact.counted);
     }
     settle(slot, State::failed);
   }
@@ -261,7 +262,7 @@ void FirstContacts::refuse(const ContactKey& key, const Observation& packet) {
   if (slot != Contacts::kNone) {
     Contact& contact = contacts_[slot];
     const bool news = contact.state == State::waiting || contact.state == State::late;
-    if (contact.state == State::waiting) fail(source_of(key.source), contact.first);
+    if (contact.state == State::waiting) fail(source_of(key.source), contact.first, contact.counted);
     if (contact.state != State::answered) settle(slot, State::failed);
     if (news) listener_->replied(contact.first);
     return;
@@ -294,7 +295,11 @@ void FirstContacts::fail(const Observation& packet) {
   fail(source_of(packet.source), packet);
 }
 
-bool FirstContacts::fail(ContactSource& source, const Observation& first) {
+void FirstContacts::mark_counted(const Observation& packet) {
+  if (const auto slot = contacts_.find(key_of(packet)); slot != Contacts::kNone) contacts_[slot].counted = true;
+}
+
+bool FirstContacts::fail(ContactSource& source, const Observation& first, bool counted) {
   if (is_excluded(first)) return false;
   const std::uint32_t hash = short_hash(key_of(first));
   if (std::find(source.recent_failures.begin(), source.recent_failures.end(), hash) != source.recent_failures.end())
@@ -310,7 +315,7 @@ bool FirstContacts::fail(ContactSource& source, const Observation& first) {
   source.port.add(first.destination_port);
   source.destination.add(first.destination);
   if (source.failed == kSuspiciousFailures) sources_.touch(sources_.find({source.address}), kSuspicious);
-  listener_->failed(first, source);
+  listener_->failed(first, source, counted);
   return true;
 }
 

@@ -114,7 +114,8 @@ class FirstContacts {
     virtual ~Listener() = default;
     // Said once a contact; `first` is its first packet.
     virtual void contacted(const Observation& first, const ContactSource& source) = 0;
-    virtual void failed(const Observation& first, const ContactSource& source) = 0;
+    // `counted`: mark_counted() was called for it.
+    virtual void failed(const Observation& first, const ContactSource& source, bool counted) = 0;
     // Somebody replied to a contact: SYN-ACK, reset, "unreachable", UDP or echo reply. Said again if a contact that was
     // answered before is answered again.
     virtual void replied(const Observation& first) = 0;
@@ -138,6 +139,8 @@ class FirstContacts {
 
   // A packet that fails without being a contact: odd flags, a destination that is not there. Counted once a contact.
   void fail(const Observation& packet);
+  // The contact that the packet is of has been evidence of something else before its outcome is known.
+  void mark_counted(const Observation& packet);
   // It has made a connection elsewhere, begun at `since`.
   void confirm(const IpAddress& source, Timestamp since);
 
@@ -173,6 +176,7 @@ class FirstContacts {
     Observation first;
     State state = State::waiting;
     Handshake handshake = Handshake::none;
+    bool counted = false;
   };
   enum List : unsigned { kWaiting, kOverdue, kSettled };
   using Contacts = LruTable<ContactKey, Contact, 3>;
@@ -188,7 +192,7 @@ class FirstContacts {
   void accept(const Observation& packet);
   Contact* unfinished(const ContactKey& key);
   void refuse(const ContactKey& key, const Observation& packet);
-  bool fail(ContactSource& source, const Observation& first);
+  bool fail(ContactSource& source, const Observation& first, bool counted = false);
   void ignore(const Observation& first);
   bool is_outage(const ContactSource& source, const Observation& first);
   void hear_from(const ContactKey& contact);

@@ -58,10 +58,11 @@ void Incidents::State::contacted(const Observation& first, const ContactSource& 
   judge(slot, &source);
 }
 
-void Incidents::State::failed(const Observation& first, const ContactSource& source) {
+void Incidents::State::failed(const Observation& first, const ContactSource& source, bool counted) {
   const auto slot = case_of(first.source, IncidentSide::source, IncidentFamily::scan, first);
   cases[slot].spread(first, hash);
-  evidence(slot, first, alerted == nullptr ? 0 : alerted->score);
+  // A contact is evidence once, whether its alert waits for the outcome or not.
+  if (!counted) evidence(slot, first, alerted == nullptr ? 0 : alerted->score);
   judge(slot, &source);
 }
 
@@ -172,10 +173,12 @@ void Incidents::State::alert(const SpadeAlert& alert) {
   c.alerted.add(hash.target(family, packet));
   c.answers += answers ? 1 : 0;
   c.incident.max_score = std::max(c.incident.max_score, alert.score);
-  if (c.spread(packet, hash) || (family != IncidentFamily::scan && !counted))
+  if (c.spread(packet, hash) || (family != IncidentFamily::scan && !counted)) {
     evidence(slot, packet, alert.score);
-  else
+    if (family == IncidentFamily::scan && !answers) contacts.mark_counted(packet);
+  } else {
     c.add_example(packet, alert.score);
+  }
   judge(slot, contacts.source(packet.source));
 
   if (family != IncidentFamily::scan || answers) return;

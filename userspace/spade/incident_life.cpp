@@ -93,7 +93,7 @@ void Incidents::State::refresh(IncidentCase& c) const {
 
 void Incidents::State::say(IncidentCase& c, IncidentCause cause) {
   refresh(c);
-  sink->incident(c.incident, cause, now);
+  sink->incident(c.incident, cause, std::max(now, c.incident.last));  // `now` is nothing before the first packet
 }
 
 // Opens a case if it is one, and keeps the state of an open one. `source`: nothing for the target's side.

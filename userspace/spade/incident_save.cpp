@@ -8,12 +8,14 @@
 namespace spidd {
 
 OpenIncidents Incidents::save() const {
-  const State& s = *state_;
+  State& s = *state_;
   OpenIncidents saved{s.hash.key(), s.last_id, {}};
   saved.cases.reserve(s.cases.size(State::kOpen) + s.cases.size(State::kPatient));
   for (const unsigned list : {unsigned{State::kPatient}, unsigned{State::kOpen}})
-    for (auto slot = s.cases.oldest(list); slot != State::Cases::kNone; slot = s.cases.newer(slot))
+    for (auto slot = s.cases.oldest(list); slot != State::Cases::kNone; slot = s.cases.newer(slot)) {
+      s.refresh(s.cases[slot]);
       saved.cases.push_back(s.cases[slot]);
+    }
   return saved;
 }
 
@@ -21,11 +23,10 @@ void Incidents::restore(OpenIncidents saved) {
   State& s = *state_;
   s.hash.set_key(saved.key);
   s.last_id = std::max(s.last_id, saved.last_id);
-  const std::size_t skipped = saved.cases.size() - std::min<std::size_t>(saved.cases.size(), s.most_open);
-  for (std::size_t i = skipped; i < saved.cases.size(); ++i) {
-    IncidentCase& one = saved.cases[i];
+  for (IncidentCase& one : saved.cases) {
     const HostKey key{one.incident.host, tag_of(one.incident.side, one.incident.family)};
     if (s.cases.find(key) != State::Cases::kNone) continue;
+    while (s.cases.size(State::kOpen) >= s.most_open) s.give_one_up();
     one.answered_before = one.incident.answered;
     one.failed_before = one.incident.failed;
     const auto slot = s.cases.insert(key, State::kOpen);
@@ -36,8 +37,11 @@ void Incidents::restore(OpenIncidents saved) {
 }
 
 void Incidents::take_over(const Incidents& before) {
+  State& s = *state_;
+  s.now = before.state_->now;
+  s.counters = before.counters();
   restore(before.save());
-  state_->counters = before.counters();
+  s.counters.resumed = before.counters().resumed;
 }
 
 }  // namespace spidd

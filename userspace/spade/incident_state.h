@@ -31,7 +31,7 @@ struct Incidents::State : FirstContacts::Listener {
   State(const SpadeExtensions& wanted, HomeNetwork home_network, std::uint64_t hash_seed, IncidentSink& receiver);
 
   void contacted(const Observation& first, const ContactSource& source) override;
-  void failed(const Observation& first, const ContactSource& source) override;
+  void failed(const Observation& first, const ContactSource& source, bool counted) override;
   void replied(const Observation& first) override;
   bool pursues(const Observation& first) const override;
   void confirmed(const ContactSource& source, const Observation* first) override;

@@ -65,8 +65,9 @@ class Incidents {
   // Closes all, for the end of a capture or the daemon's stop.
   void close_all();
 
-  // For the state file: those that are open, max_incidents at most. Restored before the first packet; of more than
-  // max_incidents those with news last. Nothing is said of it: they go on.
+  // For the state file: those that are open, max_incidents at most. Restored before the first packet: they go on, and
+  // nothing is said of that. Of more than max_incidents the sink hears that some are closed, as when there are too many
+  // otherwise.
   OpenIncidents save() const;
   void restore(OpenIncidents saved);
 

@@ -159,6 +159,66 @@ TEST(Incidents, SurviveAnything) {
   EXPECT_GT(network.incidents.counters().opened, 100U);
 }
 
+// A detector that does not wait alerts before the outcome is known, one that waits after it.
+TEST(Incidents, CountAProbeOnceWheneverItsAlertComes) {
+  for (const bool waits : {false, true}) {
+    Network network;
+    for (std::uint16_t port = 1; port <= 40; ++port) {
+      const Observation probe = network.probe(port * 0.1, ip("192.0.2.1"), ip("10.1.0.9"), port);
+      if (!waits) network.incidents.alert(network.alert_of(probe, DetectorType::closed_dport));
+      network.tcp(port * 0.1 + 0.01, ip("10.1.0.9"), port, ip("192.0.2.1"), 40000, kRstAck);
+      if (waits) network.incidents.alert(network.alert_of(probe, DetectorType::closed_dport));
+    }
+    const auto open = network.incidents.open();
+    ASSERT_EQ(open.size(), 1U);
+    EXPECT_EQ(open[0]->count, 40U) << waits;
+    EXPECT_EQ(open[0]->failed, 40U);
+    for (const IncidentExample& example : open[0]->examples) EXPECT_EQ(example.score, 1);
+  }
+}
+
+TEST(Incidents, AreKeptAsTheyAreNow) {
+  Network network;
+  for (std::uint16_t port = 1; port <= 60; ++port) network.refused(port * 0.05, ip("192.0.2.1"), ip("10.1.0.9"), port);
+  Network restarted;
+  restarted.incidents.restore(network.incidents.save());
+  EXPECT_TRUE(restarted.said.empty());
+  const auto open = restarted.incidents.open();
+  ASSERT_EQ(open.size(), 1U);
+  EXPECT_EQ(open[0]->count, 60U);
+  EXPECT_EQ(open[0]->failed, 60U) << "nothing was said since there were 32";
+}
+
+TEST(Incidents, CloseWhatALowerLimitHasNoRoomFor) {
+  SpadeExtensions fewer;
+  fewer.max_incidents = 2;
+  for (const bool restart : {true, false}) {
+    Network network;
+    for (unsigned source = 0; source < 5; ++source)
+      for (std::uint16_t port = 1; port <= 5 + 5 * source; ++port)
+        network.refused(source + port * 0.01, numbered(kOutside, source), ip("10.1.0.9"), port);
+    ASSERT_EQ(network.opened(), 5U);
+    Network smaller(fewer);
+    if (restart)
+      smaller.incidents.restore(network.incidents.save());
+    else
+      smaller.incidents.take_over(network.incidents);
+    ASSERT_EQ(smaller.said.size(), 3U);
+    for (const Said& said : smaller.said) {
+      EXPECT_EQ(said.cause, IncidentCause::closed);
+      EXPECT_GE(said.second, std::chrono::duration<double>(said.incident.last - Network::kStart).count());
+      EXPECT_LT(said.second, 10);
+    }
+    const Incidents::Counters counters = smaller.incidents.counters();
+    EXPECT_EQ(counters.given_up, 3U);
+    EXPECT_EQ(counters.closed, 3U);
+    EXPECT_EQ(counters.opened, restart ? 0U : 5U);
+    EXPECT_EQ(counters.resumed, restart ? 5U : 0U);
+    ASSERT_EQ(smaller.incidents.open().size(), 2U);
+    EXPECT_EQ(smaller.incidents.open()[1]->host, numbered(kOutside, 4)) << "those with the most evidence stay";
+  }
+}
+
 TEST(Incidents, AreWordedForTheAdministrator) {
   Network network;
   for (std::uint16_t i = 1; i <= 40; ++i) network.refused(i, ip("192.0.2.1"), ip("10.1.0.9"), i);
