@@ -29,10 +29,10 @@ _spidctl() {
     block) options+=" --for --json" ;;
     unblock) options+=" --json" ;;
     analyze)
-      options+=" --json --policy --models --filter --threads --max-flows --profile --strict --strict-sessions --site"
+      options+=" --json --policy --models --filter --threads --max-flows --profile --strict --strict-sessions --site --state"
       options+=" --spade --spade-config --spade-profile --alert-format --spade-state --spade-log"
       ;;
-    explain) options+=" --capture --filter --models --profile --against --json" ;;
+    explain) options+=" --capture --filter --models --site --state --policy --profile --against --json" ;;
     learn)
       options+=" --category --family --state --models --policy --filter --occasion-gap --json"
       [ "${COMP_WORDS[COMP_CWORD - 1]}" = learn ] && options+=" list show name merge forget export from"
@@ -53,7 +53,7 @@ _spidctl() {
       ;;
     train)
       options+=" --into --labels --taxonomy --manifest --same --category --flows-per-group"
-      options+=" --min-flows --calibrate --provenance --source --label --filter --from-flow --family --strict"
+      options+=" --min-flows --calibrate --calibrate-only --provenance --source --label --filter --from-flow --family --strict"
       ;;
     models)
       options+=" --models --json --into --keep --transport --family --category --rename --only --add --replace"

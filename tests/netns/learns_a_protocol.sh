@@ -126,6 +126,15 @@ step "Named by the operator"
 run spidctl learn name "$name" leafcast --category p2p
 expect "it is confirmed" cluster_says leafcast '.state == "confirmed" and .may_block and .category == "p2p"'
 expect_soon 20 "it is recognised" comes_as leafcast
+last_flow_id() { jq -c "select(.event_type == \"flow\" and .dest_port == $port and .spid.label == \"$1\").flow_id" "$event_log" | tail -n 1; }
+explanation_says() { spidctl explain "$(last_flow_id leafcast)" --json | jq -e "$1" >/dev/null; }
+expect "it is explained by the model that was learned" explanation_says \
+  '.verdict.label == "leafcast" and .best.label == "leafcast" and .best.origin == "learned" and .standing.holds'
+expect "the scores are those of the verdict" explanation_says \
+  '.models_changed or ((.verdict.score - .best.score) | fabs < 0.001)'
+expect "so it is by the models of the state directory" spidctl explain "$(last_flow_id leafcast)" --state "$work/state" \
+  --against leafcast
+run spidctl explain "$(last_flow_id leafcast)"
 run spidctl learn export leafcast "$work/leafcast.tcp.json"
 expect "the export is a model" jq -e '.label == "leafcast"' "$work/leafcast.tcp.json"
 

@@ -9,12 +9,11 @@
 #include "userspace/capture/pcap_source.h"
 #include "userspace/ctl/analysis_writer.h"
 #include "userspace/ctl/command.h"
+#include "userspace/ctl/model_sources.h"
 #include "userspace/ctl/models_change.h"
 #include "userspace/ctl/spade_config.h"
 #include "userspace/ctl/spade_run.h"
 #include "userspace/ctl/strict_analysis.h"
-#include "userspace/daemon/config.h"
-#include "userspace/learning/site_learning.h"
 #include "userspace/report/events.h"
 #include "userspace/report/table.h"
 
@@ -252,21 +251,10 @@ Result<> prepare(const CommandLine& line, Profile profile, Analysis& analysis) {
   auto policy = line.has("policy") ? load_policy(line.text("policy")) : Result<Policy>(policy_for(profile));
   if (!policy) return tl::unexpected(policy.error());
   analysis.policy = std::make_shared<const Policy>(std::move(*policy));
-  const std::string models = line.has("models") ? line.text("models") : default_models_directory();
-  auto database = load_models(models);
+  auto database = load_model_sources(line, "analyze");
   if (!database) return tl::unexpected(database.error());
   if (line.has("strict"))
-    if (auto same = require_rules(*database, MeterRules::strict, models); !same) return same;
-  if (line.has("site")) {
-    std::vector<std::string> warnings;
-    SiteSettings settings;
-    settings.directory = line.text("site");
-    auto site = SiteLearning::open(std::move(settings), database->rules, warnings);
-    for (const std::string& warning : warnings) fmt::print(stderr, "spidctl analyze: {}\n", warning);
-    if (!site) return tl::unexpected(site.error());
-    if (auto appended = add_learned_models(*database, site->models()); !appended)
-      return tl::unexpected(appended.error());
-  }
+    if (auto same = require_rules(*database, MeterRules::strict, models_directory(line)); !same) return same;
   auto matcher = Matcher::build(*database, profile);
   if (!matcher) return tl::unexpected(matcher.error());
   analysis.matcher = std::make_shared<const Matcher>(std::move(*matcher));
@@ -337,8 +325,7 @@ int command_analyze(const CommandArguments& arguments) {
                    "Names the protocol of every flow in capture files (pcap, pcapng; '-' is standard input).");
   line.flag("json", "print JSON lines whose names follow Suricata's EVE");
   line.value("policy", "FILE", "policy to judge the flows by; default: alert on every tunnel");
-  line.value("models", "DIR", "directory of model files; default: the installed ones");
-  line.value("site", "DIR", "use what was learned of the site, too: see 'spidctl site learn'");
+  add_model_options(line);
   line.value(
       "profile", "NAME",
       "how flows are compared with models: against average traffic with all meters that help (bg), the original's 34 "

@@ -42,20 +42,18 @@ Result<IsMeant> meaning_of(const std::vector<std::string>& words) {
 
 }  // namespace
 
-Result<MeasuredFlow> measure_flow_of_capture(const CaptureQuestion& question, std::shared_ptr<const Matcher> matcher,
-                                             std::string& damage) {
+Result<SettledFlow> settled_flow_of_capture(const CaptureQuestion& question, std::shared_ptr<const Matcher> matcher,
+                                            std::string& damage) {
   const auto meant = meaning_of(question.flow);
   if (!meant) return tl::unexpected(meant.error());
   std::optional<SettledFlow> found;
   const auto keep = [&](const SettledFlow& flow) {
     if ((*meant)(flow)) found = flow;
   };
-  const MeterRules rules = matcher->rules();
-  auto settled =
-      settle_flows({question.path, question.filter, std::move(matcher), std::make_shared<const Policy>()}, keep);
+  auto settled = settle_flows({question.path, question.filter, std::move(matcher), question.policy}, keep);
   if (!settled) return tl::unexpected(settled.error());
   damage = std::move(settled->damage);
-  if (found) return parse_settled_flow(settled_flow_json(*found, rules));
+  if (found) return std::move(*found);
   if (damage.empty()) return fail("{}: there is no such flow with payload in it", question.path);
   return fail("there is no such flow with payload in what could be read: {}", damage);
 }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// The flow that `spidctl explain` is asked about: of a capture, or of the running daemon.
+// The flow of a capture that `spidctl explain` is asked about.
 #pragma once
 
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "userspace/daemon/settled_answer.h"
+#include "userspace/learning/settled_flow.h"
+#include "userspace/policy/policy.h"
 #include "userspace/spid/matcher.h"
 
 namespace spidd {
@@ -17,11 +18,13 @@ struct CaptureQuestion {
   std::string path;
   std::string filter;
   std::vector<std::string> flow;
+  std::shared_ptr<const Policy> policy;
 };
 
-// What the engine's verdict on the flow is based on: the same packets that `spidctl analyze` judged by.
+// The flow with the engine's verdict and what it is based on: as `spidctl analyze` judged it by the same models and
+// policy.
 // `damage`: why the capture could be read no further, the flow being of what stands before; "" if it was read whole.
-Result<MeasuredFlow> measure_flow_of_capture(const CaptureQuestion& question, std::shared_ptr<const Matcher> matcher,
-                                             std::string& damage);
+Result<SettledFlow> settled_flow_of_capture(const CaptureQuestion& question, std::shared_ptr<const Matcher> matcher,
+                                            std::string& damage);
 
 }  // namespace spidd

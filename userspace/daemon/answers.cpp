@@ -3,6 +3,7 @@
 
 #include "userspace/base/log.h"
 #include "userspace/daemon/anomaly_reports.h"
+#include "userspace/daemon/explain_answer.h"
 #include "userspace/daemon/flow_snapshot.h"
 #include "userspace/daemon/reports.h"
 #include "userspace/daemon/requests.h"
@@ -60,12 +61,16 @@ class Answering {
   Result<std::string> operator()(const CountersRequest&);
   Result<std::string> operator()(const MetricsRequest&);
   Result<std::string> operator()(const SettledFlowRequest& request);
+  Result<std::string> operator()(const ExplainRequest& request);
   Result<std::string> operator()(const LearnRequest& request);
   Result<std::string> operator()(const SiteRequest& request);
   Result<std::string> operator()(const SpadeRequest& request);
   Result<std::string> operator()(const SubscribeRequest&) { return success_line(ordered_json{{"subscribed", true}}); }
 
  private:
+  // Of those that settled last; otherwise the error says what is known of the flow.
+  Result<SettledFlow> settled_flow(std::uint64_t id);
+
   Daemon& daemon_;
   Timestamp now_;
 };
@@ -128,22 +133,35 @@ Result<std::string> Answering::operator()(const MetricsRequest&) {
   return success_line({{"text", text}});
 }
 
-Result<std::string> Answering::operator()(const SettledFlowRequest& request) {
-  const MeterRules rules = daemon_.matcher->rules();
-  const auto found = daemon_.study->ask(
-      [id = request.id, rules](StudyState& state) -> std::optional<ordered_json> {
+Result<SettledFlow> Answering::settled_flow(std::uint64_t id) {
+  auto found = daemon_.study->ask(
+      [id](StudyState& state) -> std::optional<SettledFlow> {
         const SettledFlow* flow = state.recent.find(id);
         if (flow == nullptr) return std::nullopt;
-        return settled_flow_json(*flow, rules);
+        return *flow;
       },
       kWorkerPatience);
   if (!found) return fail("the study of flows did not answer in time");
-  if (!*found) {
-    const auto live = live_flow(daemon_, request.id);
-    if (!live) return tl::unexpected<Error>(live.error());
-    return fail("{}", why_not_settled(request.id, *live, daemon_.config.study.recent_flows));
-  }
-  return success_line(**found);
+  if (*found) return std::move(**found);
+  const auto live = live_flow(daemon_, id);
+  if (!live) return tl::unexpected<Error>(live.error());
+  return fail("{}", why_not_settled(id, *live, daemon_.config.study.recent_flows));
+}
+
+Result<std::string> Answering::operator()(const SettledFlowRequest& request) {
+  const auto flow = settled_flow(request.id);
+  if (!flow) return tl::unexpected<Error>(flow.error());
+  return success_line(settled_flow_json(*flow, daemon_.matcher->rules()));
+}
+
+Result<std::string> Answering::operator()(const ExplainRequest& request) {
+  const auto flow = settled_flow(request.id);
+  if (!flow) return tl::unexpected<Error>(flow.error());
+  const Matcher& matcher = *daemon_.matcher;
+  auto explanation = answer_explain(matcher, classification_rules(matcher.profile(), daemon_.policy->label_threshold),
+                                    measured_flow(*flow, matcher.rules()), verdict_json(*flow), request.against);
+  if (explanation) (*explanation)["models_changed"] = flow->time < daemon_.models_loaded;
+  return json_line(std::move(explanation));
 }
 
 // What an operator changed is on the disk, and known to the workers, before it is answered.

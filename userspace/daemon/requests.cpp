@@ -111,6 +111,17 @@ Result<Request> read_settled_flow(Arguments& arguments) {
   return SettledFlowRequest{*id};
 }
 
+Result<Request> read_explain(Arguments& arguments) {
+  const auto flow = read_settled_flow(arguments);
+  if (!flow) return flow;
+  ExplainRequest request{std::get<SettledFlowRequest>(*flow).id, ""};
+  if (arguments.find("against") == nullptr) return request;
+  auto label = arguments.text("against");
+  if (!label) return error_of(label);
+  request.against = std::move(*label);
+  return request;
+}
+
 Result<Request> read_learn(Arguments& arguments) {
   auto request = parse_learn_request(arguments.request(), arguments.known());
   if (!request) return error_of(request);
@@ -137,7 +148,7 @@ struct Command {
   std::string_view name;
   Result<Request> (*read)(Arguments&);
 };
-constexpr std::array<Command, 16> kCommands = {{
+constexpr std::array<Command, 17> kCommands = {{
     {"status", read_plain<StatusRequest>},
     {"flows", read_limit<FlowsRequest>},
     {"ended_flows", read_limit<EndedFlowsRequest>},
@@ -151,6 +162,7 @@ constexpr std::array<Command, 16> kCommands = {{
     {"metrics", read_plain<MetricsRequest>},
     {"subscribe", read_plain<SubscribeRequest>},
     {"settled_flow", read_settled_flow},
+    {"explain", read_explain},
     {"learn", read_learn},
     {"site", read_site},
     {"spade", read_spade},

@@ -54,9 +54,15 @@ struct SettledFlowRequest {
   std::uint64_t id = 0;  // event_flow_id()
 };
 
-using Request = std::variant<StatusRequest, LearnRequest, FlowsRequest, EndedFlowsRequest, AlertsRequest, PortsRequest,
-                             DropsRequest, BlockRequest, UnblockRequest, PolicyReloadRequest, CountersRequest,
-                             MetricsRequest, SubscribeRequest, SettledFlowRequest, SiteRequest, SpadeRequest>;
+struct ExplainRequest {
+  std::uint64_t id = 0;  // event_flow_id()
+  std::string against;   // label to compare with; "" = what stood in its way
+};
+
+using Request =
+    std::variant<StatusRequest, LearnRequest, FlowsRequest, EndedFlowsRequest, AlertsRequest, PortsRequest,
+                 DropsRequest, BlockRequest, UnblockRequest, PolicyReloadRequest, CountersRequest, MetricsRequest,
+                 SubscribeRequest, SettledFlowRequest, ExplainRequest, SiteRequest, SpadeRequest>;
 
 // Reads one line, however hostile. Unknown commands, unknown or missing keys and another protocol version are errors.
 Result<Request> parse_request(std::string_view line);

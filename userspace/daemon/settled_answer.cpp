@@ -62,6 +62,7 @@ ordered_json settled_flow_json(const SettledFlow& flow, MeterRules rules) {
           {"label", flow.label},
           {"view", view_name(flow.view)},
           {"payload_packets", flow.fingerprint.payload_packets},
+          {"structured", flow.structured},
           {"strict", rules == MeterRules::strict},
           {"meters", meters_name()},
           {"rows", std::move(rows)}};
@@ -80,6 +81,8 @@ Result<MeasuredFlow> parse_settled_flow(const ordered_json& answer) {
   flow.view = *view;
   const auto strict = answer.find("strict");
   if (strict != answer.end() && *strict == true) flow.rules = MeterRules::strict;
+  const auto structured = answer.find("structured");
+  flow.structured = structured != answer.end() && *structured == true;
   flow.client = value_of<std::string>(answer, "client", "-");
   flow.server = value_of<std::string>(answer, "server", "-");
   flow.label = value_of<std::string>(answer, "label", "");

@@ -19,7 +19,8 @@ struct MeasuredFlow {
   MeterRules rules = MeterRules::corrected;
   std::string client;  // "192.0.2.1:40000"
   std::string server;
-  std::string label;  // "" unless identified
+  std::string label;        // "" unless identified
+  bool structured = false;  // its bytes say that it is no random tunnel
   Fingerprint fingerprint;
 };
 

@@ -14,18 +14,8 @@ bool same_family(std::uint16_t a, std::uint16_t b, std::span<const ModelSummary>
   return a == b || models[a].family == models[b].family;
 }
 
-// The model a flow would be named after, and whether it may be.
-struct Candidate {
-  std::uint16_t model = kNoModel;
-  float score = 0;
-  float margin = 0;     // over the models it has to beat
-  float threshold = 0;  // its score has to reach
-  bool holds = false;
-  std::uint16_t rival = kNoModel;  // the one of them that is nearest
-};
-
 // By how much the tunnel has to beat the best other model.
-float needed_lead(const ModelSummary& tunnel, const ClassificationRules& rules) {
+float lead_of_tunnels(const ModelSummary& tunnel, const ClassificationRules& rules) {
   const bool camouflaged = std::ranges::find(kCamouflagedFamilies, tunnel.family) != kCamouflagedFamilies.end();
   return camouflaged ? rules.camouflage_margin : rules.tunnel_margin;
 }
@@ -40,15 +30,19 @@ Candidate choose(const Match& match, std::span<const ModelSummary> models, unsig
   Candidate tunnel{match.best_tunnel, match.tunnel_score, to_second(match.tunnel_score), least_score};
   tunnel.rival = match.second;
   if (match.best_tunnel != kNoModel) {
-    const float lead = match.best_other == kNoModel ? kNoRival : match.tunnel_margin();
-    const bool ahead = tunnel.score >= least_score && lead >= rules.tunnel_margin;
-    tunnel.holds = ahead && lead >= needed_lead(models[match.best_tunnel], rules);
+    tunnel.beaten = match.best_other;
+    tunnel.lead = match.best_other == kNoModel ? kNoRival : match.tunnel_margin();
+    tunnel.needed_lead = lead_of_tunnels(models[match.best_tunnel], rules);
+    const bool ahead = tunnel.score >= least_score && tunnel.lead >= rules.tunnel_margin;
+    tunnel.holds = ahead && tunnel.lead >= tunnel.needed_lead;
     if (ahead || match.best_other == kNoModel) return tunnel;
   }
   Candidate other{match.best_other, match.other_score, kNoRival, least_score};
   if (match.best_other == kNoModel) return other;
   if (match.other_second != kNoModel) other.margin = match.other_score - match.other_second_score;
-  other.rival = match.other_second;
+  other.rival = other.beaten = match.other_second;
+  other.lead = other.margin;
+  other.needed_lead = scarce ? rules.scarce_margin : rules.other_margin;
   const auto threshold_of = [&](std::uint16_t model) {
     return std::max(least_score, rules.model_thresholds ? models[model].threshold : least_score);
   };
@@ -59,7 +53,7 @@ Candidate choose(const Match& match, std::span<const ModelSummary> models, unsig
     other.score = match.other_member_score;
   }
   other.threshold = threshold_of(other.model);
-  other.holds = other.score >= other.threshold && other.margin >= (scarce ? rules.scarce_margin : rules.other_margin);
+  other.holds = other.score >= other.threshold && other.lead >= other.needed_lead;
   if (match.best_tunnel != kNoModel && -match.tunnel_margin() < other.margin) {
     other.margin = -match.tunnel_margin();
     other.rival = match.best_tunnel;
@@ -126,21 +120,30 @@ VerdictClass class_of(const Verdict& verdict, std::span<const ModelSummary> mode
 
 // What no confirmed model accounts for may have been learned from the stream. What one does keeps its name: nobody is
 // to teach the sensor another one.
+Candidate choose_provisional(const Match& match, std::span<const ModelSummary> models,
+                             const ClassificationRules& rules) {
+  Candidate candidate{match.best_provisional, match.provisional_score, kNoRival, rules.label_threshold};
+  if (match.best_provisional == kNoModel) return candidate;
+  if (rules.model_thresholds)
+    candidate.threshold = std::max(candidate.threshold, models[match.best_provisional].threshold);
+  if (match.best != kNoModel) candidate.margin = match.provisional_score - match.best_score;
+  candidate.rival = candidate.beaten = match.best;
+  candidate.lead = candidate.margin;
+  candidate.holds = candidate.score >= candidate.threshold && candidate.lead > 0;
+  return candidate;
+}
+
 void name_provisionally(Verdict& verdict, const Match& match, std::span<const ModelSummary> models,
                         const ClassificationRules& rules) {
-  if (match.best_provisional == kNoModel) return;
   if (verdict.verdict_class != VerdictClass::unknown) return;
-  const ModelSummary& model = models[match.best_provisional];
-  const float threshold =
-      rules.model_thresholds ? std::max(rules.label_threshold, model.threshold) : rules.label_threshold;
-  const float margin = match.best == kNoModel ? kNoRival : match.provisional_score - match.best_score;
-  if (match.provisional_score < threshold || margin <= 0) return;
+  const Candidate candidate = choose_provisional(match, models, rules);
+  if (!candidate.holds) return;
   verdict.state = IdentificationState::identified;
   verdict.verdict_class = VerdictClass::label;
-  verdict.model = match.best_provisional;
-  verdict.score = match.provisional_score;
-  verdict.margin = margin;
-  verdict.rival = match.best;
+  verdict.model = candidate.model;
+  verdict.score = candidate.score;
+  verdict.margin = candidate.margin;
+  verdict.rival = candidate.rival;
 }
 
 }  // namespace
@@ -156,6 +159,20 @@ ClassificationRules classification_rules(Profile profile) {
   rules.early_score = 0;
   rules.early_margin = 0;
   return rules;
+}
+
+ClassificationRules classification_rules(Profile profile, double label_threshold) {
+  ClassificationRules rules = classification_rules(profile);
+  if (!is_classic(profile)) rules.label_threshold = static_cast<float>(label_threshold);
+  return rules;
+}
+
+Candidate choose_candidate(const Match& match, std::span<const ModelSummary> models, unsigned payload_packets,
+                           const ClassificationRules& rules) {
+  const Candidate confirmed = choose(match, models, payload_packets, rules);
+  if (confirmed.holds) return confirmed;
+  const Candidate provisional = choose_provisional(match, models, rules);
+  return provisional.holds || confirmed.model == kNoModel ? provisional : confirmed;
 }
 
 Verdict classify(const Match& match, std::span<const ModelSummary> models, unsigned payload_packets, Progress progress,

@@ -55,6 +55,24 @@ inline constexpr TunnelRule kBlockRule{0.4F, 0.2F};
 
 // What a profile asks for. The classic ones: the nearest model below the threshold, as the original has it.
 ClassificationRules classification_rules(Profile profile);
+// The same with the label threshold of a policy, which is in bits above average traffic: no matter to classic profiles.
+ClassificationRules classification_rules(Profile profile, double label_threshold);
+
+// The model a flow is named after by its scores or, unless it holds, the one that came nearest to it. Margins over no
+// model are 16.
+struct Candidate {
+  std::uint16_t model = kNoModel;  // kNoModel: nothing could be compared
+  float score = 0;
+  float margin = 0;                 // over `rival`
+  float threshold = 0;              // that the score has to reach
+  bool holds = false;               // the flow is named after it
+  std::uint16_t rival = kNoModel;   // the nearest model of another family
+  std::uint16_t beaten = kNoModel;  // the model it has to be ahead of ...
+  float lead = 0;                   // ... by how much it is ...
+  float needed_lead = 0;            // ... and has to be
+};
+Candidate choose_candidate(const Match& match, std::span<const ModelSummary> models, unsigned payload_packets,
+                           const ClassificationRules& rules);
 
 // How much of the flow the verdict may rely on.
 enum class Progress {

@@ -5,6 +5,7 @@
 
 #include "userspace/engine/flow_facts.h"
 #include "userspace/engine/flow_verdict.h"
+#include "userspace/spid/randomness.h"
 
 namespace spidd {
 
@@ -66,8 +67,7 @@ Engine::Engine(EngineSettings settings, std::shared_ptr<const Matcher> matcher, 
 }
 
 void Engine::apply_rules() {
-  rules_ = classification_rules(matcher_->profile());
-  if (!is_classic(matcher_->profile())) rules_.label_threshold = static_cast<float>(policy_->label_threshold);
+  rules_ = classification_rules(matcher_->profile(), policy_->label_threshold);
   const auto blocks = [](const auto& demand) { return demand.action == Action::block; };
   policy_looks_twice_ = policy_->looks_twice();
   policy_blocks_ = std::ranges::any_of(policy_->rules, blocks) || std::ranges::any_of(policy_->expectations, blocks);
@@ -213,6 +213,9 @@ void Engine::report_settled(const Flow& flow) {
   const ModelSummary nothing;
   const ModelSummary& model = identified ? matcher_->models()[flow.verdict.model] : nothing;
   settled_.label = model.label;
+  settled_.shown = flow.verdict.state == IdentificationState::identified ? matcher_->models()[flow.verdict.model].label
+                                                                         : std::string();
+  settled_.structured = has_structure(measured_packets_);
   settled_.family = model.family;
   settled_.category = model.category;
   settled_.origin = model.origin;

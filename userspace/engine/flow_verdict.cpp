@@ -62,14 +62,18 @@ bool is_of_random_family(std::uint16_t model, std::span<const ModelSummary> mode
   return model != kNoModel && std::ranges::find(kRandomFamilies, models[model].family) != kRandomFamilies.end();
 }
 
+Match match_of_content(const Match& match, std::span<const ModelSummary> models, bool structured) {
+  return structured && is_of_random_family(match.best_tunnel, models) ? without_tunnels(match) : match;
+}
+
 void judge_flow(Flow& flow, const Judging& judging, const Measured& measured, Progress progress, Timestamp now) {
   Verdict previous = flow.verdict;
   if (previous.basis != LabelBasis::scores) previous.state = IdentificationState::undecided;
   Verdict& verdict = flow.verdict;
   const auto packets = static_cast<unsigned>(measured.packets.size());
-  const bool no_tunnel =
-      is_of_random_family(measured.match.best_tunnel, judging.models) && has_structure(measured.packets);
-  const Match match = no_tunnel ? without_tunnels(measured.match) : measured.match;
+  const bool may_be_random = is_of_random_family(measured.match.best_tunnel, judging.models);
+  const Match match =
+      match_of_content(measured.match, judging.models, may_be_random && has_structure(measured.packets));
   verdict = classify(match, judging.models, packets, progress, previous, judging.rules);
   verdict.one_way = measured.view != View::both;
   const Transport transport = flow.key.transport;

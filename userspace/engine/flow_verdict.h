@@ -26,6 +26,9 @@ struct Measured {
 // Whether every byte of what the model was made of is random: tools that obfuscate a tunnel. kNoModel is none.
 bool is_of_random_family(std::uint16_t model, std::span<const ModelSummary> models);
 
+// The match to judge a flow by whose bytes have structure (spid/randomness.h) or not: what has is no obfuscated tunnel.
+Match match_of_content(const Match& match, std::span<const ModelSummary> models, bool structured);
+
 // Renews flow.verdict at time `now`. What has structure is no obfuscated tunnel. Hosts that turn out to speak FTP are
 // noted. Random bytes between hosts that do are a file on its way and no obfuscated tunnel, TLS to a high port no
 // tunnel in TLS: "ftp-data", "ftps-data" if there is such a model, else unknown.

@@ -362,4 +362,18 @@ Result<> load_learned(UnknownLearner& learner, const std::string& directory) {
   return fail("{}: {}; it is kept as {}, and learning begins anew", path, state.error().message, *aside);
 }
 
+Result<ModelDatabase> read_learned_models(const std::string& directory) {
+  const std::string path = path_in(directory);
+  std::string text;
+  if (auto read = read_whole_file(path, kMostFileBytes, text); !read) {
+    if (read.error().code == ENOENT) return ModelDatabase{};
+    return tl::unexpected<Error>(read.error());
+  }
+  auto state = parse_learned(text);
+  if (!state) return std::move(state).error().within(path);
+  UnknownLearner learner({}, nullptr);
+  learner.restore(std::move(state->clusters), state->next_id);
+  return learner.models();
+}
+
 }  // namespace spidd

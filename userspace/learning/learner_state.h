@@ -32,4 +32,8 @@ Result<> save_learned(const UnknownLearner& learner, const std::string& director
 // has a code, and nothing may be saved over it. With an error the learner is as it was.
 Result<> load_learned(UnknownLearner& learner, const std::string& directory);
 
+// The models of what is kept there, without a learner: nothing is changed, whatever is wrong with the file. A missing
+// one has none.
+Result<ModelDatabase> read_learned_models(const std::string& directory);
+
 }  // namespace spidd

@@ -22,8 +22,10 @@ struct SettledFlow {
   Timestamp start;
   Timestamp time;  // when it settled
   Verdict verdict;
-  View view = View::both;  // of the models it was compared with
-  std::string label;       // "" unless identified
+  View view = View::both;   // of the models it was compared with
+  std::string label;        // "" unless identified
+  std::string shown;        // what reports call it: besides, the name that its server's other flows gave it
+  bool structured = false;  // its bytes say that it is no random tunnel (spid/randomness.h)
   std::string family;
   Category category = Category::plain;
   Origin origin = Origin::shipped;  // of the label's model

@@ -373,6 +373,15 @@ float Matcher::divergence(std::uint16_t model, const Fingerprint& flow) const {
 
 std::array<float, kMeterCount> Matcher::explain(std::uint16_t model, const Fingerprint& flow) const {
   std::array<float, kMeterCount> parts{};
+  if (is_classic(tables_->profile)) {
+    // The original takes the mean over all meters of the profile, measured or not.
+    const auto meters = classic_meters(tables_->profile);
+    for (const unsigned meter : meters) {
+      const auto own = static_cast<float>(tables_->classic[model].divergence(flow, std::span(&meter, 1)));
+      parts[meter] = classic_score(tables_->profile, own) / static_cast<float>(meters.size());
+    }
+    return parts;
+  }
   const ModelSummary& summary = tables_->models[model];
   const Table& table = tables_->tables[table_index(summary.transport, summary.view)];
   const auto column = std::find_if(table.columns.begin(), table.columns.end(),

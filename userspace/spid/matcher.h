@@ -112,8 +112,8 @@ class Matcher {
   // Does not allocate. Requires: model < models().size().
   float divergence(std::uint16_t model, const Fingerprint& flow) const;
 
-  // What each meter adds to the score of a model: the parts add up to the score. Requires: no classic profile,
-  // model < models().size(), and the flow is of its transport and view.
+  // What each meter adds to the score of a model: the parts add up to the score. Requires: model < models().size(), and
+  // the flow is of its transport and view.
   std::array<float, kMeterCount> explain(std::uint16_t model, const Fingerprint& flow) const;
 
  private:

@@ -15,6 +15,7 @@
 #include "userspace/ctl/explanation.h"
 #include "userspace/ctl/strict_analysis.h"
 #include "userspace/daemon/control_socket.h"
+#include "userspace/daemon/explain_answer.h"
 #include "userspace/daemon/requests.h"
 #include "userspace/spid/database_header.h"
 
@@ -56,6 +57,9 @@ class TrainCommand : public testing::Test {
   ~TrainCommand() override { fs::remove_all(root_); }
 
   std::string path(const std::string& name) const { return root_ + "/" + name; }
+  CaptureQuestion question_for(std::vector<std::string> words, const std::string& capture = "") const {
+    return {capture.empty() ? capture_->path() : capture, "", std::move(words), std::make_shared<const Policy>()};
+  }
   int train(std::vector<std::string> words, const std::string& socket = "") {
     testing::internal::CaptureStdout();
     words.insert(words.begin(), {"--into", path("models")});
@@ -255,11 +259,12 @@ TEST_F(TrainCommand, ExplanationsAddUpToTheScores) {
        {Profile::background, Profile::bg34, Profile::bg43, Profile::classic34, Profile::classic15}) {
     const auto matcher = std::make_shared<const Matcher>(std::move(*Matcher::build(database, profile)));
     std::string damage;
-    const auto flow =
-        measure_flow_of_capture({capture_->path(), "", {"UDP 10.0.0.2:53 10.0.0.1:40003"}}, matcher, damage);
+    const auto flow = settled_flow_of_capture(question_for({"UDP 10.0.0.2:53 10.0.0.1:40003"}), matcher, damage);
     ASSERT_TRUE(flow) << flow.error().message;
     EXPECT_EQ(damage, "");
-    const auto explanation = explain_flow(*matcher, database, *flow, "");
+    const ClassificationRules rules = classification_rules(profile);
+    const FlowToExplain measured{flow->key.transport, flow->view, flow->fingerprint, flow->structured};
+    const auto explanation = explain_flow(*matcher, rules, measured, "");
     ASSERT_TRUE(explanation) << explanation.error().message;
     EXPECT_EQ(matcher->models()[explanation->best.model].label, "names");
     EXPECT_EQ(matcher->models()[explanation->second.model].label, "zed");
@@ -269,14 +274,22 @@ TEST_F(TrainCommand, ExplanationsAddUpToTheScores) {
     for (std::size_t i = 1; i < explanation->meters.size(); ++i)
       EXPECT_GE(std::abs(explanation->difference(explanation->meters[i - 1])),
                 std::abs(explanation->difference(explanation->meters[i])));
-    const std::string text = explanation_text(*explanation, *matcher, *flow);
+    EXPECT_FLOAT_EQ(explanation->standing.score, flow->verdict.score);
+    EXPECT_FLOAT_EQ(explanation->standing.margin, flow->verdict.margin);
+    const auto json = answer_explain(*matcher, rules, measured_flow(*flow, matcher->rules()), verdict_json(*flow), "");
+    ASSERT_TRUE(json) << json.error().message;
+    EXPECT_EQ((*json)["best"]["label"], "names");
+    EXPECT_EQ((*json)["verdict"]["label"], "names");
+    EXPECT_EQ((*json)["standing"]["rival"], "zed");
+    EXPECT_EQ((*json)["meters"].size(), explanation->meters.size());
+    const std::string text = explanation_text(*json);
     EXPECT_THAT(text, HasSubstr("udp 10.0.0.1:40003 -> 10.0.0.2:53"));
     EXPECT_THAT(text, HasSubstr(fmt::format("profile {}", profile_name(profile))));
-    const auto json = explanation_json(*explanation, *matcher, *flow);
-    EXPECT_EQ(json["best"]["label"], "names");
-    EXPECT_EQ(json["meters"].size(), explanation->meters.size());
-    EXPECT_FALSE(explain_flow(*matcher, database, *flow, "xyz"));
-    EXPECT_EQ(matcher->models()[explain_flow(*matcher, database, *flow, "names")->second.model].label, "names");
+    EXPECT_THAT(text, HasSubstr("verdict: names (class label), after "));
+    EXPECT_THAT(text, HasSubstr("nearest: names, score "));
+    EXPECT_THAT(text, HasSubstr(" over zed\nbecause: 'names' scores enough, and no model that it has to be ahead of"));
+    EXPECT_FALSE(explain_flow(*matcher, rules, measured, "xyz"));
+    EXPECT_EQ(matcher->models()[explain_flow(*matcher, rules, measured, "names")->second.model].label, "names");
   }
 }
 
@@ -285,7 +298,7 @@ TEST_F(TrainCommand, ExplanationsNeedAFlowThatIsThere) {
   const auto matcher = std::make_shared<const Matcher>(std::move(*Matcher::build(models())));
   const auto error_of = [&](std::vector<std::string> words) {
     std::string damage;
-    const auto flow = measure_flow_of_capture({capture_->path(), "", std::move(words)}, matcher, damage);
+    const auto flow = settled_flow_of_capture(question_for(std::move(words)), matcher, damage);
     return flow ? "found" : flow.error().message;
   };
   EXPECT_EQ(error_of({"udp", "10.0.0.1:40003", "10.0.0.2:53"}), "found");
@@ -304,10 +317,11 @@ TEST_F(TrainCommand, ExplanationsSayThatTheCaptureIsDamaged) {
   bytes.resize(bytes.size() - 5);
   const MemoryFile cut(bytes);
   std::string damage;
-  const auto flow = measure_flow_of_capture({cut.path(), "", {"udp 10.0.0.1:40000 10.0.0.2:53"}}, matcher, damage);
+  const auto flow =
+      settled_flow_of_capture(question_for({"udp 10.0.0.1:40000 10.0.0.2:53"}, cut.path()), matcher, damage);
   EXPECT_TRUE(flow);
   EXPECT_THAT(damage, HasSubstr("damaged"));
-  const auto none = measure_flow_of_capture({cut.path(), "", {"udp 10.0.0.1:4 10.0.0.2:53"}}, matcher, damage);
+  const auto none = settled_flow_of_capture(question_for({"udp 10.0.0.1:4 10.0.0.2:53"}, cut.path()), matcher, damage);
   ASSERT_FALSE(none);
   EXPECT_THAT(none.error().message, HasSubstr("damaged"));
 }

@@ -146,6 +146,66 @@ TEST_F(AnswersTest, HandOutWhatWasMeasuredOfASettledFlow) {
   EXPECT_THAT(missing["error"].get<std::string>(), HasSubstr("there is no live flow 1, and it is not among the"));
 }
 
+// Five packets of one length each way: what leafcast looks like, and nothing else.
+Fingerprint exchange(std::uint16_t length) {
+  std::vector<PayloadPacket> packets(5);
+  for (PayloadPacket& packet : packets) {
+    packet.length = length;
+    packet.captured = 20;
+  }
+  Fingerprint fingerprint;
+  AttributeMeters().measure(packets, fingerprint);
+  return fingerprint;
+}
+
+TEST_F(AnswersTest, ExplainAFlowByTheModelsInUse) {
+  ModelDatabase models;
+  const auto train = [&models](const char* label, std::uint16_t length, Origin origin) {
+    ProtocolModel& model = models.find_or_add(label, Transport::udp, Category::plain, label);
+    model.origin = origin;
+    for (int flow = 0; flow < 20; ++flow) model.add(exchange(length));
+  };
+  train("dns", 300, Origin::shipped);
+  train("leafcast", 30, Origin::learned);
+  models.find_or_add("leafcast", Transport::udp, Category::plain, "leafcast").threshold = 0.25F;
+  daemon_.matcher = std::make_shared<const Matcher>(std::move(*Matcher::build(models)));
+  daemon_.study = std::make_unique<Study>(StudySettings{});
+  SettledFlow flow;
+  flow.key.transport = Transport::udp;
+  flow.key.port_low = 53;
+  flow.fingerprint = exchange(30);
+  flow.label = flow.shown = "leafcast";
+  flow.verdict.state = IdentificationState::identified;
+  flow.verdict.verdict_class = VerdictClass::label;
+  flow.verdict.score = 2.19F;
+  const std::uint64_t id = event_flow_id(flow.key, flow.start);
+  daemon_.study->state().recent.add(flow);
+  daemon_.study->start();
+  const json answer = ask(fmt::format(R"({{"version":1,"command":"explain","id":{}}})", id));
+  ASSERT_EQ(answer["ok"], true) << answer;
+  const json& result = answer["result"];
+  EXPECT_EQ(result["verdict"]["label"], "leafcast");
+  EXPECT_NEAR(result["verdict"]["score"].get<double>(), 2.19, 1e-5);
+  EXPECT_EQ(result["standing"]["label"], "leafcast");
+  EXPECT_EQ(result["standing"]["holds"], true);
+  EXPECT_EQ(result["standing"]["threshold"], 0.25);
+  EXPECT_EQ(result["standing"]["rival"], "dns");
+  EXPECT_EQ(result["best"]["label"], "leafcast");
+  EXPECT_EQ(result["best"]["origin"], "learned");
+  EXPECT_EQ(result["second"]["label"], "dns");
+  EXPECT_GT(result["meters"].size(), 5U);
+  EXPECT_EQ(result["models_changed"], false);
+
+  daemon_.models_loaded = flow.time + std::chrono::seconds(1);
+  const json later = ask(fmt::format(R"({{"version":1,"command":"explain","id":{},"against":"leafcast"}})", id));
+  EXPECT_EQ(later["result"]["models_changed"], true);
+  EXPECT_EQ(later["result"]["second"]["label"], "leafcast");
+  const json nobody = ask(fmt::format(R"({{"version":1,"command":"explain","id":{},"against":"x"}})", id));
+  EXPECT_THAT(nobody["error"].get<std::string>(), HasSubstr("there is no model 'x' over udp"));
+  const json missing = ask(R"({"version":1,"command":"explain","id":1})");
+  EXPECT_THAT(missing["error"].get<std::string>(), HasSubstr("there is no live flow 1"));
+}
+
 TEST(WhyNotSettled, SaysWhatIsKnownOfTheFlow) {
   std::optional<Flow> flow{Flow{}};
   EXPECT_THAT(why_not_settled(7, flow, 9), HasSubstr("flow 7 has had no payload so far"));

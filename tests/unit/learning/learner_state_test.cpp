@@ -92,6 +92,18 @@ TEST_F(LearnerStateTest, KeepsADamagedFileAside) {
   EXPECT_TRUE(load_learned(fresh, directory));
 }
 
+TEST_F(LearnerStateTest, GivesItsModelsAndChangesNothing) {
+  EXPECT_TRUE(read_learned_models(directory)->models.empty());
+  ASSERT_TRUE(save_learned(learner, directory));
+  const auto models = read_learned_models(directory);
+  ASSERT_TRUE(models) << models.error().message;
+  EXPECT_EQ(models->models, learner.models().models);
+  const std::string path = directory + "/learned/clusters";
+  std::filesystem::resize_file(path, 100);
+  EXPECT_FALSE(read_learned_models(directory));
+  EXPECT_EQ(std::filesystem::file_size(path), 100U);
+}
+
 TEST_F(LearnerStateTest, RefusesClustersThatContradictThemselves) {
   std::deque<Cluster> clusters = learner.clusters();
   clusters[2].name = "early";
