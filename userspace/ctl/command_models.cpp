@@ -140,7 +140,8 @@ int show(const CommandLine& line, const std::string& directory) {
   if (!database) return report_failure("models", database.error());
   if (!thresholds_fit(*database))
     fmt::print(stderr,
-               "spidctl models: {}: the thresholds were calibrated for other models: run 'spidctl train --calibrate'\n",
+               "spidctl models: {0}: the thresholds were found among other models than these: for new ones, give all "
+               "captures these were made of to 'spidctl train --calibrate-only --into {0}'\n",
                directory);
   const auto& words = line.positionals();
   return words[0] == "list" ? list_models(*database, line.has("json"))

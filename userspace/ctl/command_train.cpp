@@ -2,6 +2,7 @@
 // spidctl train: adds the flows of labelled captures, or a live flow, to the models of a directory. Additive: training
 // twice adds, though the same capture is no new evidence.
 #include <algorithm>
+#include <set>
 
 #include "userspace/ctl/command.h"
 #include "userspace/ctl/models_change.h"
@@ -51,6 +52,38 @@ int train_from_flow(const CommandLine& line, const std::string& socket_path, con
   return kExitDone;
 }
 
+// Thresholds for models that are there, from the captures they were made of: nothing is added.
+int calibrate_only(const ModelDatabase& existing, const ModelDatabase& found, const TrainingSet& set,
+                   const std::string& directory) {
+  ModelDatabase database = existing;
+  database.creator = models_creator();
+  std::set<std::string> missing;
+  std::size_t calibrated = 0;
+  for (ProtocolModel& model : database.models) {
+    if (model.category == Category::tunnel) continue;
+    const ProtocolModel* const same = found.find(model.label, model.transport, model.view);
+    if (same == nullptr) {
+      missing.insert(model.label);
+      continue;
+    }
+    model.threshold = same->threshold;
+    ++calibrated;
+  }
+  if (calibrated == 0) return report_failure("train", Error{"no model of the directory is of these captures' labels"});
+  database.thresholds_for.reset();
+  if (missing.empty()) database.thresholds_for = background_hash(database);
+  if (const auto saved = save_changes(existing, database, directory); !saved)
+    return report_failure("train", saved.error());
+  fmt::print("the thresholds of {} models in {} are found from {} captures; no flow was added\n", calibrated, directory,
+             set.captures.size());
+  if (missing.empty()) return kExitDone;
+  fmt::print(stderr,
+             "spidctl train: the captures have no flows of {}: their thresholds stay, and were not found among the "
+             "models of this directory\n",
+             fmt::join(missing, ", "));
+  return kExitDone;
+}
+
 int train_from_captures(const CommandLine& line, const TrainingRules& rules, const ModelDatabase& existing) {
   const std::string directory = line.text("into");
   std::vector<SourceFlows> sources;
@@ -73,10 +106,17 @@ int train_from_captures(const CommandLine& line, const TrainingRules& rules, con
   for (const ProtocolModel& model : learned.models)
     for (const std::string& name : {model.label, model.family})
       if (const auto good = check_given_name(name); !good) return report_failure("train", good.error());
-  if (line.has("calibrate")) {
+  const bool adds = !line.has("calibrate-only");
+  if (line.has("calibrate") || !adds) {
     calibrate_thresholds(*set, fingerprints, use, rules, learned);
     learned.thresholds_for = background_hash(learned);
   }
+  if (!adds) return calibrate_only(existing, learned, *set, directory);
+  if (line.has("calibrate") && !existing.models.empty())
+    fmt::print(stderr,
+               "spidctl train: thresholds are found among the flows that are added now: for all models of {}, give all "
+               "their captures to 'spidctl train --calibrate-only'\n",
+               directory);
   // First what can fail and be repeated: flows that were added once must not be added again.
   if (line.has("provenance")) {
     const auto written = write_provenance(line.text("provenance"), learned, *set, spread, sources);
@@ -106,6 +146,8 @@ int command_train(const CommandArguments& arguments) {
              fmt::to_string(TrainingRules{}.flows_per_group));
   line.value("min-flows", "N", "flows a label needs to get a model", "1");
   line.flag("calibrate", "find the models' thresholds by cross-validation; needs flows of many labels and captures");
+  line.flag("calibrate-only",
+            "add nothing: find the thresholds of the models that are there, from all captures they were made of");
   line.value("provenance", "FILE", "write a table (TSV) of what every model was made of");
   line.positional("directory", 0, 100'000);
   if (const auto exit_code = line.parse(arguments.words)) return *exit_code;
@@ -124,7 +166,11 @@ int command_train(const CommandArguments& arguments) {
   const auto min_flows = line.number("min-flows", 1, 1'000'000);
   if (!min_flows) return line.usage_error(min_flows.error().message);
 
-  const auto existing = load_models_if_any(line.text("into"));
+  if (line.has("calibrate-only") && (live || line.has("calibrate") || line.has("provenance")))
+    return line.usage_error("--calibrate-only takes captures, and neither --calibrate nor --provenance");
+
+  const auto existing =
+      line.has("calibrate-only") ? load_models(line.text("into")) : load_models_if_any(line.text("into"));
   if (!existing) return report_failure("train", existing.error());
   if (live) return train_from_flow(line, arguments.socket_path, *existing);
   TrainingRules rules;

@@ -162,7 +162,7 @@ TEST_F(ModelsCommand, WarnsOfThresholdsThatWereFoundAmongOtherModels) {
   testing::internal::CaptureStderr();
   EXPECT_EQ(run({"list", "--json"}), kExitDone);
   EXPECT_THAT(testing::internal::GetCapturedStderr(),
-              testing::HasSubstr("thresholds were calibrated for other models"));
+              testing::HasSubstr("thresholds were found among other models than these"));
 }
 
 }  // namespace

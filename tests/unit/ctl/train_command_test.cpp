@@ -208,6 +208,46 @@ TEST_F(TrainCommand, StampsThresholdsThatWereFoundAmongAllModels) {
   EXPECT_NE(*models().thresholds_for, background_hash(models()));
 }
 
+TEST_F(TrainCommand, FindsThresholdsWithoutAddingFlows) {
+  for (const char* label : {"names", "zed"}) {
+    fs::create_directories(path("tree/") + label);
+    for (const char* name : {"a.pcap", "b.pcap"}) {
+      CaptureWriter writer;
+      add_exchanges(writer, 6, label[0] == 'n' ? 53 : 99, fmt::format("{} asks {}", label, name));
+      fs::copy_file(MemoryFile(writer.bytes()).path(), path("tree/") + label + "/" + name);
+    }
+  }
+  ASSERT_EQ(train({path("tree")}), kExitDone);
+  const ModelDatabase before = models();
+  EXPECT_FALSE(before.thresholds_for);
+  ASSERT_EQ(train({"--calibrate-only", path("tree")}), kExitDone);
+  const ModelDatabase after = models();
+  EXPECT_TRUE(after.thresholds_for);
+  EXPECT_TRUE(thresholds_fit(after));
+  ASSERT_EQ(after.models.size(), before.models.size());
+  bool any = false;
+  for (std::size_t i = 0; i < after.models.size(); ++i) {
+    EXPECT_EQ(after.models[i].flows, before.models[i].flows);
+    EXPECT_EQ(after.models[i].counters, before.models[i].counters);
+    EXPECT_EQ(after.models[i].captures, before.models[i].captures);
+    any |= after.models[i].threshold > 0;
+  }
+  EXPECT_TRUE(any);
+
+  // Added to, they are calibrated no more; with the captures of all, they are again.
+  fs::create_directories(path("more/zed"));
+  CaptureWriter writer;
+  add_exchanges(writer, 6, 99, "zed asks something else");
+  fs::copy_file(MemoryFile(writer.bytes()).path(), path("more/zed/c.pcap"));
+  ASSERT_EQ(train({path("more")}), kExitDone);
+  EXPECT_FALSE(thresholds_fit(models()));
+  ASSERT_EQ(train({"--calibrate-only", path("more")}), kExitDone);
+  EXPECT_FALSE(models().thresholds_for) << "of names, these captures have nothing";
+  ASSERT_EQ(train({"--calibrate-only", path("tree"), path("more")}), kExitDone);
+  EXPECT_TRUE(thresholds_fit(models()));
+  EXPECT_EQ(train({"--calibrate-only", "--label", "other", capture_->path()}), kExitFailed);
+}
+
 TEST_F(TrainCommand, LearnsFromAFlowOfTheDaemon) {
   train_both();
   SettledFlow flow;
