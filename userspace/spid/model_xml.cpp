@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // The XML of SPID 0.4.6 (spid.md 1.5). What spidd adds are attributes that the original does not look at: rules, snap,
-// family, category, transport, view, captures and threshold. Entities and document types are not expanded; the parser
-// does not recurse, so depth costs nothing.
+// thresholdsFor, family, category, transport, captures, captureHashes and threshold. Entities and document types are
+// not expanded; the parser does not recurse, so depth costs nothing.
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -115,6 +115,10 @@ class XmlReader {
       if (!snap) return tl::unexpected(snap.error());
       if (*snap == 0) return error(root, "snap is 0");
       read_.models.snap = static_cast<unsigned>(*snap);
+    }
+    if (root.attribute("thresholdsFor")) {
+      read_.models.thresholds_for = parse_hash(root.attribute("thresholdsFor").value());
+      if (!read_.models.thresholds_for) return error(root, "thresholdsFor is not 16 hexadecimal digits");
     }
     return {};
   }
@@ -309,10 +313,12 @@ std::string format_models_xml(const ModelDatabase& models, XmlMeters meters) {
   const unsigned meter_count = meters == XmlMeters::all ? kMeterCount : kOriginalMeterCount;
   std::map<std::string_view, std::set<Transport>> transports_of;
   for (const ProtocolModel& model : models.models) transports_of[model.label].insert(model.transport);
+  const std::string thresholds_for =
+      models.thresholds_for ? fmt::format(" thresholdsFor=\"{:016x}\"", *models.thresholds_for) : "";
   std::string text = fmt::format(
       "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<protocolModels fingerprintLength=\"{}\" rules=\"{}\" "
-      "snap=\"{}\">\n",
-      kBinsPerMeter, rules_name(models.rules), models.snap);
+      "snap=\"{}\"{}>\n",
+      kBinsPerMeter, rules_name(models.rules), models.snap, thresholds_for);
   for (const ProtocolModel& model : models.models) {
     // Labels, families and the other words need no escaping but for the sign in the views' suffixes.
     std::string name = model.label;

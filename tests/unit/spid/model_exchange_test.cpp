@@ -112,6 +112,20 @@ TEST(ModelsAsXml, AreReadAsTheyWereWritten) {
   EXPECT_THAT(read->notes, ElementsAre());
 }
 
+TEST(ModelsAsXml, SayWhatTheThresholdsAreFor) {
+  ModelDatabase models = some_models();
+  models.thresholds_for = 0x1f;
+  const std::string text = format_models_xml(models, XmlMeters::all);
+  const auto read = parse_models_xml(text, "x.xml", {});
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(read->models.thresholds_for, models.thresholds_for);
+  const auto damaged = parse_models_xml(with(text, "000000000000001f", "1f"), "x.xml", {});
+  ASSERT_FALSE(damaged);
+  EXPECT_THAT(damaged.error().message, HasSubstr("thresholdsFor is not 16 hexadecimal digits"));
+  models.thresholds_for.reset();
+  EXPECT_FALSE(parse_models_xml(format_models_xml(models), "x.xml", {})->models.thresholds_for);
+}
+
 TEST(ModelsAsXml, HaveTheElementsOfTheOriginal) {
   const std::string text = format_models_xml(some_models());
   EXPECT_THAT(text, HasSubstr("<protocolModels fingerprintLength=\"256\""));
