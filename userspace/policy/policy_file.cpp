@@ -308,15 +308,26 @@ void check_incident_rules(ConfigTable& file, const Policy& policy) {
     const auto complain = [&](std::string_view why) {
       file.complain(rule.line, fmt::format("incident '{}' can never match: {}", rule.name, why));
     };
+    // Only of these can it be known by what becomes of contacts.
+    const auto is_scan = [](IncidentKind kind) {
+      return kind == IncidentKind::vertical_scan || kind == IncidentKind::horizontal_scan ||
+             kind == IncidentKind::fan_out || kind == IncidentKind::unasked_answers;
+    };
     const auto is_burst = [](IncidentKind kind) {
       return kind == IncidentKind::brute_force || kind == IncidentKind::flood;
     };
     if (!spade.enabled) {
       complain("[spade] enabled = false");
+    } else if (spade.profile == SpadeProfile::v030125) {
+      complain("the profile 030125 has no incidents");
     } else if (!spade.extensions.incidents) {
       complain("[spade.extensions] incidents = false");
     } else if (!spade.extensions.burst_score && !rule.kinds.empty() && std::ranges::all_of(rule.kinds, is_burst)) {
       complain("[spade.extensions] burst_score = false");
+    } else if (rule.scans_only && !spade.extensions.scan_promotion) {
+      complain("scans_only = true, and [spade.extensions] scan_promotion = false");
+    } else if (rule.scans_only && !rule.kinds.empty() && std::ranges::none_of(rule.kinds, is_scan)) {
+      complain("scans_only = true, and none of its kinds is a scan");
     } else {
       const auto earlier = std::ranges::find_if(
           policy.incidents, [&](const IncidentRule& one) { return &one < &rule && covers(sorted(one), sorted(rule)); });

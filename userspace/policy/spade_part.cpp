@@ -319,7 +319,7 @@ void check_room(ConfigTable& part, const SpadeSettings& settings) {
 void check_profile(ConfigTable& part, const SpadeSettings& settings) {
   if (settings.profile != SpadeProfile::v030125) return;
   ConfigTable extensions = part.table("extensions");
-  for (const std::string_view key : {"quarantine", "asset_prior"})
+  for (const std::string_view key : {"quarantine", "incidents", "scan_promotion", "burst_score", "asset_prior"})
     if (extensions.has(key) && extensions.boolean(key).value_or(false))
       part.complain(extensions.line_of(key), fmt::format("the profile 030125 has no {}", key));
 }

@@ -131,6 +131,14 @@ TEST(IncidentRule, IsAMistakeIfItCanNeverMatch) {
             "p.toml:2: incident 'all' can never match: [spade] enabled = false");
   EXPECT_EQ(error_of(fmt::format("{}[spade.extensions]\nincidents = false", kAll)),
             "p.toml:2: incident 'all' can never match: [spade.extensions] incidents = false");
+  EXPECT_EQ(error_of(fmt::format("{}[spade]\nprofile = '030125'", kAll)),
+            "p.toml:2: incident 'all' can never match: the profile 030125 has no incidents");
+  constexpr std::string_view kScans = "[[incident]]\nname = 's'\nscans_only = true\naction = 'alert'\n";
+  EXPECT_EQ(error_of(fmt::format("{}[spade.extensions]\nscan_promotion = false", kScans)),
+            "p.toml:2: incident 's' can never match: scans_only = true, and [spade.extensions] scan_promotion = false");
+  EXPECT_EQ(error_of(fmt::format("{}kinds = ['flood', 'odd-icmp', 'odd-service', 'dead-destination']\n", kScans)),
+            "p.toml:2: incident 's' can never match: scans_only = true, and none of its kinds is a scan");
+  EXPECT_EQ(error_of(fmt::format("{}kinds = ['flood', 'fan-out']\n", kScans)), "none");
   EXPECT_EQ(error_of(fmt::format("{}[spade.extensions]\nburst_score = false", kFloods)),
             "p.toml:2: incident 'f' can never match: [spade.extensions] burst_score = false");
   EXPECT_EQ(error_of(fmt::format("{}{}", kAll, kFloods)),

@@ -215,6 +215,8 @@ TEST(SpadePart, MistakesNameTheirLines) {
             "p.toml:5: probability_mode = 0 has no min_observations_destination");
   EXPECT_EQ(mistake("[spade]\nprofile = '030125'\n[spade.extensions]\nquarantine = true"),
             "p.toml:4: the profile 030125 has no quarantine");
+  EXPECT_EQ(mistake("[spade]\nprofile = '030125'\n[spade.extensions]\nincidents = true"),
+            "p.toml:4: the profile 030125 has no incidents");
   EXPECT_EQ(mistake("rules = 1"), "p.toml:1: unknown key 'rules'");
 }
 
