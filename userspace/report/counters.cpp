@@ -79,7 +79,7 @@ constexpr auto kCounters = std::to_array<CounterInfo>({
     {"observations", "packets that SPADE read from the kernel"},
     {"counted", "packets of well-known connections that SPADE learned as counts"},
     {"undecodable", "packets for SPADE that could not be read"},
-    {"known_attempts", "connection attempts that the kernel only counts now"},
+    {"known_attempts", "connection attempts that the kernel only counts now", true},
     {"attempts_without_room", "connection attempts that the kernel could have counted if it had had room for them"},
     {"rare_packets", "packets over a detector's threshold"},
     {"held_back", "of these, packets not reported: as many as an adapter aims at were in that period"},
@@ -88,14 +88,14 @@ constexpr auto kCounters = std::to_array<CounterInfo>({
     {"conversations_lost", "TCP clients that SPADE was not told of because too many had conversations"},
     {"clock_outliers", "packets dated more than a day ahead, which SPADE judged at the present time"},
     {"updates", "changes of SPADE's tables"},
-    {"waiting", "reports of SPADE that wait for a response now"},
+    {"waiting", "reports of SPADE that wait for a response now", true},
     {"waiting_refused", "reports of SPADE that did not wait for a response because too many did"},
     {"waiting_dropped", "reports of SPADE that needed a response and were not made because too many waited"},
     {"waiting_cut_short", "reports of SPADE whose wait a change of the policy or a stop ended"},
     {"entries_without_room", "entries of SPADE's tables that found no room after a start or a change of the policy"},
     {"attempts_forgotten", "connection attempts whose outcome was not waited for because too many waited"},
-    {"table_entries", "entries of SPADE's tables now"},
-    {"table_bytes", "memory of SPADE's tables now"},
+    {"table_entries", "entries of SPADE's tables now", true},
+    {"table_bytes", "memory of SPADE's tables now", true},
     {"entries_evicted", "entries of SPADE's tables given up for want of room"},
     {"observations_refused", "packets that SPADE could not learn for want of room"},
     {"checkpoints", "times that SPADE's state was written"},
@@ -103,7 +103,7 @@ constexpr auto kCounters = std::to_array<CounterInfo>({
     {"files_written", "times that SPADE's log or a survey was written"},
     {"files_lost", "times that SPADE's log or a survey could not be written"},
     // SPADE: incidents
-    {"open", "incidents that are open now"},
+    {"open", "incidents that are open now", true},
     {"opened", "incidents opened"},
     {"resumed", "incidents of before a restart that went on after it"},
     {"closed", "incidents closed"},
@@ -113,7 +113,7 @@ constexpr auto kCounters = std::to_array<CounterInfo>({
     {"contacts_failed", "first contacts that nobody answered, or that were refused"},
     {"contacts_answered", "first contacts that were answered"},
     {"outage", "failed first contacts not counted because nobody outside answered anybody"},
-    {"bytes", "memory used now"},
+    {"bytes", "memory used now", true},
     // control socket
     {"clients", "clients of the control socket"},
     {"clients_refused", "clients sent away because there were too many"},
@@ -123,8 +123,9 @@ constexpr auto kCounters = std::to_array<CounterInfo>({
     {"subscribers_cut_off", "subscribers disconnected because they read too slowly"},
 });
 
-void append_sample(std::string& out, std::string_view name, std::string_view section, std::uint64_t value) {
-  out += fmt::format("spidd_{}_total{{section=\"{}\"}} {}\n", name, section, value);
+const CounterInfo* find_info(std::string_view name) {
+  const auto found = std::ranges::find(kCounters, name, &CounterInfo::name);
+  return found == kCounters.end() ? nullptr : &*found;
 }
 
 }  // namespace
@@ -132,8 +133,8 @@ void append_sample(std::string& out, std::string_view name, std::string_view sec
 std::span<const CounterInfo> counter_infos() { return kCounters; }
 
 std::string_view counter_help(std::string_view name) {
-  const auto found = std::ranges::find(kCounters, name, &CounterInfo::name);
-  return found == kCounters.end() ? std::string_view{} : found->help;
+  const CounterInfo* const info = find_info(name);
+  return info == nullptr ? std::string_view{} : info->help;
 }
 
 void append_prometheus(std::string& out, std::span<const StatsSection> sections) {
@@ -142,12 +143,14 @@ void append_prometheus(std::string& out, std::span<const StatsSection> sections)
     for (const auto& [name, unused] : first.values) {
       if (std::ranges::find(done, std::string_view(name)) != done.end()) continue;
       done.push_back(name);
-      if (const std::string_view help = counter_help(name); !help.empty())
-        out += fmt::format("# HELP spidd_{}_total {}\n", name, help);
-      out += fmt::format("# TYPE spidd_{}_total counter\n", name);
+      const CounterInfo* const info = find_info(name);
+      const bool gauge = info != nullptr && info->gauge;
+      const std::string metric = fmt::format("spidd_{}{}", name, gauge ? "" : "_total");
+      if (info != nullptr) out += fmt::format("# HELP {} {}\n", metric, info->help);
+      out += fmt::format("# TYPE {} {}\n", metric, gauge ? "gauge" : "counter");
       for (const StatsSection& section : sections)
         for (const auto& [other, value] : section.values)
-          if (other == name) append_sample(out, name, section.name, value);
+          if (other == name) out += fmt::format("{}{{section=\"{}\"}} {}\n", metric, section.name, value);
     }
   }
 }

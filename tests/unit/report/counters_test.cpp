@@ -63,5 +63,19 @@ TEST(Counters, PrometheusTextKeepsTheValuesOfANameTogether) {
             "spidd_new_counter_total{section=\"other\"} 1\n");
 }
 
+TEST(Counters, PrometheusTextCallsAStateAGauge) {
+  std::string text;
+  append_prometheus(text, std::vector<StatsSection>{{"incidents", {{"open", 2}, {"opened", 5}}}});
+  EXPECT_EQ(text,
+            "# HELP spidd_open incidents that are open now\n"
+            "# TYPE spidd_open gauge\n"
+            "spidd_open{section=\"incidents\"} 2\n"
+            "# HELP spidd_opened_total incidents opened\n"
+            "# TYPE spidd_opened_total counter\n"
+            "spidd_opened_total{section=\"incidents\"} 5\n");
+  for (const CounterInfo& counter : counter_infos())
+    EXPECT_EQ(counter.gauge, counter.help.ends_with(" now")) << counter.name << " is of now";
+}
+
 }  // namespace
 }  // namespace spidd
