@@ -28,7 +28,7 @@
 #define SPIDD_ASSERT_OFFSET(type, field, offset)                                                                       \
 	SPIDD_STATIC_ASSERT(offsetof(struct type, field) == (offset), "offset of " #type "." #field)
 
-#define SPIDD_ABI_VERSION 3
+#define SPIDD_ABI_VERSION 4
 
 /* Payload bytes a record carries: 64 cost no measurable accuracy (SPID, Hjelmvik; measured in userspace/spid). */
 #define SPIDD_SNAP 64
