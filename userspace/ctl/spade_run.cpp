@@ -36,6 +36,7 @@ Result<std::vector<std::string>> SpadeRun::load_state(const std::string& path) {
   if (!read->damage.empty()) return std::vector<std::string>{read->damage};
   if (!read->found) return std::vector<std::string>{};
   Spade::Restored restored = monitor_->restore(std::move(read->state), Downtime::ignored);
+  entries_without_room_ = restored.entries_without_room;
   if (restored.entries_without_room != 0)
     restored.problems.push_back(
         fmt::format("{} entries of {} found no room in the tables", restored.entries_without_room, path));
@@ -111,10 +112,12 @@ StatsSection SpadeRun::counters() const {
            {"waiting", statistics.waiting},
            {"waiting_refused", statistics.waiting_refused},
            {"waiting_dropped", statistics.waiting_dropped},
+           {"waiting_cut_short", statistics.waiting_cut_short},
            {"attempts_forgotten", statistics.attempts_forgotten},
            {"table_entries", statistics.table_entries},
            {"entries_evicted", statistics.entries_evicted},
-           {"observations_refused", statistics.observations_refused}}};
+           {"observations_refused", statistics.observations_refused},
+           {"entries_without_room", entries_without_room_}}};
 }
 
 std::string SpadeRun::summary() const {
@@ -143,7 +146,8 @@ std::string SpadeRun::summary() const {
   std::string kinds;
   for (const auto& [kind, count] : closed_)
     kinds += fmt::format("{}{} {}", kinds.empty() ? ": " : ", ", count, incident_kind_name(kind));
-  return text + fmt::format("Incidents: {}{}\n", monitor_->incidents()->counters().opened, kinds);
+  const Incidents::Counters counters = monitor_->incidents()->counters();
+  return text + fmt::format("Incidents: {}{}\n", counters.opened + counters.resumed, kinds);
 }
 
 StatsSection SpadeRun::incident_counters() const {
@@ -151,6 +155,7 @@ StatsSection SpadeRun::incident_counters() const {
   const Incidents::Counters counters = monitor_->incidents()->counters();
   return {"incidents",
           {{"opened", counters.opened},
+           {"resumed", counters.resumed},
            {"closed", counters.closed},
            {"given_up", counters.given_up},
            {"attempts_forgotten", counters.attempts_forgotten},

@@ -57,6 +57,7 @@ class SpadeRun final : private AnomalySink {
   Output output_;
   std::unique_ptr<AnomalyMonitor> monitor_;
   std::map<IncidentKind, std::uint64_t> closed_;  // incidents, by what they were in the end
+  std::size_t entries_without_room_ = 0;
   std::string line_;
 };
 

@@ -22,6 +22,7 @@ void print_status(const ordered_json& answer) {
                {"SCORED", Align::right},
                {"TOO FEW SEEN", Align::right},
                {"RARE", Align::right},
+               {"EXCLUDED", Align::right},
                {"HELD BACK", Align::right},
                {"CANCELLED", Align::right},
                {"REPORTED", Align::right},
@@ -31,9 +32,9 @@ void print_status(const ordered_json& answer) {
     table.add({text_at(detector, "/id"), text_at(detector, "/type"), text_at(detector, "/scope"),
                fmt::format("{:.4f}", real_at(detector, "/threshold")),
                grouped(number_at(detector, "/evaluated") - insufficient), grouped(insufficient),
-               grouped(number_at(detector, "/anomalous")), grouped(number_at(detector, "/held_back")),
-               grouped(number_at(detector, "/cancelled")), grouped(number_at(detector, "/reported")),
-               fmt::format("{:.0f}", real_at(detector, "/remembered"))});
+               grouped(number_at(detector, "/anomalous")), grouped(number_at(detector, "/excluded")),
+               grouped(number_at(detector, "/held_back")), grouped(number_at(detector, "/cancelled")),
+               grouped(number_at(detector, "/reported")), fmt::format("{:.0f}", real_at(detector, "/remembered"))});
   }
   fmt::print("{}\n", table.text());
   fmt::print("profile {}; {} packets seen, {} counted in the kernel ({} connection attempts are known there)\n",

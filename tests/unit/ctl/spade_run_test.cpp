@@ -166,6 +166,25 @@ TEST(SpadeRun, JudgesByWhatAnEarlierRunLearned) {
   std::filesystem::remove(path);
 }
 
+TEST(SpadeRun, CountsIncidentsThatGoOn) {
+  const std::string path = testing::TempDir() + "/spade_run_incidents.state";
+  std::filesystem::remove(path);
+  Scan first;
+  first.background({});
+  first.scan(std::chrono::seconds(3), 20);
+  ASSERT_TRUE(first.run->save_state(path));
+  Scan second;
+  EXPECT_EQ(second.run->load_state(path).value().size(), 0U);
+  second.scan(std::chrono::seconds(10), 1);
+  second.run->finish();
+  EXPECT_THAT(second.run->summary(), HasSubstr("Incidents: 1: 1 vertical scan\n"));
+  using Value = std::pair<std::string, std::uint64_t>;
+  EXPECT_THAT(second.run->incident_counters().values, testing::Contains(Value("resumed", 1)));
+  EXPECT_THAT(second.run->counters().values, testing::Contains(Value("entries_without_room", 0)));
+  EXPECT_THAT(second.run->counters().values, testing::Contains(Value("waiting_cut_short", 0)));
+  std::filesystem::remove(path);
+}
+
 TEST(SpadeRun, LogsDetectorsAdviceAndSurveys) {
   Scan scan(
       "preprocessor spade-threshadvise: id=scan target=10 obsper=1\npreprocessor spade-survey: id=scan interval=1\n");

@@ -25,9 +25,9 @@ TEST(SpadeViews, StatusHasARowForEveryDetector) {
       "spade":{"observations":12345,"counted":67,"known_attempts":8,"table_entries":99,"table_bytes":2048,"waiting":1},
       "incidents":{"open":2,"opened":5},
       "detectors":[{"id":"closed-syn","type":"closed-dport","scope":"local dest, syn","threshold":0.85,"evaluated":1000,
-        "insufficient":400,"anomalous":7,"held_back":2,"cancelled":3,"reported":4,"remembered":812.4}]})");
-  EXPECT_THAT(text,
-              testing::ContainsRegex("closed-syn +closed-dport +local dest, syn +0.8500 +600 +400 +7 +2 +3 +4 +812"));
+        "insufficient":400,"anomalous":15,"excluded":6,"held_back":2,"cancelled":3,"reported":4,"remembered":812.4}]})");
+  EXPECT_THAT(
+      text, testing::ContainsRegex("closed-syn +closed-dport +local dest, syn +0.8500 +600 +400 +15 +6 +2 +3 +4 +812"));
   EXPECT_THAT(text, HasSubstr("incidents: 2 open, 5 in all\n"));
 }
 
