@@ -141,7 +141,10 @@ std::string table_log(const SpadeState::Table& table, const StatisticsSettings& 
   else
     text += fmt::format("Scaled by {} every {} minutes, forgotten below {}\n", decay.factor, decay.interval_minutes,
                         decay.cutoff);
-  text += fmt::format("Started at {}, last scaled at {}\n", table.start_second, table.last_scaled_second);
+  if (table.start_second == ProbabilityTable::kNoSecond)
+    text += "Not started\n";
+  else
+    text += fmt::format("Started at {}, last scaled at {}\n", table.start_second, table.last_scaled_second);
   if (!is_wanted(wanted)) return text;
   const std::vector<std::uint8_t> depths = depths_of(table);
   if (wanted.entropy) text += entropies(table, depths);

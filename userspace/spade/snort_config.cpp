@@ -61,7 +61,8 @@ class Interpreter {
 
   SnortLines lines_;
   SpadeSettings settings_;
-  bool main_seen_ = false;
+  bool main_seen_ = false;  // or said to be missing
+  bool settings_from_main_ = false;
   bool home_seen_ = false;
   std::optional<DetectorSettings> implicit_;  // of deprecated options of the main line
   std::vector<Reference> references_;         // to be checked when all detectors are known
@@ -96,7 +97,12 @@ void Interpreter::take(const SnortLine& line) {
 }
 
 void Interpreter::take_main(const SnortLine& line) {
-  main_seen_ = true;
+  if (settings_from_main_) {
+    lines_.warnings.push_back({line.file, line.line, "a second 'preprocessor spade:' line: the last counts"});
+    settings_.checkpoint_updates = SpadeSettings().checkpoint_updates;
+    implicit_.reset();
+  }
+  main_seen_ = settings_from_main_ = true;
   const auto positional =
       std::ranges::find_if(line.arguments, [](const std::string& word) { return word.find('=') == std::string::npos; });
   const bool old = positional != line.arguments.end() && parse_number(*positional);

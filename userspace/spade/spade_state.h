@@ -31,7 +31,7 @@ struct SpadeState {
     ScoreValue value;
     std::string scores;  // Detector::score_kind(); nothing: not known
   };
-  // Of an adapter, an adviser or a survey; `name` says which, as its writer likes.
+  // Of an adapter; `name` says of which. Advisers and surveys begin anew.
   struct History {
     std::string name;
     std::vector<double> values;

@@ -53,6 +53,13 @@ TEST(ScoreLog, ListsProbabilities) {
   EXPECT_THAT(table_log(table, all, SpadeProfile::documented, 2), HasSubstr("(3 more entries left out)\n"));
 }
 
+TEST(ScoreLog, SaysWhenATableStarted) {
+  EXPECT_THAT(table_log(copy_of(golden_table(), "syn"), {}, SpadeProfile::documented),
+              HasSubstr("\nStarted at 1000, last scaled at 1000\n"));
+  const ProbabilityTable empty({Feature::destination}, Decay{1, 0.5, 0.3}, 4096, 1);
+  EXPECT_THAT(table_log(copy_of(empty, "syn"), {}, SpadeProfile::documented), testing::EndsWith("\nNot started\n"));
+}
+
 TEST(ScoreLog, HasAParagraphForEveryDetector) {
   SpadeStatistics statistics;
   statistics.observations = 1000;

@@ -196,6 +196,19 @@ TEST(SnortConfig, TheLastAdapterOfADetectorCounts) {
   EXPECT_THAT(config.notes, Contains("snort.conf:4: a second adapter for 'a': the last counts"));
 }
 
+TEST(SnortConfig, TheLastMainLineCountsAsAWhole) {
+  const SnortConfig config = read(
+      "preprocessor spade: logfile=/a cpfreq=10 thresh=9 Xdports=80\n"
+      "preprocessor spade: Xsips=192.0.2.1\n"
+      "preprocessor spade-detect: id=a\n");
+  EXPECT_THAT(config.notes, Contains("snort.conf:2: a second 'preprocessor spade:' line: the last counts"));
+  EXPECT_EQ(config.settings.log_file, "");
+  EXPECT_EQ(config.settings.checkpoint_updates, 50000U);
+  EXPECT_THAT(config.settings.exclusions.destination_ports, IsEmpty());
+  ASSERT_EQ(config.settings.detectors.size(), 1U);
+  EXPECT_EQ(config.settings.detectors[0].id, "a");
+}
+
 TEST(SnortConfig, HomeNetworksComeInBothForms) {
   for (const std::string_view form : {"10.0.0.0/8 192.0.2.7", "[10.0.0.0/8,192.0.2.7]", "[10.9.9.9/8, 192.0.2.7]"}) {
     const SnortConfig config = read(fmt::format("{}preprocessor spade-homenet: {}\n", kMain, form));
