@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // The figures as one page: tables, the confusion matrix, and how scores lie. No script, nothing from elsewhere.
+#include <cmath>
+
 #include "userspace/ctl/eval_pictures.h"
 #include "userspace/ctl/eval_report.h"
 
@@ -39,9 +41,13 @@ figure { margin: 0; } figcaption { font-size: 12px; }
 <body>
 )";
 
-std::string percent(double share, int digits = 1) { return fmt::format("{:.{}f}", 100 * share, digits); }
+// "–" where there was nothing to measure.
+std::string number(double value, int digits) { return std::isnan(value) ? "–" : fmt::format("{:.{}f}", value, digits); }
+
+std::string percent(double share, int digits = 1) { return number(100 * share, digits); }
 
 std::string percent(const Figure& figure, int digits = 1) {
+  if (std::isnan(figure.value)) return percent(figure.value);
   return fmt::format("{} ({}–{})", percent(figure.value, digits), percent(figure.low, digits),
                      percent(figure.high, digits));
 }
@@ -81,8 +87,8 @@ std::string summary(const std::vector<MomentReport>& moments) {
     tunnels.row({name, fmt::to_string(report.tunnels.tunnels), fmt::to_string(report.tunnels.benign),
                  percent(report.tunnels.alert_recall), percent(report.without_ssh.alert_recall),
                  percent(report.tunnels.alert_false, 2), percent(report.tunnels.block_recall),
-                 percent(report.tunnels.block_false, 2), fmt::format("{:.0f}", report.false_blocks_a_day),
-                 fmt::format("{:.0f}", report.most_false_blocks_a_day), fmt::format("{:.4f}", report.tunnels.area)});
+                 percent(report.tunnels.block_false, 2), number(report.false_blocks_a_day, 0),
+                 number(report.most_false_blocks_a_day, 0), number(report.tunnels.area, 4)});
   }
   return std::move(names).take() + std::move(tunnels).take();
 }
@@ -147,6 +153,7 @@ std::string strangers(const std::vector<StrangerReport>& reports) {
 std::string ablation(const AblationReport& report) {
   Table table({"without", "accuracy", "macro F1", "alert recall", "alert false"});
   const auto points = [](const Figure& figure) {
+    if (std::isnan(figure.value)) return percent(figure.value);
     return fmt::format("{:+.2f} ({:+.2f}, {:+.2f})", 100 * figure.value, 100 * figure.low, 100 * figure.high);
   };
   for (const AblationRow& row : report.meters)

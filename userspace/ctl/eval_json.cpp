@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// The figures for programs. Shares are 0..1, scores in bits.
+// The figures for programs. Shares are 0..1, scores in bits; null where there was nothing to measure, which is what the
+// library makes of what is no number.
 #include "userspace/ctl/eval_report.h"
 #include "userspace/ctl/text.h"
 

@@ -11,9 +11,9 @@ namespace {
 constexpr const char* kSshTunnel = "ssh-tunnel";
 constexpr unsigned kAblationResamples = 200;  // there are many meters
 
-// An interval from groups is empty where nothing was seen; what chance alone may hide is not.
+// An interval from groups is empty where nothing was seen; what chance alone may hide is not. kNothing of no trials.
 double highest_share(const Figure& share, std::uint64_t hits, std::uint64_t trials) {
-  return std::max(share.high, upper_limit(hits, trials));
+  return trials == 0 ? kNothing : std::max(share.high, upper_limit(hits, trials));
 }
 
 std::vector<MomentReport> moments_of(const EvalInput& input, const std::vector<JudgedFlow>& judged,
@@ -52,10 +52,13 @@ void add_label(StrangerSums& sums, const StrangerRow& row) {
   sums.flows.blocks += row.blocks;
   const auto before = static_cast<double>(sums.labels++);
   const auto now = static_cast<double>(sums.labels);
-  sums.named = (sums.named * before + share(row.named)) / now;
-  sums.right = (sums.right * before + share(row.right)) / now;
-  sums.alerts = (sums.alerts * before + share(row.alerts)) / now;
-  sums.blocks = (sums.blocks * before + share(row.blocks)) / now;
+  const auto mean = [&](double& sum, std::uint64_t part) {
+    sum = ((before > 0 ? sum * before : 0) + share(part)) / now;
+  };
+  mean(sums.named, row.named);
+  mean(sums.right, row.right);
+  mean(sums.alerts, row.alerts);
+  mean(sums.blocks, row.blocks);
 }
 
 std::vector<StrangerReport> strangers_of(const std::vector<JudgedFlow>& judged) {

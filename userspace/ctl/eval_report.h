@@ -35,14 +35,15 @@ struct StrangerRow {
   std::uint64_t blocks = 0;
 };
 
-// Labels that are no tunnels, or those that are: shares of their flows, and means over the labels of these shares.
+// Labels that are no tunnels, or those that are: shares of their flows, and means over the labels of these shares,
+// kNothing if there are none.
 struct StrangerSums {
   StrangerRow flows;
   std::uint64_t labels = 0;
-  double named = 0;
-  double right = 0;
-  double alerts = 0;
-  double blocks = 0;
+  double named = kNothing;
+  double right = kNothing;
+  double alerts = kNothing;
+  double blocks = kNothing;
 };
 
 struct StrangerReport {

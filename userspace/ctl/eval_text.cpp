@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // The figures for people, on standard output.
 #include <algorithm>
+#include <cmath>
 
 #include "userspace/ctl/eval_report.h"
 
@@ -11,22 +12,30 @@ constexpr std::size_t kConfusionsShown = 12;
 constexpr std::size_t kLabelConfusionsShown = 20;
 constexpr std::size_t kFalseShown = 12;
 
-std::string percent(const Figure& figure) {
-  return fmt::format("{:.1f} ({:.1f}-{:.1f})", 100 * figure.value, 100 * figure.low, 100 * figure.high);
+// A share in percent, "-" where there was nothing to measure.
+std::string percent(double share, int digits = 1) {
+  return std::isnan(share) ? "-" : fmt::format("{:.{}f}", 100 * share, digits);
+}
+
+std::string percent(const Figure& figure, int digits = 1) {
+  if (std::isnan(figure.value)) return "-";
+  return fmt::format("{} ({}-{})", percent(figure.value, digits), percent(figure.low, digits),
+                     percent(figure.high, digits));
 }
 
 // Shares of benign flows are small.
-std::string fine_percent(const Figure& figure) {
-  return fmt::format("{:.2f} ({:.2f}-{:.2f})", 100 * figure.value, 100 * figure.low, 100 * figure.high);
-}
+std::string fine_percent(const Figure& figure) { return percent(figure, 2); }
 
 // A difference, for better or worse.
 std::string points(const Figure& figure) {
+  if (std::isnan(figure.value)) return "-";
   return fmt::format("{:+.2f} ({:+.2f}, {:+.2f})", 100 * figure.value, 100 * figure.low, 100 * figure.high);
 }
 
-double share(std::uint64_t part, std::uint64_t whole) {
-  return whole == 0 ? 0 : 100 * static_cast<double>(part) / static_cast<double>(whole);
+std::string number(double value, int digits) { return std::isnan(value) ? "-" : fmt::format("{:.{}f}", value, digits); }
+
+std::string share(std::uint64_t part, std::uint64_t whole, int digits = 1) {
+  return percent(whole == 0 ? kNothing : static_cast<double>(part) / static_cast<double>(whole), digits);
 }
 
 auto can_be_known(const std::vector<ClassFigures>& rows) {
@@ -34,9 +43,9 @@ auto can_be_known(const std::vector<ClassFigures>& rows) {
 }
 
 void print_names(const char* what, const NameFigures& names) {
-  fmt::print("  {:<9} accuracy {}  macro F1 {} of {} that can be known, {:.1f} of all {}\n", what,
-             percent(names.accuracy), percent(names.macro_f1), can_be_known(names.classes),
-             100 * names.macro_f1_all.value, names.classes.size());
+  fmt::print("  {:<9} accuracy {}  macro F1 {} of {} that can be known, {} of all {}\n", what, percent(names.accuracy),
+             percent(names.macro_f1), can_be_known(names.classes), percent(names.macro_f1_all.value),
+             names.classes.size());
 }
 
 void print_moment(const MomentReport& report) {
@@ -50,17 +59,17 @@ void print_moment(const MomentReport& report) {
   print_names("nearest", report.nearest);
   fmt::print("  tunnels   {} flows of {} labels, {} that can be known; {} benign flows\n", tunnels.tunnels,
              tunnels.labels.size(), can_be_known(tunnels.labels), tunnels.benign);
-  fmt::print(
-      "    alert   macro recall {} (without ssh-tunnel {}, all labels {:.1f}, flows {:.1f}), false {}, {} flows\n",
-      percent(tunnels.alert_recall), percent(report.without_ssh.alert_recall), 100 * tunnels.alert_recall_all.value,
-      100 * tunnels.alert_flows.value, fine_percent(tunnels.alert_false), tunnels.false_alerts);
-  fmt::print("    block   macro recall {} (without ssh-tunnel {}, flows {:.1f}), false {}, {} flows\n",
-             percent(tunnels.block_recall), percent(report.without_ssh.block_recall), 100 * tunnels.block_flows.value,
-             fine_percent(tunnels.block_false), tunnels.false_blocks);
-  fmt::print("    lead    area under ROC {:.4f}, without ssh-tunnel {:.4f}, {:.2f} % false at 95 % macro recall\n",
-             tunnels.area, report.without_ssh.area, 100 * report.without_ssh.false_at_95);
-  fmt::print("    false blocks a day: {:.0f}, at most {:.0f}\n", report.false_blocks_a_day,
-             report.most_false_blocks_a_day);
+  fmt::print("    alert   macro recall {} (without ssh-tunnel {}, all labels {}, flows {}), false {}, {} flows\n",
+             percent(tunnels.alert_recall), percent(report.without_ssh.alert_recall),
+             percent(tunnels.alert_recall_all.value), percent(tunnels.alert_flows.value),
+             fine_percent(tunnels.alert_false), tunnels.false_alerts);
+  fmt::print("    block   macro recall {} (without ssh-tunnel {}, flows {}), false {}, {} flows\n",
+             percent(tunnels.block_recall), percent(report.without_ssh.block_recall),
+             percent(tunnels.block_flows.value), fine_percent(tunnels.block_false), tunnels.false_blocks);
+  fmt::print("    lead    area under ROC {}, without ssh-tunnel {}, {} % false at 95 % macro recall\n",
+             number(tunnels.area, 4), number(report.without_ssh.area, 4), percent(report.without_ssh.false_at_95, 2));
+  fmt::print("    false blocks a day: {}, at most {}\n", number(report.false_blocks_a_day, 0),
+             number(report.most_false_blocks_a_day, 0));
 }
 
 void print_confusions(const char* level, const std::vector<ConfusionCell>& worst) {
@@ -84,8 +93,8 @@ void print_classes(const char* what, const NameFigures& names) {
   fmt::print("\n  {:<24}{:>7}{:>10}{:>8}{:>11}{:>9}{:>7}\n", what, "flows", "captures", "groups", "precision", "recall",
              "F1");
   for (const ClassFigures& row : names.classes)
-    fmt::print("  {:<24}{:>7}{:>10}{:>8}{:>11.1f}{:>9.1f}{:>7.1f}\n", row.name, row.flows, row.captures, row.groups,
-               100 * row.precision, 100 * row.recall, 100 * row.f1);
+    fmt::print("  {:<24}{:>7}{:>10}{:>8}{:>11}{:>9}{:>7}\n", row.name, row.flows, row.captures, row.groups,
+               percent(row.precision), percent(row.recall), percent(row.f1));
 }
 
 void print_details(const MomentReport& report) {
@@ -102,11 +111,11 @@ void print_strangers(const StrangerReport& report, bool details) {
   fmt::print("\nlabels held out in turn, {}:\n", moment_name(report.moment));
   const auto print_sum = [](const char* what, const StrangerSums& sums) {
     const StrangerRow& row = sums.flows;
-    fmt::print("  {:<11} {} flows: {:.1f} % named ({:.1f} after their family), {:.1f} as a tunnel, {:.2f} blocked\n",
-               what, row.flows, share(row.named, row.flows), share(row.right, row.flows), share(row.alerts, row.flows),
-               share(row.blocks, row.flows));
-    fmt::print("  {:<11} mean of {} labels: {:.1f} % named ({:.1f}), {:.1f} as a tunnel, {:.2f} blocked\n", "",
-               sums.labels, 100 * sums.named, 100 * sums.right, 100 * sums.alerts, 100 * sums.blocks);
+    fmt::print("  {:<11} {} flows: {} % named ({} after their family), {} as a tunnel, {} blocked\n", what, row.flows,
+               share(row.named, row.flows), share(row.right, row.flows), share(row.alerts, row.flows),
+               share(row.blocks, row.flows, 2));
+    fmt::print("  {:<11} mean of {} labels: {} % named ({}), {} as a tunnel, {} blocked\n", "", sums.labels,
+               percent(sums.named), percent(sums.right), percent(sums.alerts), percent(sums.blocks, 2));
   };
   print_sum("no tunnels", report.plain);
   print_sum("tunnels", report.tunnels);

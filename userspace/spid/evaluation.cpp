@@ -13,7 +13,7 @@
 namespace spidd {
 namespace {
 
-double ratio(double part, double whole) { return whole > 0 ? part / whole : 0; }
+double ratio(double part, double whole) { return whole > 0 ? part / whole : kNothing; }
 
 // Outcomes as small numbers; equal ones are counted together, for each set of groups that is drawn goes over them
 // again.
@@ -27,7 +27,9 @@ struct Counted {
 };
 
 Figure with_interval(double value, std::vector<double> drawn) {
-  std::vector<double> sorted = drawn;
+  // What a set of groups has nothing of, it says nothing about.
+  std::vector<double> sorted;
+  std::ranges::copy_if(drawn, std::back_inserter(sorted), [](double one) { return !std::isnan(one); });
   std::ranges::sort(sorted);
   const auto percentile = [&](double share) {
     if (sorted.empty()) return value;
@@ -36,7 +38,8 @@ Figure with_interval(double value, std::vector<double> drawn) {
   return {value, percentile(0.025), percentile(0.975), std::move(drawn)};
 }
 
-double f1_of(double right, double wrong, double missed) { return ratio(2 * right, 2 * right + wrong + missed); }
+// Requires: some of them are not 0.
+double f1_of(double right, double wrong, double missed) { return 2 * right / (2 * right + wrong + missed); }
 
 // Draws groups with replacement `resamples` times and gives the 2.5 and 97.5 percentile of each statistic.
 // `statistics(weight)` computes all of them for one weight per group.

@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <string>
 #include <vector>
@@ -41,12 +42,15 @@ enum class NameLevel {
   nearest  // the label of the nearest model, whatever the thresholds
 };
 
-// A share or a mean in 0..1 with the limits of its 95 % interval.
+// A share or a mean in 0..1 with the limits of its 95 % interval. All of them kNothing (no number) where there was
+// nothing to measure.
+inline constexpr double kNothing = std::numeric_limits<double>::quiet_NaN();
 struct Figure {
   double value = 0;
   double low = 0;
   double high = 0;
-  // What it is for each set of groups that was drawn; the sets are the same for all figures of the same flows.
+  // What it is for each set of groups that was drawn, kNothing for sets without any of what it is of; the sets are the
+  // same for all figures of the same flows.
   std::vector<double> drawn{};
 };
 
@@ -62,7 +66,7 @@ struct ClassFigures {
   std::uint64_t captures = 0;
   std::uint64_t right = 0;  // named rightly; for tunnels: alerts
   std::uint64_t wrong = 0;  // flows of another name that were given this one; for tunnels: blocks
-  double precision = 0;
+  double precision = 0;     // kNothing if no flow was given the name
   double recall = 0;
   double f1 = 0;
 
@@ -103,9 +107,10 @@ struct TunnelFigures {
   Figure block_recall;      // as alert_recall
   Figure block_flows;
   Figure block_false;
-  double area = 0;  // under the ROC curve of the lead: a tunnel flow leads by more than a benign one
-  double false_at_95 =
-      0;  // share of benign flows at the lead that 95 % of the tunnel flows have (labels weigh the same)
+  // Both kNothing without tunnels or without benign flows.
+  double area = kNothing;         // under the ROC curve of the lead: a tunnel flow leads by more than a benign one
+  double false_at_95 = kNothing;  // share of benign flows at the lead that 95 % of the tunnel flows have (labels weigh
+                                  // the same)
 };
 
 NameFigures evaluate_names(std::span<const Outcome> outcomes, NameLevel level = NameLevel::family,

@@ -2,6 +2,8 @@
 // What `spidctl eval` reads, judges and writes, apart from the arithmetic of userspace/spid/evaluation.h.
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
 #include "tests/unit/spid/test_flows.h"
 #include "userspace/ctl/eval_input.h"
 #include "userspace/ctl/eval_judge.h"
@@ -276,6 +278,28 @@ TEST(EvalReport, SumsUpStrangersByLabel) {
   EXPECT_EQ(plain.flows.named, 9U);
   EXPECT_DOUBLE_EQ(plain.named, (6.0 / 24 + 3.0 / 6) / 2);
   EXPECT_DOUBLE_EQ(plain.alerts, (3.0 / 24) / 2);
+}
+
+TEST(EvalReport, SaysWhereThereWasNothingToMeasure) {
+  const EvalInput input = make_input(3, 0);
+  const auto run = run_evaluation(input, {.folds = 4});
+  ASSERT_TRUE(run);
+  const EvalReport report = make_report(input, {}, *run, 1e6);
+  testing::internal::CaptureStdout();
+  print_report(input, report, true);
+  const std::string text = testing::internal::GetCapturedStdout();
+  EXPECT_NE(text.find("novel named -\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("alert   macro recall - (without ssh-tunnel -, all labels -, flows -), false 0.00"),
+            std::string::npos);
+  EXPECT_NE(text.find("area under ROC -, without ssh-tunnel -, - % false"), std::string::npos);
+  EXPECT_EQ(text.find("nan"), std::string::npos);
+  testing::internal::CaptureStdout();
+  print_json_report(input, report);
+  const auto json = nlohmann::json::parse(testing::internal::GetCapturedStdout());
+  EXPECT_TRUE(json["moments"][0]["tunnels"]["alert_recall"]["value"].is_null());
+  EXPECT_TRUE(json["moments"][0]["tunnels"]["roc_area"].is_null());
+  EXPECT_TRUE(json["moments"][0]["families"]["accuracy"]["value"].is_number());
+  EXPECT_NE(html_report(input, report).find("<td>–</td>"), std::string::npos);
 }
 
 TEST(EvalPictures, EscapeWhatNamesMayHold) {

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 namespace spidd {
 namespace {
 
@@ -216,9 +218,27 @@ TEST(Evaluation, UpperLimitsAreThoseOfClopperAndPearson) {
   EXPECT_EQ(upper_limit(3, 3), 1);
 }
 
-TEST(Evaluation, OfNothingIsZero) {
-  EXPECT_EQ(evaluate_names({}).macro_f1.value, 0);
-  EXPECT_EQ(evaluate_tunnels({}).alert_recall.value, 0);
+TEST(Evaluation, OfNothingThereIsNoFigure) {
+  const NameFigures none = evaluate_names({});
+  for (const Figure& figure : {none.accuracy, none.precision, none.macro_f1, none.macro_f1_all, none.novel_named})
+    EXPECT_TRUE(std::isnan(figure.value) && std::isnan(figure.low) && std::isnan(figure.high));
+  EXPECT_TRUE(std::isnan(evaluate_names(names()).novel_named.value));
+  const TunnelFigures benign = evaluate_tunnels(names());
+  for (const Figure& figure : {benign.alert_recall, benign.alert_recall_all, benign.alert_flows, benign.block_recall})
+    EXPECT_TRUE(std::isnan(figure.value) && std::isnan(figure.high));
+  EXPECT_TRUE(std::isnan(benign.area));
+  EXPECT_TRUE(std::isnan(benign.false_at_95));
+  EXPECT_EQ(benign.alert_false.value, 0);
+  EXPECT_EQ(benign.alert_false.high, 0);
+}
+
+TEST(Evaluation, AFigureOfFewIsNotMeasuredWhereNoneWasDrawn) {
+  std::vector<Outcome> outcomes = names();
+  outcomes.push_back(tunnel("wireguard", true, 7));
+  const TunnelFigures figures = evaluate_tunnels(outcomes);
+  EXPECT_TRUE(std::isnan(figures.alert_recall.value)) << "one flow of one group";
+  EXPECT_EQ(figures.alert_flows.value, 1);
+  EXPECT_EQ(figures.alert_flows.low, 1) << "sets without the group say nothing of it";
 }
 
 }  // namespace
