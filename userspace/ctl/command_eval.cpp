@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
-#include <fstream>
 #include <thread>
 
+#include "userspace/base/staged_files.h"
 #include "userspace/ctl/command.h"
 #include "userspace/ctl/eval_report.h"
 #include "userspace/ctl/models_change.h"
@@ -103,14 +103,6 @@ Result<EvalSettings> settings_of(const CommandLine& line) {
   return settings;
 }
 
-Result<void> write_file(const std::string& path, const std::string& text) {
-  std::ofstream file(path, std::ios::binary);
-  file << text;
-  file.close();
-  if (!file) return fail_errno(errno, "{}", path);
-  return {};
-}
-
 // Trees of captures are labelled by their folders: whoever names the wrong one has labels that tell nothing apart.
 Result<void> check_labels(const EvalInput& input) {
   const auto& flows = input.set.flows;
@@ -175,11 +167,11 @@ int command_eval(const CommandArguments& arguments) {
   else
     print_report(*input, report, line.has("details"));
   if (line.has("html")) {
-    if (const auto written = write_file(line.text("html"), html_report(*input, report)); !written)
+    if (const auto written = write_whole_file(line.text("html"), html_report(*input, report)); !written)
       return report_failure("eval", written.error());
   }
   if (line.has("verdicts")) {
-    if (const auto written = write_file(line.text("verdicts"), verdict_table(*input, run->judged)); !written)
+    if (const auto written = write_whole_file(line.text("verdicts"), verdict_table(*input, run->judged)); !written)
       return report_failure("eval", written.error());
   }
   return input->set.damaged.empty() ? kExitDone : kExitFailed;
