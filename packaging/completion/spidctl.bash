@@ -53,7 +53,7 @@ _spidctl() {
       ;;
     train)
       options+=" --into --labels --taxonomy --manifest --same --category --flows-per-group"
-      options+=" --min-flows --calibrate --calibrate-only --provenance --source --label --filter --from-flow --family --strict"
+      options+=" --min-flows --calibrate --calibrate-only --use-damaged --provenance --source --label --filter --from-flow --family --strict"
       ;;
     models)
       options+=" --models --json --into --keep --transport --family --category --rename --only --add --replace"

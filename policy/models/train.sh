@@ -21,7 +21,8 @@ while [ "$laboratories" -gt 0 ]; do
   laboratories=$((laboratories - 1))
 done
 find "$models" -name '*.json' -delete
-"$spidctl" train --into "$models" --min-flows 5 --calibrate --provenance "$models/PROVENANCE.tsv" \
+"$spidctl" train --into "$models" --min-flows 5 --calibrate --use-damaged \
+  --provenance "$models/PROVENANCE.tsv" \
   --taxonomy "$taxonomy" --same krb=kerberos --same pgsql=postgres --same resp=redis --same jabber=xmpp \
   --same icmp6=icmp --same icmp-echo=icmp --same ssh-tunnel=ssh \
   --labels "$public/labels.tsv" --manifest "$public/manifest.tsv" --source public "$public/files" "$@"

@@ -94,6 +94,13 @@ int train_from_captures(const CommandLine& line, const TrainingRules& rules, con
       return report_failure("train", same.error());
   auto set = load_training(line, existing, flow_rules(meter_rules), sources);
   if (!set) return report_failure("train", set.error());
+  if (const std::size_t damaged = set->damaged.size(); damaged > 0 && !line.has("use-damaged")) {
+    print_damaged("train", *set);
+    return report_failure(
+        "train", Error{fmt::format("of {} capture{} not everything can be read, and nothing was added: --use-damaged "
+                                   "learns from what can be read",
+                                   damaged, damaged == 1 ? "" : "s")});
+  }
   if (const auto same = merge_names(*set, line.texts("same")); !same) return line.usage_error(same.error().message);
   set->split_single_variants();
   print_losses(*set);
@@ -126,7 +133,7 @@ int train_from_captures(const CommandLine& line, const TrainingRules& rules, con
     return report_failure("train", saved.error());
   fmt::print("{} flows of {} captures added to {} models in {}\n", std::ranges::count(spread, true),
              set->captures.size(), learned.models.size(), directory);
-  return set->damaged.empty() ? kExitDone : kExitFailed;
+  return kExitDone;
 }
 
 }  // namespace
@@ -142,6 +149,9 @@ int command_train(const CommandArguments& arguments) {
   declare_capture_sources(line);
   line.value("family", "NAME", "with --label: family of the label; default: that of its models, or the label");
   line.flag("strict", "sessions and measurements as of SPID 0.4.6, to the bit, for a directory of such models");
+  line.flag("use-damaged",
+            "learn from what can be read of captures that are damaged or missing; without it they are an error, and "
+            "nothing is added");
   line.value("flows-per-group", "N", "flows of one label taken from one environment, lab variant or capture",
              fmt::to_string(TrainingRules{}.flows_per_group));
   line.value("min-flows", "N", "flows a label needs to get a model", "1");

@@ -2,10 +2,9 @@
 #include "userspace/ctl/train_input.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <fstream>
 #include <map>
 
+#include "userspace/base/staged_files.h"
 #include "userspace/ctl/client.h"
 #include "userspace/daemon/settled_answer.h"
 #include "userspace/spid/model_edit.h"
@@ -138,11 +137,7 @@ Result<void> write_provenance(const std::string& path, const ModelDatabase& lear
                         category_name(model.category), model.family, model.flows, model.payload_packets, model.captures,
                         from);
   }
-  std::ofstream file(path);
-  file << text;
-  file.close();
-  if (!file) return fail_errno(errno, "{}", path);
-  return {};
+  return write_whole_file(path, text);
 }
 
 }  // namespace spidd

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <map>
+#include <optional>
 
 #include "userspace/spid/model_edit.h"
 
@@ -203,13 +204,20 @@ Result<TrainingSet> load_filtered_captures(const std::vector<std::string>& captu
   TrainingSet set;
   NameIndex capture_index(set.captures);
   NameIndex group_index(set.groups);
+  std::optional<Error> unreadable;  // the first
+  std::size_t read = 0;
   for (const std::string& path : captures) {
-    std::string damage;
-    auto flows = read_flows(path, rules, filter, damage);
-    if (!flows) return tl::unexpected(std::move(flows).error());
-    if (!damage.empty()) set.damaged.push_back(fmt::format("{}: {}", path, damage));
     const std::uint32_t capture = capture_index(path);
     if (set.capture_hashes.size() < set.captures.size()) set.capture_hashes.push_back(capture_hash(path));
+    std::string damage;
+    auto flows = read_flows(path, rules, filter, damage);
+    if (!flows) {
+      set.damaged.push_back(flows.error().message);
+      if (!unreadable) unreadable = std::move(flows).error();
+      continue;
+    }
+    ++read;
+    if (!damage.empty()) set.damaged.push_back(fmt::format("{}: {}", path, damage));
     const std::uint32_t group = group_index(path);
     for (CapturedFlow& flow : *flows) {
       LabelledFlow out = labelled(std::move(flow), label, meaning);
@@ -218,6 +226,7 @@ Result<TrainingSet> load_filtered_captures(const std::vector<std::string>& captu
       set.flows.push_back(std::move(out));
     }
   }
+  if (read == 0 && unreadable) return tl::unexpected(std::move(*unreadable));
   set.scenarios.resize(set.groups.size());
   return set;
 }

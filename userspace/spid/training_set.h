@@ -37,7 +37,8 @@ struct TrainingSet {
   std::vector<LabelledFlow> flows;     // in the order of captures
 
   LabelLosses losses;                // rows of the label file that gave no flow
-  std::vector<std::string> damaged;  // "capture: reason"; what stands before the damage is used
+  // "capture: reason", also of captures that cannot be opened; what stands before the damage is used
+  std::vector<std::string> damaged;
 
   // What tells the capture of a flow from others: the hash of its content, or its index if that is unknown (or 0).
   std::uint64_t capture_identity(const LabelledFlow& flow) const;
@@ -72,7 +73,7 @@ Result<TrainingSet> load_capture_tree(const std::string& directory, const Taxono
                                       FlowRules rules = FlowRules::engine);
 
 // Every flow of these captures, packets that do not match the filter (pcap-filter(7), "" = all) left out, is of the
-// label; the group is the file. A capture that cannot be opened is an error.
+// label; the group is the file. An error if none of them can be opened.
 Result<TrainingSet> load_filtered_captures(const std::vector<std::string>& captures, const std::string& filter,
                                            const std::string& label, const LabelMeaning& meaning,
                                            FlowRules rules = FlowRules::engine);

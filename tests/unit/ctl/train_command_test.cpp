@@ -150,15 +150,29 @@ TEST_F(TrainCommand, RefusesAMeaningThatIsNotTheOneOfTheModels) {
   EXPECT_EQ(models().find("zed", Transport::udp)->category, Category::tunnel);
 }
 
-TEST_F(TrainCommand, SaysByItsExitCodeThatACaptureIsDamaged) {
+TEST_F(TrainCommand, AddsNothingIfACaptureIsDamagedUnlessToldTo) {
   CaptureWriter writer;
   add_exchanges(writer, 2, 53, "name of a host");
   writer.bytes().resize(writer.bytes().size() - 5);
   const MemoryFile cut(writer.bytes());
   testing::internal::CaptureStderr();
-  EXPECT_EQ(train({"--label", "names", cut.path()}), kExitFailed);
-  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("damaged"));
+  EXPECT_EQ(train({"--label", "names", cut.path(), capture_->path()}), kExitFailed);
+  EXPECT_EQ(train({"--label", "names", capture_->path(), path("missing.pcap")}), kExitFailed);
+  fs::create_directories(path("bad/names"));
+  fs::copy_file(cut.path(), path("bad/names/a.pcap"));
+  EXPECT_EQ(train({path("bad")}), kExitFailed);
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
+              HasSubstr("of 1 capture not everything can be read, and nothing was added: --use-damaged"));
+  EXPECT_FALSE(fs::exists(path("models")));
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(train({"--use-damaged", "--label", "names", path("missing.pcap")}), kExitFailed);
+  EXPECT_EQ(train({"--use-damaged", "--label", "names", cut.path(), path("missing.pcap")}), kExitDone);
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("missing.pcap"));
   EXPECT_EQ(models().find("names", Transport::udp)->flows, 2U);
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(train({"--use-damaged", path("bad")}), kExitDone);
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("damaged"));
+  EXPECT_EQ(models().find("names", Transport::udp)->flows, 4U);
   for (const char* name : {"tree/names/a.pcap", "tree/names/b.pcap", "tree/zed/a.pcap", "tree/zed/b.pcap"}) {
     fs::create_directories(fs::path(path(name)).parent_path());
     fs::copy_file(capture_->path(), path(name));
