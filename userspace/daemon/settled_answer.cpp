@@ -50,7 +50,7 @@ Result<void> read_rows(const ordered_json& answer, Fingerprint& fingerprint) {
 
 ordered_json settled_flow_json(const SettledFlow& flow, MeterRules rules) {
   auto rows = ordered_json::array();
-  for (const RowCount& row : flow.fingerprint.rows) {
+  for (const RowCount row : flow.fingerprint.rows) {
     rows.push_back(row.row);
     rows.push_back(row.count);
   }

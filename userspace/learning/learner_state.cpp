@@ -202,8 +202,10 @@ SampleFlow read_sample(Reader& in) {
 Fingerprint read_member(Reader& in) {
   Fingerprint member;
   member.payload_packets = in.as<unsigned>(kMaxMeasuredPackets);
-  member.rows = in.rows<RowCount>();
-  for (const RowCount& row : member.rows) member.measurements[row.row / kBinsPerMeter] += row.count;
+  for (const RowCount row : in.rows<RowCount>()) {
+    member.rows.push_back(row);
+    member.measurements[row.row / kBinsPerMeter] += row.count;
+  }
   return member;
 }
 

@@ -77,7 +77,7 @@ ProtocolModel scaled(const ProtocolModel& model, double factor) {
 // A damaged state may hold flows that the counters never saw.
 bool covers(const ProtocolModel& model, const Fingerprint& flow) {
   return model.flows > 0 && model.payload_packets >= flow.payload_packets &&
-         std::ranges::all_of(flow.rows, [&](const RowCount& row) { return model.counters[row.row] >= row.count; });
+         std::ranges::all_of(flow.rows, [&](const RowCount row) { return model.counters[row.row] >= row.count; });
 }
 
 // Models without the flows of a fold.

@@ -90,7 +90,7 @@ PackedFingerprint::PackedFingerprint(const Fingerprint& flow) {
   bytes_.reserve(flow.rows.size() * 2 + 8);
   put_number(bytes_, flow.payload_packets);
   std::uint32_t next = 0;
-  for (const RowCount& row : flow.rows) {
+  for (const RowCount row : flow.rows) {
     put_number(bytes_, row.row - next);
     put_number(bytes_, row.count);
     next = row.row + 1U;

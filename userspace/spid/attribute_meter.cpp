@@ -119,8 +119,7 @@ void AttributeMeters::measure(std::span<const PayloadPacket> packets, Fingerprin
   for (unsigned meter = 0; meter < kMeterCount; ++meter) {
     kMeters[meter].measure[static_cast<unsigned>(scratch_->rules)](flow, scratch_->bins[meter]);
   }
-  const std::span<const RowCount> rows = scratch_->reader.read(scratch_->bins, out.measurements);
-  out.rows.assign(rows.begin(), rows.end());
+  scratch_->reader.read(scratch_->bins, out);
   out.payload_packets = static_cast<unsigned>(packets.size());
 }
 

@@ -8,17 +8,13 @@
 #include <memory>
 #include <span>
 #include <string_view>
-#include <vector>
 
 #include "userspace/capture/packet_record.h"
+#include "userspace/spid/measured_rows.h"
 #include "userspace/spid/simd.h"
 
 namespace spidd {
 
-inline constexpr unsigned kOriginalMeterCount = 34;  // the first ones
-inline constexpr unsigned kMeterCount = 45;
-inline constexpr unsigned kBinsPerMeter = 256;
-inline constexpr unsigned kRowCount = kMeterCount * kBinsPerMeter;
 inline constexpr unsigned kMaxMeasuredPackets = 500;  // what a flow has beyond is not measured
 
 // The default profile leaves out two of the original's meters, lengths modulo 256 (32) and by their divisors (33),
@@ -28,15 +24,9 @@ constexpr bool is_scored(unsigned meter) { return meter != 32 && meter != 33; }
 // "AccumulatedDirectionBytes", ...: the names of the original, without "Meter". Requires: meter < kMeterCount.
 std::string_view meter_name(unsigned meter);
 
-// A row is one bin of one meter: row = meter * kBinsPerMeter + bin.
-struct RowCount {
-  std::uint16_t row;
-  std::uint16_t count;
-};
-
 // What was measured of one flow.
 struct Fingerprint {
-  std::vector<RowCount> rows;                             // rising row numbers, counts > 0
+  MeasuredRows rows;
   std::array<std::uint32_t, kMeterCount> measurements{};  // per meter: sum of its counts
   unsigned payload_packets = 0;
 

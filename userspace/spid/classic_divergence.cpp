@@ -13,7 +13,7 @@ constexpr double kUniform = 1.0 / kBinsPerMeter;
 
 // Divergence of one meter: sum over bins of P (log2 P - log2 Q) with P = (c + 1/256) / (n + 1) and
 // Q = (C + 1) / (N + 256). `rows` are those of the meter.
-double meter_divergence(std::span<const RowCount> rows, std::uint32_t measurements, const ProtocolModel& model,
+double meter_divergence(const MeasuredRows::Columns& rows, std::uint32_t measurements, const ProtocolModel& model,
                         unsigned meter) {
   const double observed = 1.0 + measurements;
   const double log_total = std::log2(static_cast<double>(model.measurements[meter]) + kBinsPerMeter);
@@ -24,9 +24,10 @@ double meter_divergence(std::span<const RowCount> rows, std::uint32_t measuremen
   const double never = kUniform / observed;
   const auto unused = static_cast<double>(kBinsPerMeter - rows.size());
   double divergence = unused * never * std::log2(never) - never * all_log_model;
-  for (const RowCount row : rows) {
-    const double share = (row.count + kUniform) / observed;
-    divergence += share * std::log2(share) - row.count / observed * log_model(row.row);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const unsigned count = rows.count(i);
+    const double share = (count + kUniform) / observed;
+    divergence += share * std::log2(share) - count / observed * log_model(meter * kBinsPerMeter + rows.bins[i]);
   }
   return divergence;
 }
@@ -36,11 +37,7 @@ double meter_divergence(std::span<const RowCount> rows, std::uint32_t measuremen
 double classic_divergence(const Fingerprint& flow, const ProtocolModel& model, std::span<const unsigned> meters) {
   double sum = 0;
   for (const unsigned meter : meters) {
-    const auto begin = std::lower_bound(flow.rows.begin(), flow.rows.end(), meter * kBinsPerMeter,
-                                        [](const RowCount& row, unsigned first) { return row.row < first; });
-    const auto end = std::lower_bound(begin, flow.rows.end(), (meter + 1) * kBinsPerMeter,
-                                      [](const RowCount& row, unsigned first) { return row.row < first; });
-    sum += meter_divergence({begin, end}, flow.measurements[meter], model, meter);
+    sum += meter_divergence(flow.rows.of_meter(meter), flow.measurements[meter], model, meter);
   }
   return meters.empty() ? 0 : sum / static_cast<double>(meters.size());
 }

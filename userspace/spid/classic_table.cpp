@@ -44,23 +44,21 @@ ClassicTable::ClassicTable(const ProtocolModel& model) {
 // through sum_, and log2 m is taken out of the sum because the P add up to 1.
 double ClassicTable::divergence(const Fingerprint& flow, std::span<const unsigned> meters) const {
   double total = 0;
-  auto row = flow.rows.begin();
   for (const unsigned meter : meters) {
     const double observed = 1.0 + flow.measurements[meter];
-    row = std::lower_bound(row, flow.rows.end(), meter * kBinsPerMeter,
-                           [](const RowCount& count, unsigned first) { return count.row < first; });
+    const MeasuredRows::Columns rows = flow.rows.of_meter(meter);
     double entropy = 0;
     double cross = kUniform * sum_[meter];
     auto bin = bins_.begin() + first_[meter];
     const auto end = bins_.begin() + first_[meter + 1];
-    unsigned hit = 0;
-    for (; row != flow.rows.end() && row->row < (meter + 1) * kBinsPerMeter; ++row, ++hit) {
-      while (bin != end && bin->row < row->row) ++bin;
-      entropy += weighted_log(row->count);
-      cross +=
-          row->count * static_cast<double>(bin != end && bin->row == row->row ? bin->log_share : log_unseen_[meter]);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      const unsigned row = meter * kBinsPerMeter + rows.bins[i];
+      const unsigned count = rows.count(i);
+      while (bin != end && bin->row < row) ++bin;
+      entropy += weighted_log(count);
+      cross += count * static_cast<double>(bin != end && bin->row == row ? bin->log_share : log_unseen_[meter]);
     }
-    entropy += (kBinsPerMeter - hit) * kSmallEntropy[0];
+    entropy += static_cast<double>(kBinsPerMeter - rows.size()) * kSmallEntropy[0];
     total += (entropy - cross) / observed - std::log2(observed);
   }
   return meters.empty() ? 0 : total / static_cast<double>(meters.size());

@@ -28,31 +28,29 @@ class FlowRows {
   FlowRows& operator=(const FlowRows&) = delete;
 
   WeightedRows rows() const {
-    return {std::span(rows_).first(size_), std::span(counts_).first(size_),
+    return {std::span(rows_).first(size_), std::span(count_pairs_).first(size_ / 2),
             std::span(weights_).first(size_ / kRowsTogether)};
   }
   MeterMask meters() const { return meters_; }  // that have measurements
 
  private:
-  static constexpr std::size_t kLanes = 16;  // entries that the vector form takes at a time
-  // Every bin once, those that count more often than kMaxCount, and groups that are not full, two a step.
-  static constexpr std::size_t kMostRows =
-      kRowCount + kMeterCount * (kMostMeasurements / kMaxCount + 2 * kBinsPerMeter / kLanes * kRowsTogether);
-  static constexpr std::size_t kCapacity = kMostRows + 2 * kBinsPerMeter;  // what is written at a time
+  static constexpr std::size_t kLanes = 32;  // rows that the vector form takes at a time
+  // Of a meter: every bin once, those that count more often than kMaxCount, and a group that is not full.
+  static constexpr std::size_t kMostRowsOfMeter =
+      (2 * kBinsPerMeter + kMostMeasurements / kMaxCount) / kRowsTogether * kRowsTogether + kRowsTogether;
+  static constexpr std::size_t kCapacity = kMeterCount * kMostRowsOfMeter + kLanes;
 
-  using Measurements = std::array<std::uint32_t, kMeterCount>;
-
-  void fill(std::span<const RowCount> rows, const Measurements& measurements, Simd simd);
-  void fill_plain(std::span<const RowCount> rows, const Measurements& measurements);
-  bool fill_avx512(std::span<const RowCount> rows, const Measurements& measurements);
-  std::size_t add(std::size_t size, std::uint16_t row, unsigned count);
-  std::size_t end_group(std::size_t first, std::size_t size, int weight);
+  void fill(const Fingerprint& flow, unsigned first_meter, unsigned meters, Simd simd);
+  void add_meter(unsigned meter, const MeasuredRows::Columns& rows, std::uint32_t measurements);
+#if defined(__x86_64__)
+  void fill_avx512(const Fingerprint& flow, unsigned first_meter, unsigned meters);
+#endif
 
   MeterMask meters_ = 0;
   std::size_t size_ = 0;
   std::array<std::uint16_t, kCapacity> rows_;
-  std::array<std::uint8_t, kCapacity> counts_;
-  std::array<std::int16_t, kCapacity / kRowsTogether> weights_;
+  std::array<std::uint32_t, kCapacity / 2> count_pairs_;
+  std::array<std::int32_t, kCapacity / kRowsTogether> weights_;
 };
 
 }  // namespace spidd

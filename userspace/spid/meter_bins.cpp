@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// Reading out the bins. A flow has about a thousand bins in use in no pattern that a processor could predict, so the
-// fast forms squeeze the zeros out of many bins at a time without a branch.
+// Reading out the bins. A flow has more than a thousand bins in use in no pattern that a processor could predict, so
+// the fast forms squeeze the zeros out of many bins at a time without a branch.
 #include "userspace/spid/meter_bins.h"
 
 #include <algorithm>
@@ -19,58 +19,88 @@ BinReader::BinReader(Simd simd) : read_(&BinReader::read_scalar) {
 #endif
 }
 
-std::span<const RowCount> BinReader::read(AllBins& bins, std::array<std::uint32_t, kMeterCount>& sums) {
-  return std::span(rows_).first((this->*read_)(bins, sums));
+void BinReader::read(AllBins& bins, Fingerprint& out) {
+  const std::size_t carried = take_carried(bins);
+  const std::size_t size = (this->*read_)(bins, out.measurements);
+  if (carried != 0) put_carried(carried, size, out.measurements);
+  out.rows.assign({std::span(bins_).first(size), std::span(counts_).first(size),
+                   std::span(carried_).first(carried != 0 ? size : 0)},
+                  sizes_);
 }
 
-// Writes one row behind the last.
-BinReader::Read BinReader::read_meter(MeterBins& bins, unsigned meter, RowCount* out) {
-  constexpr unsigned kStep = sizeof(std::uint64_t);  // bins that are passed over together when all are empty
-  std::uint32_t sum = 0;
-  for (unsigned first = 0; first < kBinsPerMeter; first += kStep) {
-    std::uint64_t step = 0;
-    std::memcpy(&step, &bins.counts_[first], kStep);
-    if (step == 0 && !bins.has_carried_) continue;
-    for (unsigned bin = first; bin < first + kStep; ++bin) {
-      const auto count = static_cast<std::uint16_t>(bins.counts_[bin] + 256 * bins.carried_[bin]);
-      *out = {static_cast<std::uint16_t>(meter * kBinsPerMeter + bin), count};
-      out += count != 0 ? 1 : 0;
-      sum += count;
-    }
-  }
-  bins.counts_.fill(0);
-  if (bins.has_carried_) {
-    bins.carried_.fill(0);
-    bins.has_carried_ = false;
-  }
-  return {out, sum};
-}
-
-std::size_t BinReader::read_scalar(AllBins& bins, std::array<std::uint32_t, kMeterCount>& sums) {
-  RowCount* next = rows_.data();
+// What was carried, apart, so that the rest of the bins can be read without it; the number. A bin that has nothing else
+// is given a count of one, so that it is read.
+std::size_t BinReader::take_carried(AllBins& bins) {
+  std::size_t size = 0;
   for (unsigned meter = 0; meter < kMeterCount; ++meter) {
-    const Read read = read_meter(bins[meter], meter, next);
-    next = read.end;
-    sums[meter] = read.sum;
+    MeterBins& from = bins[meter];
+    if (!from.has_carried_) continue;
+    for (unsigned bin = 0; bin < kBinsPerMeter; ++bin) {
+      if (from.carried_[bin] == 0) continue;
+      taken_[size++] = {static_cast<std::uint8_t>(meter), static_cast<std::uint8_t>(bin), from.carried_[bin],
+                        from.counts_[bin] == 0};
+      if (from.counts_[bin] == 0) from.counts_[bin] = 1;
+    }
+    from.carried_.fill(0);
+    from.has_carried_ = false;
   }
-  return static_cast<std::size_t>(next - rows_.data());
+  return size;
+}
+
+void BinReader::put_carried(std::size_t carried, std::size_t size, Sums& sums) {
+  std::fill_n(carried_.begin(), size, std::uint8_t{0});
+  std::size_t first = 0;  // row of the meter
+  unsigned meter = 0;
+  for (const Carried& taken : std::span(taken_).first(carried)) {
+    for (; meter < taken.meter; ++meter) first += sizes_[meter];
+    const auto rows = std::span(bins_).subspan(first, sizes_[meter]);
+    const auto at = first + static_cast<std::size_t>(std::ranges::lower_bound(rows, taken.bin) - rows.begin());
+    carried_[at] = taken.count;
+    sums[meter] += 256U * taken.count;
+    if (!taken.alone) continue;
+    counts_[at] = 0;
+    --sums[meter];
+  }
+}
+
+std::size_t BinReader::read_scalar(AllBins& bins, Sums& sums) {
+  constexpr unsigned kStep = sizeof(std::uint64_t);  // bins that are passed over together when all are empty
+  std::size_t next = 0;
+  for (unsigned meter = 0; meter < kMeterCount; ++meter) {
+    std::uint8_t* counts = bins[meter].counts_.data();
+    const std::size_t first_row = next;
+    std::uint32_t sum = 0;
+    for (unsigned first = 0; first < kBinsPerMeter; first += kStep) {
+      std::uint64_t step = 0;
+      std::memcpy(&step, counts + first, kStep);
+      if (step == 0) continue;
+      for (unsigned i = 0; i < kStep; ++i) {
+        const std::uint8_t count = step >> (8 * i) & 0xff;
+        bins_[next] = static_cast<std::uint8_t>(first + i);
+        counts_[next] = count;
+        next += count != 0 ? 1 : 0;
+        sum += count;
+      }
+    }
+    std::memset(counts, 0, kBinsPerMeter);
+    sums[meter] = sum;
+    sizes_[meter] = static_cast<std::uint16_t>(next - first_row);
+  }
+  return next;
 }
 
 #if defined(__x86_64__)
 namespace {
 
-// For each set of eight 16-bit lanes: the byte shuffle that moves them to the front, and how many they are.
+// For each set of eight bytes: the shuffle that moves them to the front, and how many they are.
 struct Squeeze {
-  alignas(16) std::array<std::array<std::uint8_t, 16>, 256> shuffle{};
+  std::array<std::array<std::uint8_t, 8>, 256> shuffle{};
   std::array<std::uint8_t, 256> size{};
 
   constexpr Squeeze() {
     for (unsigned set = 0; set < 256; ++set) {
-      for (unsigned lane = 0; lane < 8; ++lane) {
-        if ((set >> lane & 1) == 0) continue;
-        shuffle[set][2 * size[set]] = static_cast<std::uint8_t>(2 * lane);
-        shuffle[set][2 * size[set] + 1] = static_cast<std::uint8_t>(2 * lane + 1);
-        ++size[set];
+      for (unsigned byte = 0; byte < 8; ++byte) {
+        if ((set >> byte & 1) != 0) shuffle[set][size[set]++] = static_cast<std::uint8_t>(byte);
       }
     }
   }
@@ -79,21 +109,14 @@ constexpr Squeeze kSqueeze;
 
 }  // namespace
 
-__attribute__((target("avx2"))) std::size_t BinReader::read_avx2(AllBins& bins,
-                                                                 std::array<std::uint32_t, kMeterCount>& sums) {
-  constexpr unsigned kLanes = 8;
+__attribute__((target("avx2"))) std::size_t BinReader::read_avx2(AllBins& bins, Sums& sums) {
+  constexpr unsigned kStep = 8;
   constexpr unsigned kBlock = sizeof(__m256i);  // bins that are passed over together when all are empty
-  static_assert(sizeof(RowCount) == 4 && kSlack >= kLanes);
-  const __m128i lanes = _mm_setr_epi16(0, 1, 2, 3, 4, 5, 6, 7);
-  RowCount* next = rows_.data();
+  static_assert(kSlack >= kStep);
+  std::size_t next = 0;
   for (unsigned meter = 0; meter < kMeterCount; ++meter) {
-    if (bins[meter].has_carried_) [[unlikely]] {
-      const Read read = read_meter(bins[meter], meter, next);
-      next = read.end;
-      sums[meter] = read.sum;
-      continue;
-    }
     std::uint8_t* counts = bins[meter].counts_.data();
+    const std::size_t first_row = next;
     __m256i sum = _mm256_setzero_si256();
     for (unsigned block = 0; block < kBinsPerMeter; block += kBlock) {
       auto* all = reinterpret_cast<__m256i*>(counts + block);
@@ -102,15 +125,13 @@ __attribute__((target("avx2"))) std::size_t BinReader::read_avx2(AllBins& bins,
       sum = _mm256_add_epi32(sum, _mm256_sad_epu8(of_block, _mm256_setzero_si256()));
       const auto used_of_block =
           ~static_cast<std::uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(of_block, _mm256_setzero_si256())));
-      for (unsigned i = 0; i < kBlock; i += kLanes) {
+      for (unsigned i = 0; i < kBlock; i += kStep) {
         const unsigned used = used_of_block >> i & 0xff;
-        const __m128i count = _mm_cvtepu8_epi16(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(counts + block + i)));
-        const __m128i shuffle = _mm_load_si128(reinterpret_cast<const __m128i*>(kSqueeze.shuffle[used].data()));
-        const auto first_row = static_cast<short>(meter * kBinsPerMeter + block + i);
-        const __m128i rows = _mm_shuffle_epi8(_mm_add_epi16(_mm_set1_epi16(first_row), lanes), shuffle);
-        const __m128i squeezed = _mm_shuffle_epi8(count, shuffle);
-        _mm_storeu_si128(reinterpret_cast<__m128i*>(next), _mm_unpacklo_epi16(rows, squeezed));
-        _mm_storeu_si128(reinterpret_cast<__m128i*>(next + kLanes / 2), _mm_unpackhi_epi16(rows, squeezed));
+        const __m128i shuffle = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(kSqueeze.shuffle[used].data()));
+        const __m128i count = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(counts + block + i));
+        const __m128i bin = _mm_add_epi8(_mm_set1_epi8(static_cast<char>(block + i)), shuffle);
+        _mm_storel_epi64(reinterpret_cast<__m128i*>(&bins_[next]), bin);
+        _mm_storel_epi64(reinterpret_cast<__m128i*>(&counts_[next]), _mm_shuffle_epi8(count, shuffle));
         next += kSqueeze.size[used];
       }
       _mm256_store_si256(all, _mm256_setzero_si256());
@@ -118,29 +139,14 @@ __attribute__((target("avx2"))) std::size_t BinReader::read_avx2(AllBins& bins,
     __m128i half = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
     half = _mm_add_epi32(half, _mm_shuffle_epi32(half, 0x4e));
     sums[meter] = static_cast<std::uint32_t>(_mm_cvtsi128_si32(half));
+    sizes_[meter] = static_cast<std::uint16_t>(next - first_row);
   }
-  return static_cast<std::size_t>(next - rows_.data());
+  return next;
 }
 
-// What was carried is added to the rows that the bins are in, and removed from the bins. Its sum.
-std::uint32_t BinReader::add_carried(MeterBins& bins, std::span<RowCount> rows) {
-  std::uint32_t sum = 0;
-  for (RowCount& row : rows) {
-    const unsigned carried = 256U * bins.carried_[row.row % kBinsPerMeter];
-    row.count = static_cast<std::uint16_t>(row.count + carried);
-    sum += carried;
-  }
-  bins.carried_.fill(0);
-  bins.has_carried_ = false;
-  return sum;
-}
-
-// In two passes: the first squeezes bytes, of all meters, the second makes rows of what is left of them.
 __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni,avx512vbmi2,popcnt"))) std::size_t BinReader::read_avx512(
-    AllBins& bins, std::array<std::uint32_t, kMeterCount>& sums) {
+    AllBins& bins, Sums& sums) {
   constexpr unsigned kBlock = sizeof(__m512i);
-  constexpr unsigned kLanes = 16;
-  static_assert(sizeof(RowCount) == sizeof(std::uint32_t) && offsetof(RowCount, count) == 2);
   static_assert(kSlack >= kBlock && kBinsPerMeter == 4 * kBlock);
   alignas(64) static constexpr std::array<std::uint8_t, kBinsPerMeter> kNumbers = [] {
     std::array<std::uint8_t, kBinsPerMeter> numbers{};
@@ -148,42 +154,24 @@ __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni,avx512vbmi2,popcnt")
     return numbers;
   }();
   const __m512i ones = _mm512_set1_epi8(1);
-  std::array<std::uint16_t, kMeterCount> ends;
-  std::size_t size = 0;
+  std::size_t next = 0;
   for (unsigned meter = 0; meter < kMeterCount; ++meter) {
+    const std::size_t first_row = next;
     __m512i sum = _mm512_setzero_si512();
     for (unsigned block = 0; block < kBinsPerMeter; block += kBlock) {
       std::uint8_t* counts = &bins[meter].counts_[block];
       const __m512i of_block = _mm512_load_si512(counts);
-      __mmask64 used = _mm512_test_epi8_mask(of_block, of_block);
-      if (bins[meter].has_carried_) [[unlikely]] {
-        const __m512i carried = _mm512_loadu_si512(&bins[meter].carried_[block]);
-        used |= _mm512_test_epi8_mask(carried, carried);
-      }
+      const __mmask64 used = _mm512_test_epi8_mask(of_block, of_block);
       sum = _mm512_dpbusd_epi32(sum, of_block, ones);
-      _mm512_storeu_si512(&used_[size], _mm512_maskz_compress_epi8(used, _mm512_load_si512(&kNumbers[block])));
-      _mm512_storeu_si512(&counts_[size], _mm512_maskz_compress_epi8(used, of_block));
+      _mm512_storeu_si512(&bins_[next], _mm512_maskz_compress_epi8(used, _mm512_load_si512(&kNumbers[block])));
+      _mm512_storeu_si512(&counts_[next], _mm512_maskz_compress_epi8(used, of_block));
       _mm512_store_si512(counts, _mm512_setzero_si512());
-      size += static_cast<std::size_t>(__builtin_popcountll(used));
+      next += static_cast<std::size_t>(__builtin_popcountll(used));
     }
     sums[meter] = static_cast<std::uint32_t>(_mm512_reduce_add_epi32(sum));
-    ends[meter] = static_cast<std::uint16_t>(size);
+    sizes_[meter] = static_cast<std::uint16_t>(next - first_row);
   }
-  std::size_t next = 0;
-  for (unsigned meter = 0; meter < kMeterCount; ++meter) {
-    const std::size_t first = next;
-    const __m512i first_row = _mm512_set1_epi32(static_cast<int>(meter * kBinsPerMeter));
-    for (; next < ends[meter]; next += kLanes) {
-      const __m512i bin = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(&used_[next])));
-      const __m512i count = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(&counts_[next])));
-      const __m512i row = _mm512_add_epi32(first_row, bin);
-      _mm512_storeu_si512(&rows_[next], _mm512_or_si512(row, _mm512_slli_epi32(count, 16)));
-    }
-    next = ends[meter];
-    if (bins[meter].has_carried_) [[unlikely]]
-      sums[meter] += add_carried(bins[meter], std::span(rows_).subspan(first, next - first));
-  }
-  return size;
+  return next;
 }
 #endif
 

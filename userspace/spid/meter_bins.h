@@ -80,28 +80,38 @@ class BinReader {
  public:
   explicit BinReader(Simd simd);  // Requires: one of available_simd()
 
-  // The bins in use as rows, in rising order, and the sum of each meter's counts. Leaves the bins empty. The rows are
-  // valid until the next call.
-  std::span<const RowCount> read(AllBins& bins, std::array<std::uint32_t, kMeterCount>& sums);
+  // The bins in use as rows of `out`, and the sum of each meter's counts. Leaves the bins empty.
+  void read(AllBins& bins, Fingerprint& out);
 
  private:
   static constexpr unsigned kSlack = 64;  // what stores of whole vectors may write behind the last row
+  using Bytes = std::array<std::uint8_t, kRowCount + kSlack>;
+  using Sums = std::array<std::uint32_t, kMeterCount>;
 
-  struct Read {
-    RowCount* end;
-    std::uint32_t sum;
+  // In a bin of a meter; times 256.
+  struct Carried {
+    std::uint8_t meter;
+    std::uint8_t bin;
+    std::uint8_t count;
+    bool alone;
   };
-  static Read read_meter(MeterBins& bins, unsigned meter, RowCount* out);
-  std::size_t read_scalar(AllBins& bins, std::array<std::uint32_t, kMeterCount>& sums);
+  static constexpr std::size_t kMostCarried = kMeterCount * (kMaxMeasuredPackets * kSnapLength / 256 + 1);
+
+  std::size_t take_carried(AllBins& bins);
+  void put_carried(std::size_t carried, std::size_t size, Sums& sums);
+  // These return the number of rows. Requires: nothing is carried.
+  std::size_t read_scalar(AllBins& bins, Sums& sums);
 #if defined(__x86_64__)
-  static std::uint32_t add_carried(MeterBins& bins, std::span<RowCount> rows);
-  std::size_t read_avx2(AllBins& bins, std::array<std::uint32_t, kMeterCount>& sums);
-  std::size_t read_avx512(AllBins& bins, std::array<std::uint32_t, kMeterCount>& sums);
+  std::size_t read_avx2(AllBins& bins, Sums& sums);
+  std::size_t read_avx512(AllBins& bins, Sums& sums);
 #endif
-  std::size_t (BinReader::*read_)(AllBins& bins, std::array<std::uint32_t, kMeterCount>& sums);
-  std::array<RowCount, kRowCount + kSlack> rows_;
-  std::array<std::uint8_t, kRowCount + kSlack> used_;    // bins in use, meter by meter
-  std::array<std::uint8_t, kRowCount + kSlack> counts_;  // of these bins
+  std::size_t (BinReader::*read_)(AllBins& bins, Sums& sums);
+  // Of MeasuredRows.
+  Bytes bins_;
+  Bytes counts_;
+  Bytes carried_;
+  std::array<std::uint16_t, kMeterCount> sizes_;
+  std::array<Carried, kMostCarried> taken_;
 };
 
 }  // namespace spidd

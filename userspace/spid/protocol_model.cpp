@@ -67,7 +67,7 @@ bool is_valid_label(std::string_view label) {
 }
 
 void ProtocolModel::add(const Fingerprint& flow) {
-  for (const RowCount& row : flow.rows) {
+  for (const RowCount row : flow.rows) {
     measurements[row.row / kBinsPerMeter] += add_saturating(counters[row.row], row.count);
   }
   add_saturating(flows, 1);
@@ -75,7 +75,7 @@ void ProtocolModel::add(const Fingerprint& flow) {
 }
 
 void ProtocolModel::subtract(const Fingerprint& flow) {
-  for (const RowCount& row : flow.rows) {
+  for (const RowCount row : flow.rows) {
     counters[row.row] -= row.count;
     measurements[row.row / kBinsPerMeter] -= row.count;
   }

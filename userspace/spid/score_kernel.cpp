@@ -2,8 +2,6 @@
 // The inner loop of matching: reference form, NEON, AVX2 and AVX-512.
 #include "userspace/spid/score_kernel.h"
 
-#include <cstring>
-
 #include "userspace/spid/lanes.h"
 #include "userspace/spid/x86_intrinsics.h"
 
@@ -21,16 +19,16 @@ void score_rows_scalar(const std::uint8_t* table, unsigned groups, const Weighte
   for (std::size_t first = 0; first < columns; first += kStep) {
     IntLanes sum[4] = {};  // of the columns 4 i, 4 i + 1, 4 i + 2, 4 i + 3
     std::size_t next = 0;
-    for (const std::int16_t signed_weight : rows.weights) {
+    for (const std::int32_t group_weight : rows.weights) {
       WordLanes even{};
       WordLanes odd{};
       for (const std::size_t end = next + kRowsTogether; next < end; ++next) {
         const auto values = load_lanes<WordLanes>(table + rows.rows[next] * columns + first);
-        const std::uint16_t count = rows.counts[next];
+        const auto count = static_cast<std::uint16_t>(rows.count(next));
         even += (values & low_bytes) * count;
         odd += (values >> 8) * count;
       }
-      const auto weight = static_cast<std::uint16_t>(signed_weight);
+      const auto weight = static_cast<std::uint16_t>(group_weight);
       const WordLanes for_low = {weight, 0, weight, 0, weight, 0, weight, 0};
       const WordLanes for_high = {0, weight, 0, weight, 0, weight, 0, weight};
       sum[0] += multiply_pairs(even, for_low);
@@ -45,13 +43,6 @@ void score_rows_scalar(const std::uint8_t* table, unsigned groups, const Weighte
 }
 
 #if defined(__x86_64__)
-// The counts of two rows, as multiply-and-add wants them: in turn.
-short count_pair(const std::uint8_t* counts) {
-  short pair;
-  std::memcpy(&pair, counts, sizeof(pair));
-  return pair;
-}
-
 // Interleaving works within quarters of registers: of 16 columns, the first two vectors have the even and the odd ones
 // of the lower eight, the others those of the upper eight.
 template <unsigned kLanes>
@@ -71,11 +62,11 @@ __attribute__((target("avx2"))) void score_rows_avx2(const std::uint8_t* table, 
     for (auto& half : sum)
       for (__m256i& lanes : half) lanes = _mm256_setzero_si256();
     const std::uint16_t* row = rows.rows.data();
-    const std::uint8_t* count = rows.counts.data();
-    for (const std::int16_t weight : rows.weights) {
-      const __m256i counts_ab = _mm256_set1_epi16(count_pair(count));
-      const __m256i counts_cd = _mm256_set1_epi16(count_pair(count + 2));
-      const __m256i for_low = _mm256_set1_epi32(static_cast<std::uint16_t>(weight));
+    const std::uint32_t* pair = rows.count_pairs.data();
+    for (const std::int32_t weight : rows.weights) {
+      const __m256i counts_ab = _mm256_set1_epi32(static_cast<int>(pair[0]));
+      const __m256i counts_cd = _mm256_set1_epi32(static_cast<int>(pair[1]));
+      const __m256i for_low = _mm256_set1_epi32(weight);
       const __m256i for_high = _mm256_slli_epi32(for_low, 16);
       for (unsigned half = 0; half < 2; ++half) {
         const std::uint8_t* from = table + first + half * kStep;
@@ -96,7 +87,7 @@ __attribute__((target("avx2"))) void score_rows_avx2(const std::uint8_t* table, 
         sum[half][3] = _mm256_add_epi32(sum[half][3], _mm256_madd_epi16(high, for_high));
       }
       row += kRowsTogether;
-      count += kRowsTogether;
+      pair += kRowsTogether / 2;
     }
     for (unsigned half = 0; half < 2; ++half) {
       alignas(kStep) std::int32_t lanes[4][kStep / sizeof(std::int32_t)];
@@ -119,15 +110,15 @@ __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni"))) void score_colum
     for (__m512i& lanes : group) lanes = _mm512_setzero_si512();
   const std::uint16_t* row = rows.rows.data();
   const std::uint16_t* end = row + rows.rows.size();
-  const std::uint8_t* count = rows.counts.data();
-  for (const std::int16_t weight : rows.weights) {
-    const __m512i counts_ab = _mm512_set1_epi16(count_pair(count));
-    const __m512i counts_cd = _mm512_set1_epi16(count_pair(count + 2));
-    const __m512i for_low = _mm512_set1_epi32(static_cast<std::uint16_t>(weight));
+  const std::uint32_t* pair = rows.count_pairs.data();
+  for (const std::int32_t weight : rows.weights) {
+    const __m512i counts_ab = _mm512_set1_epi32(static_cast<int>(pair[0]));
+    const __m512i counts_cd = _mm512_set1_epi32(static_cast<int>(pair[1]));
+    const __m512i for_low = _mm512_set1_epi32(weight);
     const __m512i for_high = _mm512_slli_epi32(for_low, 16);
     const std::uint8_t* from[kRowsTogether];
     for (unsigned i = 0; i < kRowsTogether; ++i) from[i] = table + row[i] * kColumns;
-    count += kRowsTogether;
+    pair += kRowsTogether / 2;
     if (row + kRowsTogether != end) row += kRowsTogether;
     if (kGroups > 2) {
       for (unsigned i = 0; i < kRowsTogether; ++i) {
@@ -174,15 +165,16 @@ void score_rows_neon(const std::uint8_t* table, unsigned groups, const WeightedR
     for (auto& vector : sum)
       for (int32x4_t& lanes : vector) lanes = vdupq_n_s32(0);
     const std::uint16_t* row = rows.rows.data();
-    const std::uint8_t* count = rows.counts.data();
-    for (const std::int16_t weight : rows.weights) {
+    std::size_t next = 0;
+    for (const std::int32_t group_weight : rows.weights) {
+      const auto weight = static_cast<std::int16_t>(group_weight);
       for (unsigned v = 0; v < kVectors; ++v) {
         const std::uint8_t* from = table + first + v * kStep;
         uint16x8_t low_sum = vdupq_n_u16(0);
         uint16x8_t high_sum = vdupq_n_u16(0);
         for (unsigned i = 0; i < kRowsTogether; ++i) {
           const uint8x16_t bytes = vld1q_u8(from + row[i] * columns);
-          const uint8x16_t times = vdupq_n_u8(count[i]);
+          const uint8x16_t times = vdupq_n_u8(static_cast<std::uint8_t>(rows.count(next + i)));
           low_sum = vmlal_u8(low_sum, vget_low_u8(bytes), vget_low_u8(times));
           high_sum = vmlal_high_u8(high_sum, bytes, times);
         }
@@ -194,7 +186,7 @@ void score_rows_neon(const std::uint8_t* table, unsigned groups, const WeightedR
         sum[v][3] = vmlal_high_n_s16(sum[v][3], high, weight);
       }
       row += kRowsTogether;
-      count += kRowsTogether;
+      next += kRowsTogether;
     }
     for (unsigned v = 0; v < kVectors; ++v) {
       for (unsigned k = 0; k < 4; ++k) {

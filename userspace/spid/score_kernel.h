@@ -21,12 +21,16 @@ inline constexpr int kMaxTableValue = 63;
 inline constexpr unsigned kMaxCount = 127;
 static_assert(kRowsTogether * kMaxTableValue * kMaxCount <= INT16_MAX);
 
-// Rows of a table, how often each counts, and what a count of each kRowsTogether of them weighs. Requires: as many rows
-// as counts, kRowsTogether times as many as weights; counts <= kMaxCount.
+// Rows of a table, how often each counts, and what a count of each kRowsTogether of them weighs. The counts of each two
+// rows are there twice, in turn, and weights have four bytes: to spread four bytes of memory over a register is free,
+// two are not. Requires: twice as many rows as pairs, kRowsTogether times as many as weights; counts <= kMaxCount,
+// weights from 0 to INT16_MAX.
 struct WeightedRows {
   std::span<const std::uint16_t> rows;
-  std::span<const std::uint8_t> counts;
-  std::span<const std::int16_t> weights;
+  std::span<const std::uint32_t> count_pairs;
+  std::span<const std::int32_t> weights;
+
+  unsigned count(std::size_t row) const { return count_pairs[row / 2] >> row % 2 * 8 & 0xff; }
 };
 
 // sums[c] += sum over the rows of weight * count * table[row * columns + c], for each of the kColumnGroup * groups

@@ -14,12 +14,12 @@ std::uint32_t saturating_sum(std::uint32_t a, std::uint32_t b) {
 
 }  // namespace
 
-template <class OtherRow>
-void SparseCounters::add_rows(std::span<const OtherRow> other, std::size_t most_rows) {
+template <class Rows>
+void SparseCounters::add_rows(const Rows& other, std::size_t most_rows) {
   std::vector<Row> sum;
   sum.reserve(rows_.size() + other.size());
   auto mine = rows_.begin();
-  for (const OtherRow& row : other) {
+  for (const auto& row : other) {
     while (mine != rows_.end() && mine->row < row.row) sum.push_back(*mine++);
     if (mine != rows_.end() && mine->row == row.row)
       sum.push_back({row.row, saturating_sum(mine++->count, row.count)});
@@ -32,9 +32,7 @@ void SparseCounters::add_rows(std::span<const OtherRow> other, std::size_t most_
   trim(most_rows);
 }
 
-void SparseCounters::add(const Fingerprint& flow, std::size_t most_rows) {
-  add_rows(std::span<const RowCount>(flow.rows), most_rows);
-}
+void SparseCounters::add(const Fingerprint& flow, std::size_t most_rows) { add_rows(flow.rows, most_rows); }
 
 void SparseCounters::merge(const SparseCounters& other, std::size_t most_rows) { add_rows(other.rows(), most_rows); }
 

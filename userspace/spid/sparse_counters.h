@@ -35,8 +35,8 @@ class SparseCounters {
   static Result<SparseCounters> from_rows(std::vector<Row> rows);
 
  private:
-  template <class OtherRow>
-  void add_rows(std::span<const OtherRow> other, std::size_t most_rows);
+  template <class Rows>
+  void add_rows(const Rows& other, std::size_t most_rows);
   void trim(std::size_t most_rows);
   void count_measurements();
 

@@ -39,7 +39,7 @@ class FakeJudge final : public SiteJudge {
     return {};
   }
   Call judge(Transport, View, const Fingerprint& flow) const override {
-    const bool odd = std::ranges::any_of(flow.rows, [](const RowCount& row) { return row.row == kOddKind; });
+    const bool odd = std::ranges::any_of(flow.rows, [](const RowCount row) { return row.row == kOddKind; });
     const bool known =
         std::ranges::any_of(site_.models, [](const ProtocolModel& model) { return model.counters[kOddKind] > 0; });
     return {odd && !known, odd && !known};

@@ -111,14 +111,10 @@ TEST(PackedFingerprint, UnpacksToWhatWasPacked) {
   Fingerprint flow;
   flow.payload_packets = 20;
   flow.rows = {{0, 1}, {1, 127}, {2, 128}, {300, 65535}, {kRowCount - 1, 5}};
-  for (const RowCount& row : flow.rows) flow.measurements[row.row / kBinsPerMeter] += row.count;
+  for (const RowCount row : flow.rows) flow.measurements[row.row / kBinsPerMeter] += row.count;
   Fingerprint again;
   PackedFingerprint(flow).unpack(again);
-  ASSERT_EQ(again.rows.size(), flow.rows.size());
-  for (std::size_t i = 0; i < flow.rows.size(); ++i) {
-    EXPECT_EQ(again.rows[i].row, flow.rows[i].row);
-    EXPECT_EQ(again.rows[i].count, flow.rows[i].count);
-  }
+  EXPECT_TRUE(again.rows == flow.rows);
   EXPECT_EQ(again.measurements, flow.measurements);
   EXPECT_EQ(again.payload_packets, 20U);
 }

@@ -24,7 +24,7 @@ Fingerprint measure(std::span<const PayloadPacket> packets, MeterRules rules = M
 
 Bins bins_of(const Fingerprint& flow, unsigned meter) {
   Bins bins;
-  for (const RowCount& row : flow.rows) {
+  for (const RowCount row : flow.rows) {
     if (row.row / kBinsPerMeter == meter) bins[row.row % kBinsPerMeter] = row.count;
   }
   return bins;
@@ -100,7 +100,7 @@ TEST(AttributeMeters, GiveTheSameRowsWithAllInstructions) {
           std::fill(packet.bytes.begin() + packet.captured, packet.bytes.end(), std::uint8_t{0});
         }
         meters.measure(packets, flow);
-        for (const RowCount& row : flow.rows) {
+        for (const RowCount row : flow.rows) {
           if (row.row >= kOriginalMeterCount * kBinsPerMeter) break;
           mix(row.row);
           mix(row.count);
@@ -127,8 +127,8 @@ TEST(AttributeMeters, FillRowsInRisingOrderWithMeasurementsAsTheirSums) {
     meters.measure(random_flow(random, 1 + round % 20, round % 3 == 0 ? 4 : 256), flow);
     std::array<std::uint32_t, kMeterCount> sums{};
     unsigned last = 0;
-    for (const RowCount& row : flow.rows) {
-      ASSERT_TRUE(&row == &flow.rows.front() || row.row > last);
+    for (const RowCount row : flow.rows) {
+      ASSERT_TRUE(row == *flow.rows.begin() || row.row > last);
       ASSERT_LT(row.row, kRowCount);
       ASSERT_GT(row.count, 0);
       last = row.row;
@@ -147,11 +147,7 @@ TEST(AttributeMeters, RememberNothingOfTheFlowBefore) {
     meters.measure(packets, reused);
     const Fingerprint fresh = measure(packets);
     ASSERT_EQ(reused.measurements, fresh.measurements);
-    ASSERT_EQ(reused.rows.size(), fresh.rows.size());
-    for (std::size_t i = 0; i < fresh.rows.size(); ++i) {
-      ASSERT_EQ(reused.rows[i].row, fresh.rows[i].row);
-      ASSERT_EQ(reused.rows[i].count, fresh.rows[i].count);
-    }
+    ASSERT_TRUE(reused.rows == fresh.rows);
   }
 }
 

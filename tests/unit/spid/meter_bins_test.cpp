@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <random>
 #include <vector>
@@ -24,8 +25,8 @@ TEST(BinReader, GivesWhatWasCountedWithAllInstructions) {
       Sums expected_sums{};
       for (unsigned meter = 0; meter < kMeterCount; ++meter) {
         const unsigned used = 1 + random() % kBinsPerMeter;
-        const bool many = random() % 10 == 0;  // more than a byte holds
-        for (unsigned i = random() % 600; i > 0; --i) {
+        const bool many = round % 2 == 1 && random() % 10 == 0;  // more than a byte holds
+        for (unsigned i = random() % 255; i > 0; --i) {
           const unsigned bin = random() % used;
           const unsigned count = many ? random() % 50 : 1;
           for (unsigned k = 0; k < count; ++k) (*bins)[meter].add(bin);
@@ -33,21 +34,36 @@ TEST(BinReader, GivesWhatWasCountedWithAllInstructions) {
           expected_sums[meter] += count;
         }
       }
-      Sums sums;
-      const std::span<const RowCount> rows = reader->read(*bins, sums);
-      EXPECT_EQ(sums, expected_sums) << simd_name(simd);
-      auto next = rows.begin();
+      MeasuredRows expected_rows;
       for (unsigned row = 0; row < kRowCount; ++row) {
-        if (expected[row] == 0) continue;
-        ASSERT_NE(next, rows.end()) << simd_name(simd);
-        ASSERT_EQ(next->row, row) << simd_name(simd);
-        ASSERT_EQ(next->count, expected[row]) << simd_name(simd);
-        ++next;
+        if (expected[row] != 0)
+          expected_rows.push_back({static_cast<std::uint16_t>(row), static_cast<std::uint16_t>(expected[row])});
       }
-      EXPECT_EQ(next, rows.end()) << simd_name(simd);
-      EXPECT_TRUE(reader->read(*bins, sums).empty()) << simd_name(simd);
+      Fingerprint flow;
+      reader->read(*bins, flow);
+      EXPECT_EQ(flow.measurements, expected_sums) << simd_name(simd);
+      EXPECT_TRUE(flow.rows == expected_rows) << simd_name(simd);
+      reader->read(*bins, flow);
+      EXPECT_TRUE(flow.rows.empty()) << simd_name(simd);
     }
   }
+}
+
+TEST(MeasuredRows, KeepSmallAndLargeCounts) {
+  const std::vector<RowCount> expected = {{0, 1}, {255, 255}, {256, 256}, {1030, 65535}, {kRowCount - 1, 3}};
+  MeasuredRows rows;
+  for (const RowCount row : expected) rows.push_back(row);
+  EXPECT_TRUE(std::ranges::equal(rows, expected));
+  EXPECT_EQ(rows.size(), expected.size());
+  EXPECT_EQ(rows.of_meter(0).size(), 2U);
+  EXPECT_EQ(rows.of_meter(1).count(0), 256U);
+  EXPECT_EQ(rows.of_meter(2).size(), 0U);
+  EXPECT_EQ(rows.of_meter(kMeterCount - 1).count(0), 3U);
+  rows.clear();
+  EXPECT_TRUE(rows.empty());
+  EXPECT_TRUE(rows.begin() == rows.end());
+  rows.push_back({700, 2});
+  EXPECT_TRUE(std::ranges::equal(rows, std::vector<RowCount>(1, {700, 2})));
 }
 
 TEST(MeterBins, HoldRangesOfMoreThanAByte) {
@@ -61,14 +77,10 @@ TEST(MeterBins, HoldRangesOfMoreThanAByte) {
                                                                 counts, counts, counts, counts};
     (*bins)[2].add_ranges<32>(100, ranges);
     (*bins)[2].add_range(100, counts);
-    Sums sums;
-    const std::span<const RowCount> rows = reader->read(*bins, sums);
-    ASSERT_EQ(rows.size(), 2U);
-    EXPECT_EQ(rows[0].row, 512 + 105);
-    EXPECT_EQ(rows[0].count, 9 * 64);
-    EXPECT_EQ(rows[1].row, 512 + 131);
-    EXPECT_EQ(rows[1].count, 9 * 128);
-    EXPECT_EQ(sums[2], 9U * 192);
+    Fingerprint flow;
+    reader->read(*bins, flow);
+    EXPECT_TRUE(flow.rows == (MeasuredRows{{512 + 105, 9 * 64}, {512 + 131, 9 * 128}}));
+    EXPECT_EQ(flow.measurements[2], 9U * 192);
   }
 }
 
