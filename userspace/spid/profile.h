@@ -12,7 +12,7 @@
 namespace spidd {
 
 enum class Profile : std::uint8_t {
-  background,  // "bg": log-ratio against average traffic (matcher.h), over 42 meters; the default
+  background,  // "bg": log-ratio against average traffic (matcher.h), over 43 meters; the default
   bg34,        // the same over the original's 34 meters
   bg43,        // the same over these and nine of our own
   classic34,   // the original's divergence over all its 34 meters, threshold 2.25
