@@ -7,6 +7,7 @@
 #include <set>
 
 #include "userspace/policy/policy.h"
+#include "userspace/spade/detector.h"
 #include "userspace/spade/table_set.h"
 
 namespace spidd {
@@ -126,6 +127,8 @@ void read_scores(ConfigTable& table, DetectorSettings& detector) {
     refuse(table, key, closed, detector.type);
   if (detector.relative_score && detector.probability_mode == 0)
     table.complain(table.line_of("relative_score"), "probability_mode = 0 has no relative score");
+  if (closed && detector.relative_score && table.has("corrected_score"))
+    table.complain(table.line_of("corrected_score"), "corrected_score is of relative_score = false");
   if (!detector.relative_score) {
     detector.threshold = -1;
     detector.min_observations = 0;
@@ -161,6 +164,19 @@ void read_waiting(ConfigTable& table, DetectorSettings& detector) {
       table.complain(table.line_of("wait"), "only a reset confirms such a packet: wait for it, or leave wait out");
   }
   detector.report_on_opposite = table.boolean("report_on_opposite").value_or(false);
+  if (waits_for_answers(detector) || detector.id.empty()) return;
+  if (table.has("wait") && detector.wait_seconds > 0)
+    table.complain(table.line_of("wait"), "nothing that comes back says more of such packets: leave wait out");
+  else if (detector.report_on_opposite)
+    table.complain(table.line_of("report_on_opposite"), "nothing is waited for: give it a wait");
+}
+
+// ICMP has no ports.
+void refuse_ports(ConfigTable& table, const DetectorSettings& detector) {
+  if (detector.transport != Transport::icmp) return;
+  ConfigTable exclude = table.table("exclude");
+  for (const std::string_view key : {"source_ports", "destination_ports"})
+    if (exclude.has(key)) exclude.complain(exclude.line_of(key), fmt::format("icmp has no {}", key));
 }
 
 IcmpScope read_icmp_scope(ConfigTable& table) {
@@ -204,6 +220,7 @@ DetectorSettings read_detector(ConfigTable& table) {
   read_decay(table, detector.decay);
   read_waiting(table, detector);
   detector.exclusions = read_exclusions(table.table("exclude"));
+  refuse_ports(table, detector);
   table.refuse_unknown_keys();
   return detector;
 }

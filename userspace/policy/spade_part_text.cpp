@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "userspace/policy/spade_part.h"
+#include "userspace/spade/detector.h"
 
 namespace spidd {
 namespace {
@@ -97,18 +98,22 @@ void write_detector(Writer& out, const DetectorSettings& detector) {
   out.number("max_entropy", detector.max_entropy, 2.5);
   out.integer("probability_mode", detector.probability_mode, 3);
   out.boolean("relative_score", detector.relative_score, true);
-  out.boolean("corrected_score", detector.corrected_score, true);
+  // What would have no effect is left out: it would be a mistake.
+  const bool waits = waits_for_answers(detector);
+  if (!detector.relative_score) out.boolean("corrected_score", detector.corrected_score, true);
   if (!dead) out.line("threshold", number_text(detector.threshold));
   out.number("min_observations", detector.min_observations, standard.min_observations);
   out.number("min_observations_destination", detector.min_observations_destination, 0);
-  if (detector.wait_seconds != standard.wait_seconds || detector.wait_seconds > 0)
+  if (waits || (detector.wait_seconds == 0 && standard.wait_seconds > 0))
     out.line("wait", duration_text(detector.wait_seconds, std::chrono::seconds(1)));
-  out.boolean("report_on_opposite", detector.report_on_opposite, false);
+  if (waits) out.boolean("report_on_opposite", detector.report_on_opposite, false);
   out.duration("decay_every", detector.decay.interval_minutes, standard.decay.interval_minutes,
                std::chrono::minutes(1));
   out.number("decay_factor", detector.decay.factor, standard.decay.factor);
   out.number("decay_cutoff", detector.decay.cutoff, standard.decay.cutoff);
-  out.exclusions("[spade.detector.exclude]", detector.exclusions);
+  ReportExclusions exclusions = detector.exclusions;
+  if (detector.transport == Transport::icmp) exclusions.source_ports = exclusions.destination_ports = {};
+  out.exclusions("[spade.detector.exclude]", exclusions);
 }
 
 void write_adapter(Writer& out, const AdapterSettings& settings) {

@@ -51,6 +51,11 @@ bool proves_death(const IpAddress& destination, const Observation& unreachable) 
 
 }  // namespace
 
+bool waits_for_answers(const DetectorSettings& settings) {
+  const auto detector = Detector::create(settings, Compatibility::of(SpadeProfile::documented));
+  return detector && detector->waiting() != Detector::Waiting::none;
+}
+
 Result<Detector> Detector::create(const DetectorSettings& settings, const Compatibility& compatibility,
                                   bool asset_prior) {
   if (settings.id.empty()) return fail("a detector has no id");

@@ -40,6 +40,9 @@ struct Resolution {
   PortStatus status = PortStatus::unknown;
 };
 
+// Whether answers change anything for such a detector.
+bool waits_for_answers(const DetectorSettings& settings);
+
 class Detector {
  public:
   enum class Waiting : std::uint8_t {

@@ -217,6 +217,17 @@ TEST(SpadePart, MistakesNameTheirLines) {
             "p.toml:4: the profile 030125 has no quarantine");
   EXPECT_EQ(mistake("[spade]\nprofile = '030125'\n[spade.extensions]\nincidents = true"),
             "p.toml:4: the profile 030125 has no incidents");
+  EXPECT_EQ(mistake(with_detector("tcp_flags = 'weird'\nwait = '5s'")),
+            "p.toml:5: nothing that comes back says more of such packets: leave wait out");
+  EXPECT_EQ(mistake(with_detector("wait = '0s'\nreport_on_opposite = true")),
+            "p.toml:5: nothing is waited for: give it a wait");
+  EXPECT_EQ(mistake(with_detector("corrected_score = false")),
+            "p.toml:4: corrected_score is of relative_score = false");
+  EXPECT_EQ(mistake("[[spade.detector]]\nid = 'a'\ntype = 'dead-dest'\ntcp_flags = 'weird'\nwait = '5s'"),
+            "p.toml:5: nothing that comes back says more of such packets: leave wait out");
+  EXPECT_EQ(mistake("[[spade.detector]]\nid = 'a'\ntype = 'odd-typecode'\n[spade.detector.exclude]\n"
+                    "destination_ports = [80]"),
+            "p.toml:5: icmp has no destination_ports");
   EXPECT_EQ(mistake("rules = 1"), "p.toml:1: unknown key 'rules'");
 }
 
@@ -234,6 +245,25 @@ TEST(SpadePart, WritesLittleOfTheDistributedSet) {
   EXPECT_THAT(text, HasSubstr("[[spade.detector]]\nid = \"closed-syn\"\ntype = \"closed-dport\"\ntransport = \"tcp\"\n"
                               "tcp_flags = \"synonly\"\nthreshold = 0.85\nwait = \"3s\"\n"));
   EXPECT_EQ(good(text), distributed_settings());
+}
+
+// The original took them without a word.
+TEST(SpadePart, LeavesOutWhatHasNoEffect) {
+  const auto config = parse_snort_config(R"(preprocessor spade:
+preprocessor spade-detect: type=closed-dport tcpflags=weird wait=5 revwaitrpt
+preprocessor spade-detect: type=closed-dport wait=0 revwaitrpt -corrscore
+preprocessor spade-detect: type=dead-dest tcpflags=weird wait=5
+preprocessor spade-detect: type=dead-dest wait=0
+preprocessor spade-detect: type=odd-typecode Xdports=80 Xsips=192.0.2.1
+)",
+                                         "snort.conf");
+  ASSERT_TRUE(config) << config.error().message;
+  const SpadeSettings read = good(spade_part_text(config->settings));
+  ASSERT_EQ(read.detectors.size(), 5U);
+  EXPECT_FALSE(read.detectors[0].report_on_opposite);
+  EXPECT_EQ(read.detectors[0].wait_seconds, 0U);
+  EXPECT_EQ(read.detectors[3].wait_seconds, 0U);
+  EXPECT_EQ(read.detectors[4].exclusions.sources.size(), 1U);
 }
 
 TEST(SpadePart, WhatTheOriginalWasToldReadsBackTheSame) {
