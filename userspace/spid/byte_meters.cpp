@@ -129,9 +129,19 @@ template void measure_byte_frequency_of_first_bytes<MeterRules::strict>(const Me
 
 // SPID 1.8 #8: hash of value and offset of the first 32 bytes of the first four packets.
 void measure_byte_value_offset_hash(const MeteredFlow& flow, MeterBins& bins) {
+  constexpr std::size_t kBytes = 32;
   for (const PayloadPacket& packet : first_packets(flow, 4)) {
-    unsigned offset = 0;
-    for (const std::uint8_t byte : payload_of(packet, 32)) bins.add(hash8_of_pair(offset++, byte));
+    // hash8_of_pair() of all bytes at once: their sum is below 2 * 251, and 251 less is 5 more in a byte.
+    std::array<std::uint8_t, kBytes> hashes;
+    for (std::size_t first = 0; first < kBytes; first += sizeof(ByteLanes)) {
+      const ByteLanes offsets = (kByteNumbers + static_cast<std::uint8_t>(first)) * 5;
+      const ByteLanes sum = load_lanes<ByteLanes>(&packet.bytes[first]) + offsets;
+      const auto is_above = static_cast<ByteLanes>((sum < offsets) | (sum >= 251));
+      const ByteLanes hash = sum + (is_above & 5);
+      std::memcpy(&hashes[first], &hash, sizeof(hash));
+    }
+    const std::size_t size = payload_of(packet, kBytes).size();
+    for (std::size_t i = 0; i < size; ++i) bins.add(hashes[i]);
   }
 }
 
@@ -160,34 +170,70 @@ void measure_first4_byte_frequency(const MeteredFlow& flow, MeterBins& bins) {
 template void measure_first4_byte_frequency<MeterRules::corrected>(const MeteredFlow& flow, MeterBins& bins);
 template void measure_first4_byte_frequency<MeterRules::strict>(const MeteredFlow& flow, MeterBins& bins);
 
+namespace {
+
+constexpr unsigned kFarthest = 16;
+constexpr unsigned kRepeatBytes = 32;
+
+// For each of the first bytes of a packet the distance to the last equal one, from the farthest on, so that the nearest
+// is what stays. The bits are those of bytes that have one.
+unsigned find_repeats(const PayloadPacket& packet, std::array<std::uint8_t, kRepeatBytes>& distances) {
+  // The mask leaves out bytes that have none so far before them.
+  std::array<std::uint8_t, kFarthest + kRepeatBytes> line{};
+  std::array<std::uint8_t, kFarthest + kRepeatBytes> present{};
+  std::copy_n(packet.bytes.begin(), kRepeatBytes, line.begin() + kFarthest);
+  std::fill_n(present.begin() + kFarthest, kRepeatBytes, std::uint8_t{0xff});
+  unsigned near = 0;
+  for (unsigned half = 0; half < kRepeatBytes; half += 16) {
+    const auto bytes = load_lanes<ByteLanes>(&line[kFarthest + half]);
+    ByteLanes nearest{};
+    ByteLanes found{};
+    for (unsigned distance = kFarthest; distance >= 1; --distance) {
+      const unsigned at = kFarthest + half - distance;
+      const auto equal =
+          static_cast<ByteLanes>(bytes == load_lanes<ByteLanes>(&line[at])) & load_lanes<ByteLanes>(&present[at]);
+      nearest = (nearest & ~equal) | (equal & static_cast<std::uint8_t>(distance));
+      found |= equal;
+    }
+    std::memcpy(&distances[half], &nearest, sizeof(nearest));
+    near |= bits_of(found) << half;
+  }
+  return near;
+}
+
+#if defined(__x86_64__)
+__attribute__((target("avx512f,avx512bw,avx512vl"))) unsigned find_repeats_avx512(
+    const PayloadPacket& packet, std::array<std::uint8_t, kRepeatBytes>& distances) {
+  std::array<std::uint8_t, kFarthest + kRepeatBytes> line{};
+  std::copy_n(packet.bytes.begin(), kRepeatBytes, line.begin() + kFarthest);
+  const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(packet.bytes.data()));
+  __m256i nearest = _mm256_setzero_si256();
+  unsigned near = 0;
+#pragma GCC unroll 16
+  for (unsigned distance = kFarthest; distance >= 1; --distance) {
+    const __m256i before = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(&line[kFarthest - distance]));
+    const __mmask32 equal = _mm256_mask_cmpeq_epi8_mask(~std::uint32_t{0} << distance, bytes, before);
+    nearest = _mm256_mask_mov_epi8(nearest, equal, _mm256_set1_epi8(static_cast<char>(distance)));
+    near |= equal;
+  }
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(distances.data()), nearest);
+  return near;
+}
+#endif
+
+}  // namespace
+
 // SPID 1.8 #24: distance (1..16) from a byte to the last equal one in the first 32 bytes of the first four packets.
 void measure_byte_reoccurring_distance(const MeteredFlow& flow, MeterBins& bins) {
-  constexpr unsigned kFarthest = 16;
-  constexpr unsigned kBytes = 32;
   for (const PayloadPacket& packet : first_packets(flow, 4)) {
-    // All bytes at once, distance by distance from the farthest on, so that the nearest is what stays. The mask leaves
-    // out bytes that have none so far before them.
-    std::array<std::uint8_t, kFarthest + kBytes> line{};
-    std::array<std::uint8_t, kFarthest + kBytes> present{};
-    std::copy_n(packet.bytes.begin(), kBytes, line.begin() + kFarthest);
-    std::fill_n(present.begin() + kFarthest, kBytes, std::uint8_t{0xff});
-    std::array<std::uint8_t, kBytes> distances;
-    unsigned near = 0;  // bit per byte: there is a distance
-    for (unsigned half = 0; half < kBytes; half += 16) {
-      const auto bytes = load_lanes<ByteLanes>(&line[kFarthest + half]);
-      ByteLanes nearest{};
-      ByteLanes found{};
-      for (unsigned distance = kFarthest; distance >= 1; --distance) {
-        const unsigned at = kFarthest + half - distance;
-        const auto equal =
-            static_cast<ByteLanes>(bytes == load_lanes<ByteLanes>(&line[at])) & load_lanes<ByteLanes>(&present[at]);
-        nearest = (nearest & ~equal) | (equal & static_cast<std::uint8_t>(distance));
-        found |= equal;
-      }
-      std::memcpy(&distances[half], &nearest, sizeof(nearest));
-      near |= bits_of(found) << half;
-    }
-    near &= static_cast<unsigned>((std::uint64_t{1} << payload_of(packet, kBytes).size()) - 1);
+    std::array<std::uint8_t, kRepeatBytes> distances;
+#if defined(__x86_64__)
+    unsigned near =
+        flow.simd == Simd::avx512 ? find_repeats_avx512(packet, distances) : find_repeats(packet, distances);
+#else
+    unsigned near = find_repeats(packet, distances);
+#endif
+    near &= static_cast<unsigned>((std::uint64_t{1} << payload_of(packet, kRepeatBytes).size()) - 1);
     for (; near != 0; near &= near - 1) {
       const auto i = static_cast<std::size_t>(std::countr_zero(near));
       bins.add(16 * hash4(packet.bytes[i]) + distances[i] - 1U);

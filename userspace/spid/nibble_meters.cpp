@@ -4,6 +4,7 @@
 
 #include "userspace/spid/lanes.h"
 #include "userspace/spid/meters.h"
+#include "userspace/spid/x86_intrinsics.h"
 
 namespace spidd {
 namespace {
@@ -20,9 +21,20 @@ constexpr std::size_t kRankedPackets = 8;
 constexpr std::size_t kRankedBytes = 16;
 constexpr std::size_t kPositions = 2 * kRankedBytes;  // first the high halves, then the low ones
 
+using Ranks = std::array<std::uint8_t, kPositions>;
+
+// How many values were seen more often before, of the positions in the first `size` bytes.
+void add_ranks(const Ranks& ranks, std::size_t size, MeterBins& bins) {
+  for (std::size_t i = 0; i < size; ++i) {
+    const auto base = static_cast<unsigned>(16 * i);
+    bins.add(base + ranks[i]);
+    bins.add(base + 8 + ranks[kRankedBytes + i]);
+  }
+}
+
 // #31 with positions as lanes, as many at once as `Lanes` has.
-template <class Lanes>
-[[gnu::always_inline]] inline void rank_half_bytes(std::span<const PayloadPacket> packets, MeterBins& bins) {
+template <class Lanes, class Add>
+[[gnu::always_inline]] inline void rank_half_bytes(std::span<const PayloadPacket> packets, MeterBins& bins, Add add) {
   constexpr std::size_t kParts = kPositions / sizeof(Lanes);
   struct RankedPacket {
     Lanes values[kParts];  // half bytes
@@ -36,7 +48,7 @@ template <class Lanes>
     const auto beyond = static_cast<ByteLanes>(kByteNumbers >= static_cast<std::uint8_t>(size));
     const std::array<ByteLanes, 2> halves = {bytes >> 4, bytes & 15};
     const std::array<ByteLanes, 2> without = {beyond, beyond};
-    std::array<std::uint8_t, kPositions> ranks;
+    Ranks ranks;
     for (std::size_t part = 0; part < kParts; ++part) {
       const std::size_t first = part * sizeof(Lanes);
       Lanes absent;
@@ -57,11 +69,7 @@ template <class Lanes>
       ranked[order].seen[part] = (seen + 1) & ~absent;
       std::memcpy(ranks.data() + first, &rank, sizeof(rank));
     }
-    for (std::size_t i = 0; order > 0 && i < size; ++i) {
-      const auto base = static_cast<unsigned>(16 * i);
-      bins.add(base + ranks[i]);
-      bins.add(base + 8 + ranks[kRankedBytes + i]);
-    }
+    if (order > 0) add(ranks, size, bins);
     ++order;
   }
 }
@@ -70,7 +78,31 @@ template <class Lanes>
 using PositionLanes __attribute__((vector_size(kPositions))) = std::uint8_t;
 
 __attribute__((target("avx2"))) void rank_half_bytes_avx2(std::span<const PayloadPacket> packets, MeterBins& bins) {
-  rank_half_bytes<PositionLanes>(packets, bins);
+  rank_half_bytes<PositionLanes>(packets, bins, add_ranks);
+}
+
+// A position has eight bins, so the eight of all positions are 64-bit lanes to which a shifted one is added.
+__attribute__((target("avx2,avx512f,avx512vl"))) void add_ranks_avx512(const Ranks& ranks, std::size_t size,
+                                                                       MeterBins& bins) {
+  const __m128i high = _mm_loadu_si128(reinterpret_cast<const __m128i*>(ranks.data()));
+  const __m128i low = _mm_loadu_si128(reinterpret_cast<const __m128i*>(ranks.data() + kRankedBytes));
+  const __m128i in_turn[2] = {_mm_unpacklo_epi8(high, low), _mm_unpackhi_epi8(high, low)};
+  std::uint32_t present = size == kRankedBytes ? ~std::uint32_t{0} : (std::uint32_t{1} << 2 * size) - 1;
+  std::uint8_t* to = bins.bytes();
+  for (const __m128i all : in_turn) {
+    for (const __m128i eight : {all, _mm_unpackhi_epi64(all, all)}) {
+      const __m512i shifts = _mm512_slli_epi64(_mm512_cvtepu8_epi64(eight), 3);
+      const __m512i ones = _mm512_maskz_sllv_epi64(static_cast<__mmask8>(present), _mm512_set1_epi64(1), shifts);
+      _mm512_storeu_si512(to, _mm512_add_epi64(_mm512_loadu_si512(to), ones));
+      to += sizeof(__m512i);
+      present >>= 8;
+    }
+  }
+}
+
+__attribute__((target("avx2,avx512f,avx512vl"))) void rank_half_bytes_avx512(std::span<const PayloadPacket> packets,
+                                                                             MeterBins& bins) {
+  rank_half_bytes<PositionLanes>(packets, bins, add_ranks_avx512);
 }
 #endif
 
@@ -126,9 +158,10 @@ void measure_nibble_position_frequency(const MeteredFlow& flow, MeterBins& bins)
 void measure_nibble_position_popularity(const MeteredFlow& flow, MeterBins& bins) {
   const auto packets = first_packets(flow, kRankedPackets);
 #if defined(__x86_64__)
-  if (flow.simd == Simd::avx512 || flow.simd == Simd::avx2) return rank_half_bytes_avx2(packets, bins);
+  if (flow.simd == Simd::avx512) return rank_half_bytes_avx512(packets, bins);
+  if (flow.simd == Simd::avx2) return rank_half_bytes_avx2(packets, bins);
 #endif
-  rank_half_bytes<ByteLanes>(packets, bins);
+  rank_half_bytes<ByteLanes>(packets, bins, add_ranks);
 }
 
 }  // namespace spidd

@@ -142,9 +142,21 @@ __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni"))) void score_colum
     }
   }
   for (unsigned group = 0; group < kGroups; ++group) {
-    alignas(sizeof(__m512i)) std::int32_t lanes[4][sizeof(__m512i) / sizeof(std::int32_t)];
-    for (unsigned k = 0; k < 4; ++k) _mm512_store_si512(lanes[k], sum[group][k]);
-    add_columns(lanes, sums + group * kColumnGroup);
+    // Quarter i of vector k has columns 16 i + 4 k and the next three.
+    const __m512i quarters[4] = {
+        _mm512_unpacklo_epi32(sum[group][0], sum[group][1]), _mm512_unpackhi_epi32(sum[group][0], sum[group][1]),
+        _mm512_unpacklo_epi32(sum[group][2], sum[group][3]), _mm512_unpackhi_epi32(sum[group][2], sum[group][3])};
+    const __m512i halves[4] = {
+        _mm512_shuffle_i32x4(quarters[0], quarters[1], 0x44), _mm512_shuffle_i32x4(quarters[2], quarters[3], 0x44),
+        _mm512_shuffle_i32x4(quarters[0], quarters[1], 0xee), _mm512_shuffle_i32x4(quarters[2], quarters[3], 0xee)};
+    std::int32_t* to = sums + group * kColumnGroup;
+    for (unsigned i = 0; i < 4; ++i, to += 16) {
+      const __m512i lower = halves[i / 2 * 2];
+      const __m512i upper = halves[i / 2 * 2 + 1];
+      const __m512i columns =
+          i % 2 == 0 ? _mm512_shuffle_i32x4(lower, upper, 0x88) : _mm512_shuffle_i32x4(lower, upper, 0xdd);
+      _mm512_storeu_si512(to, _mm512_add_epi32(_mm512_loadu_si512(to), columns));
+    }
   }
 }
 
