@@ -109,7 +109,7 @@ __attribute__((target("avx512f,avx512bw,avx512vl"))) void FlowRows::fill_avx512(
       const __m256i counts = _mm256_maskz_loadu_epi8(present, &all.counts[next]);
       const __m256i bins = _mm256_maskz_loadu_epi8(present, &all.bins[next]);
       const __m512i pairs = _mm512_cvtepu16_epi32(counts);
-      is_large = is_large || _mm256_movepi8_mask(counts) != 0;
+      is_large |= _mm256_movepi8_mask(counts) != 0;
       _mm512_storeu_si512(&rows_[size], _mm512_add_epi16(_mm512_cvtepu8_epi16(bins), first_row));
       _mm512_storeu_si512(&count_pairs_[size / 2], _mm512_or_si512(pairs, _mm512_slli_epi32(pairs, 16)));
       _mm256_storeu_si256(reinterpret_cast<__m256i*>(&weights_[size / kRowsTogether]), weights);

@@ -41,11 +41,19 @@ struct FourColumns {
   FourNumbers provisional{};
 };
 
+// Columns of a block beside one another whose models have the same meters; most have.
+struct Run {
+  std::size_t first = 0;
+  std::size_t size = 0;
+  MeterMask meters = 0;
+};
+
 // The models a flow is compared with: of its transport and of the directions it was seen in.
 struct Table {
   std::vector<Column> columns;  // families added up, then the others
   std::vector<FourColumns> fours;
   std::vector<ScoreBlock> blocks;  // block b has columns 256 b to 256 b + 255
+  std::vector<Run> runs;           // of all columns
 
   void add(const Column& column) {
     const std::size_t lane = columns.size() % kFour;
@@ -55,6 +63,9 @@ struct Table {
     four.is_tunnel[lane] = column.is_tunnel ? -1 : 0;
     four.is_sum[lane] = column.is_sum ? -1 : 0;
     four.provisional[lane] = column.provisional ? -1 : 0;
+    if (runs.empty() || runs.back().meters != column.meters || columns.size() % kBlockColumns == 0)
+      runs.push_back({columns.size(), 0, column.meters});
+    ++runs.back().size;
     columns.push_back(column);
   }
 };
@@ -176,20 +187,16 @@ struct Matcher::Tables {
 
   void score(const Table& table, const Fingerprint& flow, ColumnScores& scores) const {
     const FlowRows rows(flow, simd);
-    MeterMask meters = 0;
-    float unit = 0;  // with `meters`; models mostly have the same
+    auto run = table.runs.begin();
     std::array<std::int32_t, kBlockColumns> sums;
     for (std::size_t block = 0; block < table.blocks.size(); ++block) {
       table.blocks[block].add_up(rows, simd, sums.data());
       const std::size_t first = block * kBlockColumns;
-      const std::size_t count = std::min<std::size_t>(kBlockColumns, table.columns.size() - first);
-      for (std::size_t i = 0; i < count; ++i) {
-        const Column& column = table.columns[first + i];
-        if (column.meters != meters) {
-          meters = column.meters;
-          unit = score_unit(static_cast<unsigned>(std::popcount(meters & rows.meters())));
-        }
-        scores.set(first + i, (meters & rows.meters()) == 0 ? kNoScore : to_score(sums[i], unit));
+      for (; run != table.runs.end() && run->first < first + kBlockColumns; ++run) {
+        const auto shared = static_cast<unsigned>(std::popcount(run->meters & rows.meters()));
+        const float unit = score_unit(std::max(1U, shared));
+        for (std::size_t i = run->first; i < run->first + run->size; ++i)
+          scores.set(i, shared == 0 ? kNoScore : to_score(sums[i - first], unit));
       }
     }
   }

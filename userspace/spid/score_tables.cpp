@@ -63,10 +63,11 @@ ScoreBlock::ScoreBlock(std::span<const ProtocolModel* const> models, const Backg
 
 void ScoreBlock::add_up(const FlowRows& flow, Simd simd, std::int32_t* sums) const {
   std::ranges::copy(all_unseen_, sums);
-  // Flows mostly have most meters.
+  // Flows mostly have most meters. The number of columns is a local, or every sum might change it.
+  const std::size_t count = columns();
   for (MeterMask without = ~flow.meters() & kAllMeters; without != 0; without &= without - 1) {
-    const auto meter = static_cast<std::size_t>(std::countr_zero(without));
-    for (std::size_t column = 0; column < columns(); ++column) sums[column] -= unseen_[meter * columns() + column];
+    const std::int32_t* unseen = &unseen_[static_cast<std::size_t>(std::countr_zero(without)) * count];
+    for (std::size_t column = 0; column < count; ++column) sums[column] -= unseen[column];
   }
   score_kernel(simd)(table_.get(), groups_, flow.rows(), sums);
 }
