@@ -170,10 +170,11 @@ void FirstContacts::forget_oldest() {
 }
 
 void FirstContacts::answer(const ContactKey& key, Timestamp now) {
-  hear_from(key);
   const auto slot = contacts_.find(key);
   if (slot == Contacts::kNone) return;
   Contact& contact = contacts_[slot];
+  // Names and clocks are often had from near by, every day: they say nothing of the line.
+  if (contact.state != State::answered || key.transport == Transport::tcp) hear_from(key);
   if (contact.state == State::answered) {
     if (contact.handshake == Handshake::made) {
       contact.handshake = Handshake::none;
@@ -256,10 +257,10 @@ void FirstContacts::confirm(const IpAddress& address, Timestamp since) {
 }
 
 void FirstContacts::refuse(const ContactKey& key, const Observation& packet) {
-  // Routers speak, too, when a line is down.
-  if (packet.kind == Observation::Kind::packet || packet.reporter == key.destination) hear_from(key);
   const auto slot = contacts_.find(key);
   if (slot != Contacts::kNone) {
+    // Routers speak, too, when a line is down.
+    if (packet.kind == Observation::Kind::packet || packet.reporter == key.destination) hear_from(key);
     Contact& contact = contacts_[slot];
     const bool news = contact.state == State::waiting || contact.state == State::late;
     if (contact.state == State::waiting) fail(source_of(key.source), contact.first, contact.counted);

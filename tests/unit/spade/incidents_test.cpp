@@ -167,6 +167,22 @@ TEST(Incidents, DoNotCallEverybodyAScannerWhenTheLineIsDown) {
   EXPECT_GT(network.incidents.counters().outage, 1000U);
 }
 
+// Names are had from a resolver as every day: from a cache, perhaps, that stands before the line that is down.
+TEST(Incidents, DoNotTakeDailyAnswersByUdpForALineThatIsUp) {
+  Network network;
+  const auto ask = [&network](double second, unsigned host) {
+    network.udp(second, numbered(kInside, host), 40000, ip("203.0.113.53"), 53);
+    network.udp(second + 0.01, ip("203.0.113.53"), 53, numbered(kInside, host), 40000);
+  };
+  for (unsigned host = 0; host < 40; ++host) ask(host * 0.1, host);
+  for (unsigned i = 0; i < 4000; ++i) {
+    network.probe(10 + i * 0.05, numbered(kInside, i % 40), numbered(kOutside, 1000 + i), 443);
+    ask(10 + i * 0.05 + 0.02, i % 40);
+  }
+  EXPECT_EQ(network.opened(), 0U);
+  EXPECT_GT(network.incidents.counters().outage, 1000U);
+}
+
 // Three scanners inside, for 40 minutes: refused; silent, while others do what they do every day; or silent and alone.
 TEST(Incidents, DoNotTakeSeveralScannersForALineThatIsDown) {
   enum class Case { refused, among_others, alone };
