@@ -12,32 +12,48 @@
 namespace spidd {
 namespace {
 
+// Words of two columns are multiplied as they are, too: what the upper column adds to the sum of the lower is taken out
+// at the end of the group, modulo 2^16.
 void score_rows_scalar(const std::uint8_t* table, unsigned groups, const WeightedRows& rows, std::int32_t* sums) {
   constexpr std::size_t kStep = sizeof(ByteLanes);
+  constexpr unsigned kVectors = 2;  // registers hold no more
   const std::size_t columns = groups * kColumnGroup;
   const WordLanes low_bytes = WordLanes{} + std::uint16_t{0xff};
-  for (std::size_t first = 0; first < columns; first += kStep) {
-    IntLanes sum[4] = {};  // of the columns 4 i, 4 i + 1, 4 i + 2, 4 i + 3
-    std::size_t next = 0;
-    for (const std::int32_t group_weight : rows.weights) {
-      WordLanes even{};
-      WordLanes odd{};
-      for (const std::size_t end = next + kRowsTogether; next < end; ++next) {
-        const auto values = load_lanes<WordLanes>(table + rows.rows[next] * columns + first);
-        const auto count = static_cast<std::uint16_t>(rows.count(next));
-        even += (values & low_bytes) * count;
-        odd += (values >> 8) * count;
+  for (std::size_t first = 0; first < columns; first += kVectors * kStep) {
+    IntLanes sum[kVectors][4] = {};  // of the columns 4 i, 4 i + 1, 4 i + 2, 4 i + 3
+    const std::uint16_t* row = rows.rows.data();
+    const std::uint32_t* pair = rows.count_pairs.data();
+    for (const std::int32_t weight : rows.weights) {
+      WordLanes both[kVectors] = {};
+      WordLanes odd[kVectors] = {};
+      for (unsigned i = 0; i < kRowsTogether; i += 2) {
+        const auto counts = reinterpret_cast<WordLanes>(IntLanes{} + static_cast<std::int32_t>(pair[i / 2]));
+        const WordLanes count_of[2] = {counts & low_bytes, counts >> 8};
+        for (unsigned k = 0; k < 2; ++k) {
+          const std::uint8_t* from = table + row[i + k] * columns + first;
+          for (unsigned v = 0; v < kVectors; ++v) {
+            const auto values = load_lanes<WordLanes>(from + v * kStep);
+            both[v] += values * count_of[k];
+            odd[v] += (values >> 8) * count_of[k];
+          }
+        }
       }
-      const auto weight = static_cast<std::uint16_t>(group_weight);
-      const WordLanes for_low = {weight, 0, weight, 0, weight, 0, weight, 0};
-      const WordLanes for_high = {0, weight, 0, weight, 0, weight, 0, weight};
-      sum[0] += multiply_pairs(even, for_low);
-      sum[1] += multiply_pairs(odd, for_low);
-      sum[2] += multiply_pairs(even, for_high);
-      sum[3] += multiply_pairs(odd, for_high);
+      const IntLanes for_low = IntLanes{} + weight;
+      const IntLanes for_high = for_low << 16;
+      for (unsigned v = 0; v < kVectors; ++v) {
+        const WordLanes even = both[v] - (odd[v] << 8);
+        sum[v][0] += multiply_pairs(even, reinterpret_cast<WordLanes>(for_low));
+        sum[v][1] += multiply_pairs(odd[v], reinterpret_cast<WordLanes>(for_low));
+        sum[v][2] += multiply_pairs(even, reinterpret_cast<WordLanes>(for_high));
+        sum[v][3] += multiply_pairs(odd[v], reinterpret_cast<WordLanes>(for_high));
+      }
+      row += kRowsTogether;
+      pair += kRowsTogether / 2;
     }
-    for (unsigned i = 0; i < 4; ++i) {
-      for (unsigned k = 0; k < 4; ++k) sums[first + 4 * i + k] += sum[k][i];
+    for (unsigned v = 0; v < kVectors; ++v) {
+      for (unsigned i = 0; i < 4; ++i) {
+        for (unsigned k = 0; k < 4; ++k) sums[first + v * kStep + 4 * i + k] += sum[v][k][i];
+      }
     }
   }
 }
