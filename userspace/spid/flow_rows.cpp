@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 #include <numeric>
 
+#include "userspace/spid/lanes.h"
 #include "userspace/spid/x86_intrinsics.h"
 
 namespace spidd {
@@ -56,19 +58,56 @@ void FlowRows::fill(const Fingerprint& flow, unsigned first_meter, unsigned mete
 
 // Its groups behind those there are.
 void FlowRows::add_meter(unsigned meter, const MeasuredRows::Columns& rows, std::uint32_t measurements) {
+  if (measurements > kMostMeasurements || !rows.carried.empty() || !add_small_counts(meter, rows))
+    return add_any_counts(meter, rows, measurements);
+  end_meter((rows.size() + kRowsTogether - 1) / kRowsTogether * kRowsTogether, kWeights.of_one[measurements]);
+}
+
+void FlowRows::end_meter(std::size_t size, int weight) {
+  std::fill_n(&weights_[size_ / kRowsTogether], size / kRowsTogether, weight);
+  size_ += size;
+}
+
+// Eight rows at a time. False if a count is above kMaxCount.
+bool FlowRows::add_small_counts(unsigned meter, const MeasuredRows::Columns& rows) {
+  constexpr std::size_t kStep = 8;
+  const WordLanes first_row = WordLanes{} + static_cast<std::uint16_t>(meter * kBinsPerMeter);
+  WordLanes all{};
+  for (std::size_t i = 0; i < rows.size(); i += kStep) {
+    const std::size_t left = std::min(kStep, rows.size() - i);
+    std::array<std::uint8_t, kStep> bins;
+    std::array<std::uint8_t, kStep> counts;
+    if (left == kStep) {
+      std::memcpy(bins.data(), &rows.bins[i], kStep);
+      std::memcpy(counts.data(), &rows.counts[i], kStep);
+    } else {
+      for (std::size_t k = 0; k < kStep; ++k) {
+        bins[k] = rows.bins[i + std::min(k, left - 1)];
+        counts[k] = k < left ? rows.counts[i + k] : std::uint8_t{0};
+      }
+    }
+    const WordLanes row = widen_lanes(bins.data()) + first_row;
+    const WordLanes count = widen_lanes(counts.data());
+    all |= count;
+    // Of two words with a count each, the bytes of both counts, twice.
+    const auto apart = reinterpret_cast<IntLanes>(count);
+    const IntLanes pair = (apart | apart >> 8) & 0xffff;
+    const IntLanes pairs = pair | pair << 16;
+    std::memcpy(&rows_[size_ + i], &row, sizeof(row));
+    std::memcpy(&count_pairs_[(size_ + i) / 2], &pairs, sizeof(pairs));
+  }
+  const auto halves = std::bit_cast<std::array<std::uint64_t, 2>>(all);
+  return ((halves[0] | halves[1]) & 0x0080008000800080) == 0;
+}
+
+// Of counts above kMaxCount, which stand in the list several times, or to be halved.
+void FlowRows::add_any_counts(unsigned meter, const MeasuredRows::Columns& rows, std::uint32_t measurements) {
   const unsigned halved = halvings(measurements);
   const unsigned half = (1U << halved) / 2;
   std::array<std::uint8_t, kMostRowsOfMeter + kRowsTogether> counts;
   std::uint16_t* to = &rows_[size_];
   std::size_t size = 0;
-  unsigned any = halved | static_cast<unsigned>(rows.carried.size());
-  for (const std::uint8_t count : rows.counts) any |= count & ~kMaxCount;
-  // As a rule, each count as it is.
-  for (; any == 0 && size < rows.size(); ++size) {
-    to[size] = static_cast<std::uint16_t>(meter * kBinsPerMeter + rows.bins[size]);
-    counts[size] = rows.counts[size];
-  }
-  for (std::size_t i = size; i < rows.size(); ++i) {
+  for (std::size_t i = 0; i < rows.size(); ++i) {
     const auto row = static_cast<std::uint16_t>(meter * kBinsPerMeter + rows.bins[i]);
     unsigned count = (rows.count(i) + half) >> halved;
     // Of more there is no room, and no need: the counts of a meter are those of its measurements.
@@ -84,8 +123,7 @@ void FlowRows::add_meter(unsigned meter, const MeasuredRows::Columns& rows, std:
   size = (size + kRowsTogether - 1) / kRowsTogether * kRowsTogether;
   for (std::size_t i = 0; i < size; i += 2)
     count_pairs_[(size_ + i) / 2] = (counts[i] | static_cast<std::uint32_t>(counts[i + 1]) << 8) * 0x10001;
-  std::fill_n(&weights_[size_ / kRowsTogether], size / kRowsTogether, kWeights.of_one[measurements >> halved]);
-  size_ += size;
+  end_meter(size, kWeights.of_one[measurements >> halved]);
 }
 
 #if defined(__x86_64__)
