@@ -15,8 +15,13 @@ namespace spidd {
 
 namespace {
 
-// What was there before, and what was learned now, in one directory.
-Result<void> save_added(const ModelDatabase& existing, const ModelDatabase& learned, const std::string& directory) {
+// What is there, perhaps of another training since this one began, and what was learned now, in one directory.
+Result<void> save_added(const ModelDatabase& learned, const std::string& directory) {
+  const auto lock = lock_models(directory);
+  if (!lock) return tl::unexpected(lock.error());
+  const auto loaded = load_models_if_any(directory);
+  if (!loaded) return tl::unexpected(loaded.error());
+  const ModelDatabase& existing = *loaded;
   ModelDatabase database = existing;
   if (!existing.models.empty() && existing.rules != learned.rules)
     return fail("{}: its models are measured with other rules (--strict)", directory);
@@ -44,8 +49,7 @@ int train_from_flow(const CommandLine& line, const std::string& socket_path, con
   const std::string directory = line.text("into");
   const auto learned = learn_live_flow(line, socket_path, existing);
   if (!learned) return report_failure("train", learned.error());
-  if (const auto saved = save_added(existing, *learned, directory); !saved)
-    return report_failure("train", saved.error());
+  if (const auto saved = save_added(*learned, directory); !saved) return report_failure("train", saved.error());
   const ProtocolModel& model = learned->models.front();
   fmt::print("flow {}: {} payload packets over {}, view {}, added to {} in {}\n", line.text("from-flow"),
              model.payload_packets, transport_name(model.transport), view_name(model.view), model.label, directory);
@@ -129,8 +133,7 @@ int train_from_captures(const CommandLine& line, const TrainingRules& rules, con
     const auto written = write_provenance(line.text("provenance"), learned, *set, spread, sources);
     if (!written) return report_failure("train", written.error());
   }
-  if (const auto saved = save_added(existing, learned, directory); !saved)
-    return report_failure("train", saved.error());
+  if (const auto saved = save_added(learned, directory); !saved) return report_failure("train", saved.error());
   fmt::print("{} flows of {} captures added to {} models in {}\n", std::ranges::count(spread, true),
              set->captures.size(), learned.models.size(), directory);
   return kExitDone;

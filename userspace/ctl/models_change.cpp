@@ -21,6 +21,13 @@ constexpr const char* kCommand = "models";
 
 // Loads, changes a copy, writes what differs.
 int change(const std::string& directory, const std::function<Result<void>(ModelDatabase&)>& edit, bool may_be_new) {
+  DirectoryLock lock;
+  std::error_code ignored;
+  if (may_be_new || std::filesystem::is_directory(directory, ignored)) {
+    auto taken = lock_models(directory);
+    if (!taken) return report_failure(kCommand, taken.error());
+    lock = std::move(*taken);
+  }
   const auto before = may_be_new ? load_models_if_any(directory) : load_models(directory);
   if (!before) return report_failure(kCommand, before.error());
   ModelDatabase after = *before;
@@ -97,6 +104,10 @@ std::string count_text(const ModelDatabase& models) {
 }
 
 }  // namespace
+
+Result<DirectoryLock> lock_models(const std::string& directory) {
+  return DirectoryLock::take(directory, std::chrono::minutes(1));
+}
 
 std::string models_creator() { return fmt::format("spidd {}", SPIDD_VERSION); }
 

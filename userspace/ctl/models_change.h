@@ -6,6 +6,7 @@
 #include <string>
 
 #include "userspace/base/command_line.h"
+#include "userspace/base/directory_lock.h"
 #include "userspace/spid/protocol_model.h"
 
 namespace spidd {
@@ -21,6 +22,9 @@ std::string models_creator();
 
 // An error that says what to do if the models of the directory are not measured so.
 Result<void> require_rules(const ModelDatabase& database, MeterRules rules, const std::string& directory);
+
+// To be held from loading the models of a directory to saving them. Waits for others.
+Result<DirectoryLock> lock_models(const std::string& directory);
 
 // What is in the directory; an empty database if there are no models in it yet.
 Result<ModelDatabase> load_models_if_any(const std::string& directory);
