@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Learning the site: models that take this network's HTTPS for a tunnel alert on it. Once it has been recorded, reviewed
 # and accepted they do not any more, a real tunnel is still named, and a restart forgets nothing. What was alerted is
-# never learned.
+# never learned, nor is what is blocked afterwards.
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname "$(readlink -f "$0")")/lib.sh"
 enter_sandbox "$@"
@@ -22,7 +22,7 @@ make_models() {
 }
 
 write_policy() {
-  printf 'version = 1\nmode = "observe"\n' >"$work/policy.toml"
+  printf 'version = 1\nmode = "%s"\n' "${2:-observe}" >"$work/policy.toml"
   [ -z "${1:-}" ] || printf '[[rule]]\nname = "watched-web"\nservers = ["%s/32"]\naction = "allow"\n' "$1" >>"$work/policy.toml"
   printf '[[rule]]\nname = "tunnels"\ncategories = ["tunnel"]\naction = "alert"\n' >>"$work/policy.toml"
 }
@@ -83,6 +83,8 @@ stop spidd
 start_spidd "$work/policy.toml" --models "$models"
 expect "the service is accepted" site_says '.accepted.services > 0'
 expect "recording goes on" site_says '.recording'
+refuse "nobody else changes its directory meanwhile" spidctl site --state "$work/state/site" --models "$models" undo "$web"
+refuse "nor what is learned" spidctl learn --state "$work/state" --models "$models" forget nothing
 alerts_before=$(web_alerts)
 flows_before=$(ended_web_flows)
 browse 6
@@ -93,5 +95,16 @@ step "Taken back"
 expect "undo" spidctl site undo "$web"
 browse 3
 expect_soon 10 "HTTPS raises alerts again" more_than "$alerts_before" web_alerts
+
+step "What is blocked afterwards is taken back"
+spidctl site forget "$web" >/dev/null
+write_policy "$web_host" enforce
+expect "the policy is loaded" spidctl policy reload
+browse 4
+expect_soon 10 "its flows are recorded" review_says "[.services[] | select(.server_ip == \"$web_host\") | .learned_flows] | add >= 4"
+expect "the server is blocked by hand" spidctl block --for 1m "tcp/$web_host:443"
+expect_soon 10 "nothing of it is learned any more" \
+  review_says "[.services[] | select(.server_ip == \"$web_host\")] | map(.learned_flows) | add == 0"
+refuse "so it cannot be accepted" spidctl site accept "$web" --as https --category encrypted
 stop spidd
 expect "spidd ends cleanly" test "$stop_status" = 0

@@ -2,6 +2,7 @@
 // spidctl learn: protocols that no model knew: what was learned of them, and the operator's word on it. Of a running
 // spidd or, with --state, of a directory; `from` learns from captures into such a directory.
 #include <algorithm>
+#include <cerrno>
 
 #include "userspace/base/staged_files.h"
 #include "userspace/ctl/client.h"
@@ -18,6 +19,8 @@ namespace spidd {
 namespace {
 
 using nlohmann::ordered_json;
+
+constexpr Duration kLockPatience = std::chrono::seconds(3);
 
 std::string name_of(const ordered_json& cluster) {
   const std::string name = text_at(cluster, "/name");
@@ -114,8 +117,21 @@ Result<ModelDatabase> load_shipped(const CommandLine& line) {
   return load_models(line.has("models") ? line.text("models") : default_models_directory());
 }
 
-Result<UnknownLearner> open_learner(const CommandLine& line, const ModelDatabase& models) {
+// Of --state, unless it is only read.
+Result<DirectoryLock> lock_state(const CommandLine& line, LearnedUse use) {
+  if (!line.has("state") || use == LearnedUse::read) return DirectoryLock();
+  auto lock = DirectoryLock::take(learned_folder(line.text("state")), kLockPatience);
+  if (lock || lock.error().code != EWOULDBLOCK) return lock;
+  return fail("{}: if it is spidd, say it without --state", lock.error().message);
+}
+
+Result<UnknownLearner> open_learner(const CommandLine& line, const ModelDatabase& models, LearnedUse use) {
   LearnerSettings settings;
+  if (line.has("config")) {
+    const auto config = load_config(line.text("config"));
+    if (!config) return tl::unexpected<Error>(config.error());
+    settings = config->study.learner;
+  }
   if (line.has("occasion-gap")) {
     const auto gap = parse_duration(line.text("occasion-gap"));
     if (!gap) return tl::unexpected<Error>(gap.error());
@@ -123,7 +139,8 @@ Result<UnknownLearner> open_learner(const CommandLine& line, const ModelDatabase
   }
   UnknownLearner learner(settings, std::make_shared<LogRatioScorer>(models.models));
   if (line.has("state")) {
-    if (auto loaded = load_learned(learner, line.text("state")); !loaded) return tl::unexpected<Error>(loaded.error());
+    if (auto loaded = load_learned(learner, line.text("state"), use); !loaded)
+      return tl::unexpected<Error>(loaded.error());
   }
   return learner;
 }
@@ -134,7 +151,12 @@ Result<ordered_json> ask_directory(const CommandLine& line, const ordered_json& 
   if (!request) return tl::unexpected<Error>(request.error());
   const auto models = load_shipped(line);
   if (!models) return tl::unexpected<Error>(models.error());
-  auto learner = open_learner(line, *models);
+  const bool reads = request->verb == LearnRequest::Verb::list || request->verb == LearnRequest::Verb::show ||
+                     request->verb == LearnRequest::Verb::export_model;
+  const LearnedUse use = reads ? LearnedUse::read : LearnedUse::change;
+  const auto lock = lock_state(line, use);
+  if (!lock) return tl::unexpected<Error>(lock.error());
+  auto learner = open_learner(line, *models, use);
   if (!learner) return tl::unexpected<Error>(learner.error());
   const std::uint64_t before = learner->version();
   auto answer = answer_learn(*learner, *request, [&](std::string_view label) -> std::optional<KnownLabel> {
@@ -154,7 +176,9 @@ int run_from(const CommandLine& line) {
   if (!models) return report_failure("learn", models.error());
   auto policy = line.has("policy") ? load_policy(line.text("policy")) : Result<Policy>(builtin_policy());
   if (!policy) return report_failure("learn", policy.error());
-  auto learner = open_learner(line, *models);
+  const auto lock = lock_state(line, LearnedUse::change);
+  if (!lock) return report_failure("learn", lock.error());
+  auto learner = open_learner(line, *models, LearnedUse::change);
   if (!learner) return report_failure("learn", learner.error());
   how.models = std::move(*models);
   how.policy = std::make_shared<const Policy>(std::move(*policy));
@@ -218,6 +242,7 @@ int command_learn(const CommandArguments& arguments) {
   line.value("category", "WORD", "name: plain, encrypted, tunnel or p2p; default: that of the label, else plain");
   line.value("family", "NAME", "name: of labels that cannot be told apart; default: that of the label, else the label");
   line.value("state", "DIR", "what is kept in this directory, instead of asking spidd; from: learn into it");
+  line.value("config", "FILE", "with --state or from: spidd.toml, whose limits of [learning] hold");
   line.value("models", "DIR", "with --state or from: directory of model files; default: the installed ones");
   line.value("policy", "FILE", "from: what it alerts on is not learned; default: alert on every tunnel");
   line.value("filter", "EXPRESSION", "from: only packets that match this pcap-filter(7) expression");

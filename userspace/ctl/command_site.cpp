@@ -2,6 +2,7 @@
 // spidctl site: learns the site's own benign traffic: record, review, accept or reject, take back. Of a running spidd
 // or, with --state, of a directory.
 #include <algorithm>
+#include <cerrno>
 
 #include "userspace/ctl/client.h"
 #include "userspace/ctl/command.h"
@@ -28,12 +29,28 @@ Result<std::unique_ptr<SiteJudge>> load_judge(const CommandLine& line) {
   return SiteJudgement::of(std::move(*database));
 }
 
-Result<SiteLearning> open_site(const CommandLine& line, MeterRules rules) {
+// Without the limits of spidd.toml there is room for all that any may allow, and nothing is given up.
+Result<SiteSettings> settings_of(const CommandLine& line) {
   SiteSettings settings;
+  settings.limits.memory_bytes = kMostSiteBytes;
+  settings.limits.services = kMostSiteServices;
+  if (!line.has("config")) return settings;
+  const auto config = load_config(line.text("config"));
+  if (!config) return tl::unexpected<Error>(config.error());
+  return config->study.site;
+}
+
+Result<SiteLearning> open_site(const CommandLine& line, MeterRules rules, bool read_only) {
+  auto chosen = settings_of(line);
+  if (!chosen) return tl::unexpected<Error>(chosen.error());
+  SiteSettings settings = std::move(*chosen);
   settings.directory = line.text("state");
+  settings.read_only = read_only;
   std::vector<std::string> warnings;
   auto site = SiteLearning::open(std::move(settings), rules, warnings);
   for (const std::string& warning : warnings) fmt::print(stderr, "spidctl site: {}\n", warning);
+  if (!site && site.error().code == EWOULDBLOCK)
+    return fail("{}: if it is spidd, say it without --state", site.error().message);
   return site;
 }
 
@@ -59,7 +76,8 @@ Result<ordered_json> ask_directory(const CommandLine& line, const ordered_json& 
   if (!request) return tl::unexpected<Error>(request.error());
   const auto shipped = load_shipped(line);
   if (!shipped) return tl::unexpected<Error>(shipped.error());
-  auto site = open_site(line, shipped->rules);
+  const bool read_only = request->verb == SiteRequest::Verb::status || request->verb == SiteRequest::Verb::review;
+  auto site = open_site(line, shipped->rules, read_only);
   if (!site) return tl::unexpected<Error>(site.error());
   bool changed = false;
   return answer_site(
@@ -89,7 +107,7 @@ int print_answer(const CommandLine& line, const std::string& verb, const ordered
 Result<std::uint64_t> learn(const CommandLine& line, bool& failed) {
   auto database = load_shipped(line);
   if (!database) return tl::unexpected<Error>(database.error());
-  auto site = open_site(line, database->rules);
+  auto site = open_site(line, database->rules, false);
   if (!site) return tl::unexpected<Error>(site.error());
   if (auto appended = add_learned_models(*database, site->models()); !appended)
     return tl::unexpected<Error>(appended.error());
@@ -115,8 +133,12 @@ Result<std::uint64_t> learn(const CommandLine& line, bool& failed) {
     failed = true;
     report_failure("site learn", recorded ? Error{recorded->damage} : recorded.error());
   }
+  const std::uint64_t known = site->drop_accepted();
+  if (known > 0)
+    fmt::print(stderr, "spidctl site: {} flows are of services that were accepted with them already: left out\n",
+               grouped(known));
   if (auto stopped = site->stop(wall_clock_now()); !stopped) return tl::unexpected<Error>(stopped.error());
-  return flows;
+  return flows - std::min(flows, known);
 }
 
 int run_learn(const CommandLine& line) {
@@ -146,6 +168,7 @@ int command_site(const CommandArguments& arguments) {
   line.value("as", "LABEL", "accept: what the services are, if not what they were named");
   line.value("category", "NAME", "accept --as with a label of your own: plain (default), encrypted or p2p");
   line.value("state", "DIR", "work on this directory, not on a running spidd; learn needs it");
+  line.value("config", "FILE", "with --state: spidd.toml, whose limits of [site] hold; default: the highest limits");
   line.value("models", "DIR", "with --state: directory of model files; default: the installed ones");
   line.value("policy", "FILE", "learn: what it alerts on is not learned; default: alert on every tunnel");
   line.value("filter", "EXPRESSION", "learn: only packets that match this pcap-filter(7) expression");

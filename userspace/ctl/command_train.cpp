@@ -57,9 +57,12 @@ int train_from_flow(const CommandLine& line, const std::string& socket_path, con
 }
 
 // Thresholds for models that are there, from the captures they were made of: nothing is added.
-int calibrate_only(const ModelDatabase& existing, const ModelDatabase& found, const TrainingSet& set,
-                   const std::string& directory) {
-  ModelDatabase database = existing;
+int calibrate_only(const ModelDatabase& found, const TrainingSet& set, const std::string& directory) {
+  const auto lock = lock_models(directory);
+  if (!lock) return report_failure("train", lock.error());
+  const auto existing = load_models(directory);
+  if (!existing) return report_failure("train", existing.error());
+  ModelDatabase database = *existing;
   database.creator = models_creator();
   std::set<std::string> missing;
   std::size_t calibrated = 0;
@@ -76,7 +79,7 @@ int calibrate_only(const ModelDatabase& existing, const ModelDatabase& found, co
   if (calibrated == 0) return report_failure("train", Error{"no model of the directory is of these captures' labels"});
   database.thresholds_for.reset();
   if (missing.empty()) database.thresholds_for = background_hash(database);
-  if (const auto saved = save_changes(existing, database, directory); !saved)
+  if (const auto saved = save_changes(*existing, database, directory); !saved)
     return report_failure("train", saved.error());
   fmt::print("the thresholds of {} models in {} are found from {} captures; no flow was added\n", calibrated, directory,
              set.captures.size());
@@ -122,7 +125,7 @@ int train_from_captures(const CommandLine& line, const TrainingRules& rules, con
     calibrate_thresholds(*set, fingerprints, use, rules, learned);
     learned.thresholds_for = background_hash(learned);
   }
-  if (!adds) return calibrate_only(existing, learned, *set, directory);
+  if (!adds) return calibrate_only(learned, *set, directory);
   if (line.has("calibrate") && !existing.models.empty())
     fmt::print(stderr,
                "spidctl train: thresholds are found among the flows that are added now: for all models of {}, give all "

@@ -16,6 +16,7 @@ Result<ModelDatabase> site_models_of(const std::string& directory, MeterRules ru
   std::vector<std::string> warnings;
   SiteSettings settings;
   settings.directory = directory;
+  settings.read_only = true;
   auto site = SiteLearning::open(std::move(settings), rules, warnings);
   for (const std::string& warning : warnings) warn(command, warning);
   if (!site) return tl::unexpected<Error>(site.error());

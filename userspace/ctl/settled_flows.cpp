@@ -14,6 +14,7 @@ class SettledSink final : public EngineSink {
   void decision(const FlowView&, const Decision&) override {}
   void flow_ended(const FlowView&, const FlowTotals&, EndReason) override {}
   void flow_settled(const SettledFlow& flow) override {
+    if (flow.looked_at_again) return;  // it comes once more
     on_settled_(flow);
     ++flows_;
   }

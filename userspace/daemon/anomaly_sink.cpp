@@ -48,6 +48,7 @@ void DaemonAnomalySink::surveyed(const ScoreSurvey& survey, std::size_t new_rows
 void DaemonAnomalySink::incident(const Incident& incident, IncidentCause cause, Timestamp now) {
   const IncidentDecision decision = decide(incident, *policy_);
   if (decision.action == Action::pass) return;
+  tell_of_hosts(incident, now);
   const bool block_wanted = decision.action == Action::block && cause != IncidentCause::closed;
   IncidentEvent event;
   event.time = now;
@@ -61,6 +62,14 @@ void DaemonAnomalySink::incident(const Incident& incident, IncidentCause cause, 
   event.would_block = obstacle != IncidentObstacle::none;
   event.reason = obstacle_name(obstacle);
   output_.write(event, policy_->spade.destination);
+}
+
+// Of a target the sources are to blame.
+void DaemonAnomalySink::tell_of_hosts(const Incident& incident, Timestamp now) {
+  if (!incident_listener_) return;
+  if (incident.side == IncidentSide::source) incident_listener_(incident.host, now);
+  if (incident.side == IncidentSide::target)
+    for (const IncidentExample& example : incident.examples) incident_listener_(example.source, now);
 }
 
 bool DaemonAnomalySink::block(const Incident& incident, const IncidentDecision& decision) {

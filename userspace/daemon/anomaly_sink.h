@@ -32,10 +32,15 @@ class DaemonAnomalySink final : public AnomalySink {
   void set_policy(std::shared_ptr<const Policy> policy) { policy_ = std::move(policy); }
   // For what surveys and advisers say; must outlive what is observed.
   void set_files(AnomalyFiles* files) { files_ = files; }
+  // Is told of the hosts that incidents are about which the policy reports, each time one is.
+  void on_incident(std::function<void(const IpAddress&, Timestamp)> listener) {
+    incident_listener_ = std::move(listener);
+  }
   // Is told of everything suspicious, before it is reported.
   void on_suspicion(std::function<void(const Observation&)> listener) { listener_ = std::move(listener); }
 
  private:
+  void tell_of_hosts(const Incident& incident, Timestamp now);
   bool block(const Incident& incident, const IncidentDecision& decision);
   std::string_view interface_of(std::uint16_t domain) const;
 
@@ -45,6 +50,7 @@ class DaemonAnomalySink final : public AnomalySink {
   std::vector<std::string> interfaces_;
   std::function<Timestamp()> clock_;
   std::function<void(const Observation&)> listener_;
+  std::function<void(const IpAddress&, Timestamp)> incident_listener_;
   AnomalyFiles* files_ = nullptr;
   Timestamp last_warning_{};
 };

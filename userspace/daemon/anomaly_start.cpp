@@ -9,6 +9,9 @@
 namespace spidd {
 namespace {
 
+// After what is said last of an incident, which is not every packet of it, nothing is learned from its host.
+constexpr Duration kSuspectedFor = std::chrono::hours(1);
+
 // Of SPADE; "": nothing is kept.
 std::string state_path(const DaemonConfig& config, const SpadeSettings& spade) {
   if (spade.state_file.empty() || spade.state_file.find('/') != std::string::npos) return spade.state_file;
@@ -29,6 +32,9 @@ Result<> start_anomaly_watch(Daemon& daemon, std::vector<std::string> interfaces
   const ObservationSource* const clock = source->get();
   daemon.anomaly_sink = std::make_unique<DaemonAnomalySink>(*daemon.enforcer, *daemon.output, daemon.policy,
                                                             std::move(interfaces), [clock] { return clock->now(); });
+  daemon.anomaly_sink->on_incident([study = daemon.study.get()](const IpAddress& host, Timestamp now) {
+    study->suspect(HostTarget{IpPrefix::of_host(host)}, now + kSuspectedFor);
+  });
   AnomalyWatch::Settings settings;
   settings.state_path = state_path(daemon.config, spade);
   settings.directory = daemon.config.state_directory();

@@ -146,11 +146,12 @@ void read_learning(ConfigTable table, LearnerSettings& learner) {
 }
 
 void read_site(ConfigTable table, SiteSettings& site) {
-  read(table, "memory_bytes", site.limits.memory_bytes, 1U << 20U, std::uint64_t{1} << 30U);
-  read(table, "services", site.limits.services, 16, 65536);
+  read(table, "memory_bytes", site.limits.memory_bytes, 1U << 20U, kMostSiteBytes);
+  read(table, "services", site.limits.services, 16, kMostSiteServices);
   read(table, "samples_per_service", site.limits.samples_per_service, 2, 256);
   read(table, "few_flows", site.few_flows, 1, 1000);
   read(table, "enforce_flows", site.enforce_flows, 1, 1000000);
+  if (const auto percent = table.number("family_percent", 5, 100)) site.family_share = *percent / 100;
   if (const auto percent = table.number("enforce_percent", 0.01, 10)) site.enforce_limit = *percent / 100;
   read(table, "save_every", site.save_every, seconds(1), hours(24));
   table.refuse_unknown_keys();

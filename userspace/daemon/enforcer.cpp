@@ -81,6 +81,12 @@ Result<std::size_t> Enforcer::restore(Timestamp now) {
   return list_.size();
 }
 
+void Enforcer::on_block(std::function<void(const Block&)> listener) {
+  const std::lock_guard lock(mutex_);
+  listener_ = std::move(listener);
+  for (const Block& block : list_.all()) listener_(block);
+}
+
 Result<> Enforcer::check_guarded(const BlockTarget& target) const {
   if (ssh_peer_ && (names(target, *ssh_peer_) || touches_flow_of(target, *ssh_peer_)))
     return tl::unexpected<Error>(
@@ -116,6 +122,7 @@ Result<Block> Enforcer::block(BlockOrder order) {
     }
   }
   ++counters_.blocks_made;
+  if (listener_) listener_(*block);
   return block;
 }
 

@@ -7,6 +7,7 @@
 // that spidd was started from.
 #pragma once
 
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -51,6 +52,10 @@ class Enforcer {
   // Returns the number of blocks that go on.
   Result<std::size_t> restore(Timestamp now);
 
+  // Is told of every block there is, then of each that begins or is extended: on the thread that blocks, so it must not
+  // wait for anything.
+  void on_block(std::function<void(const Block&)> listener);
+
   // From any thread. The drop entry is in the kernel when this returns.
   Result<Block> block(BlockOrder order);
   // The block that ended; nothing if there was none.
@@ -77,6 +82,7 @@ class Enforcer {
 
   mutable std::mutex mutex_;
   BlockList list_;
+  std::function<void(const Block&)> listener_;
   std::optional<DropMap> drop_map_;
   std::vector<IpPrefix> never_block_;
   bool enforcing_;

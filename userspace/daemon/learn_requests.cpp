@@ -167,6 +167,19 @@ Result<ordered_json> answer_learn(UnknownLearner& learner, const LearnRequest& r
     if (!naming) return error_of(naming);
     return done(learner.name(request.cluster, *naming));
   };
+  // A label that there is, of the models of the files. A new one is given by `name`, so that a typing error confirms
+  // nothing.
+  const auto merge_into_label = [&]() -> Result<ordered_json> {
+    if (!find_label(request.into))
+      return fail(
+          "neither is something learned called '{0}' nor is there a model '{0}': to confirm {1} under that new "
+          "name say 'learn name {1} {0}'",
+          request.into, request.cluster);
+    if (cluster->state == ClusterState::confirmed)
+      return fail("'{0}' is confirmed already: to give it the label {1} say 'learn name {0} {1}'", request.cluster,
+                  request.into);
+    return name_cluster(request.into);
+  };
   switch (request.verb) {
     case Verb::list:
     case Verb::show:
@@ -175,7 +188,7 @@ Result<ordered_json> answer_learn(UnknownLearner& learner, const LearnRequest& r
       return name_cluster(request.label);
     case Verb::merge:
       if (learner.find(request.into) != nullptr) return done(learner.merge(request.cluster, request.into));
-      return name_cluster(request.into);
+      return merge_into_label();
     case Verb::forget: {
       ordered_json json = cluster_json(*cluster, false);
       if (auto forgotten = learner.forget(request.cluster); !forgotten) return error_of(forgotten);

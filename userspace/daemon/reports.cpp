@@ -166,6 +166,7 @@ StatsSection site_section(const SiteStudy::Counters& counters) {
   return {"site",
           {{"flows", counters.recorder.flows},
            {"flows_touched", counters.recorder.flows_touched},
+           {"flows_taken_back", counters.recorder.flows_taken_back},
            {"flows_rejected", counters.recorder.flows_rejected},
            {"flows_evicted", counters.recorder.flows_evicted},
            {"services_evicted", counters.recorder.services_evicted},

@@ -161,7 +161,8 @@ ordered_json status_json(const SiteLearning& site, Timestamp now) {
   out["accepted"] = {{"services", progress.accepted_services},
                      {"flows", progress.accepted_flows},
                      {"counted_flows", progress.counted_flows},
-                     {"needed_flows", site.settings().enforce_flows}};
+                     {"needed_flows", site.settings().enforce_flows},
+                     {"families", progress.families}};
   out["rejected"] = {{"services", site.decided().size() - progress.accepted_services}};
   out["unreviewed"] = {{"services", progress.unreviewed}};
   out["rates"] = progress.rates ? rates_json(*progress.rates) : ordered_json(nullptr);

@@ -18,6 +18,10 @@ void SiteStudy::learn(const SettledFlow& flow) {
   if (site_) site_->add(flow);
 }
 
+void SiteStudy::take_back(const SettledFlow& flow) {
+  if (site_) site_->take_back(flow);
+}
+
 void SiteStudy::tick(Timestamp now) {
   if (!site_) return;
   if (auto saved = site_->tick(now); !saved) log_warning("{}", saved.error().message);

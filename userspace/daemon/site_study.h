@@ -19,6 +19,7 @@ class SiteStudy {
   Result<std::vector<std::string>> open(MeterRules rules, LoadSiteJudge load);
 
   void learn(const SettledFlow& flow);
+  void take_back(const SettledFlow& flow);
   // Saves, and measures what has not been measured. Call several times a second.
   void tick(Timestamp now);
   // Saves what was gathered.

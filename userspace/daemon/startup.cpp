@@ -181,7 +181,7 @@ void open_site(Daemon& daemon) {
   };
   const auto warnings = daemon.study->state().site.open(daemon.loaded_models.rules, load);
   if (!warnings) {
-    log_warning("{}", warnings.error().message);
+    log_warning("the site is as if it had not been learned: {}", warnings.error().message);
     return;
   }
   for (const std::string& warning : *warnings) log_warning("{}", warning);
@@ -191,6 +191,8 @@ void open_site(Daemon& daemon) {
 Result<> start_study(Daemon& daemon) {
   daemon.study = std::make_unique<Study>(daemon.config.study);
   open_site(daemon);
+  daemon.enforcer->on_block(
+      [study = daemon.study.get()](const Block& block) { study->suspect(block.target, block.expires); });
   StreamLearning& stream = daemon.study->state().stream;
   if (auto opened = stream.open(daemon.config.state_directory()); !opened) log_warning("{}", opened.error().message);
   stream.on_learned([output = daemon.output.get()](const Cluster& cluster) { tell_learned(*output, cluster); });

@@ -5,16 +5,25 @@
 
 namespace spidd {
 
+namespace {
+
+constexpr Duration kLockPatience = std::chrono::seconds(3);
+
+}  // namespace
+
 // Until the models are there, nothing is average traffic; no flow comes before them.
 StreamLearning::StreamLearning(const LearnerSettings& settings)
     : learner_(settings, std::make_shared<LogRatioScorer>(std::span<const ProtocolModel>{})),
       save_due_(Clock::now() + kSaveEvery) {}
 
 Result<> StreamLearning::open(const std::string& state_directory) {
-  directory_ = state_directory;
-  auto loaded = load_learned(learner_, directory_);
-  if (!loaded && loaded.error().code != 0) directory_.clear();
+  auto lock = DirectoryLock::take(learned_folder(state_directory), kLockPatience);
+  if (!lock) return std::move(lock.error()).within("what is learned is not kept");
+  lock_ = std::move(*lock);
+  auto loaded = load_learned(learner_, state_directory);
   saved_version_ = learner_.version();
+  if (!loaded && loaded.error().code != 0) return std::move(loaded.error()).within("what is learned is not kept");
+  directory_ = state_directory;
   return loaded;
 }
 

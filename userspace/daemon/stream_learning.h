@@ -7,6 +7,7 @@
 #include <functional>
 #include <string>
 
+#include "userspace/base/directory_lock.h"
 #include "userspace/learning/learner_state.h"
 
 namespace spidd {
@@ -19,7 +20,8 @@ class StreamLearning {
   explicit StreamLearning(const LearnerSettings& settings);
 
   // Before the study starts: continues what is kept in the directory, and keeps what is learned there from now on. The
-  // error of a damaged file: learning then begins anew; or of one that cannot be read: then nothing is kept either.
+  // error of a damaged file: learning then begins anew; or of one that cannot be read, or that another process is
+  // changing: then nothing is kept either.
   Result<> open(const std::string& state_directory);
 
   // Called with every cluster that is promoted.
@@ -41,6 +43,7 @@ class StreamLearning {
  private:
   UnknownLearner learner_;
   std::function<void(const Cluster&)> tell_;
+  DirectoryLock lock_;
   std::string directory_;  // "" = nothing is kept
   std::uint64_t saved_version_ = 0;
   Clock::time_point save_due_;

@@ -17,6 +17,7 @@
 #include "userspace/daemon/site_study.h"
 #include "userspace/daemon/stream_learning.h"
 #include "userspace/learning/recent_flows.h"
+#include "userspace/learning/suspects.h"
 
 namespace spidd {
 
@@ -32,11 +33,24 @@ struct StudyState {
   explicit StudyState(const StudySettings& settings)
       : site(settings.site), recent(settings.recent_flows), stream(settings.learner) {}
 
-  void add(const SettledFlow& flow) {
-    ++flows;
+  void add(SettledFlow& flow) {
+    flow.suspected = suspects.touch(flow);
+    flows += flow.looked_at_again ? 0 : 1;
     recent.add(flow);
+    if (flow.looked_at_again) return;
     site.learn(flow);
     stream.learn(flow);
+  }
+
+  // Nothing is learned from flows of the target until then, and what the site was learned from them is taken back: of
+  // those that are still among the recent ones.
+  void suspect(const BlockTarget& target, Timestamp until) {
+    suspects.add(target, until);
+    recent.visit([&](SettledFlow& flow) {
+      if (flow.touched() || flow.looked_at_again || !stops(target, flow)) return;
+      site.take_back(flow);
+      flow.suspected = true;
+    });
   }
 
   // Models to be matched beside those of the files.
@@ -54,6 +68,7 @@ struct StudyState {
   SiteStudy site;
   RecentFlows recent;
   StreamLearning stream;
+  Suspects suspects;
   std::uint64_t flows = 0;  // seen
 };
 
@@ -68,6 +83,11 @@ class Study {
 
   // From a worker's thread.
   void submit(const SettledFlow& flow) { queue_.push(flow); }
+
+  // A block or an incident is about the target. From any thread.
+  void suspect(const BlockTarget& target, Timestamp until) {
+    post([target, until](StudyState& state) { state.suspect(target, until); });
+  }
 
   // Before start() and after stop() only.
   StudyState& state() { return state_; }

@@ -168,22 +168,24 @@ void Engine::judge(FlowTable::Slot slot, Progress progress) {
       close_books(slot);
     } else {
       observe(flow);
-      if (settings_.report_settled && flow.stored_packets > 0) report_settled(flow);
+      if (flow.verdict.second_look != SecondLook::under_way) report_settled(flow);  // else at its end, which is now
     }
   }
   measured_ = nullptr;
 }
 
-// The verdict is final and the flow goes on: what was kept for further verdicts goes.
+// The verdict is final and the flow goes on: what was kept for further verdicts goes, unless a second look may still
+// raise an alert: nothing is learned before that is known, and then the flow is measured once more.
 void Engine::close_books(FlowTable::Slot slot) {
   Flow& flow = flows_[slot];
   observe(flow);
-  if (settings_.report_settled && flow.stored_packets > 0) report_settled(flow);
-  packets_.release(flow.packet_store);
-  flows_.touch(slot, FlowTable::decided);
   if (flow.verdict.second_look == SecondLook::under_way && worth_a_second_look(flow) == SecondLook::none)
     forget_second_look(flow);
-  if (flow.verdict.second_look != SecondLook::under_way) source_.decided(flow.key, flow.start);
+  report_settled(flow);
+  flows_.touch(slot, FlowTable::decided);
+  const bool looks = flow.verdict.second_look == SecondLook::under_way;
+  if (!looks || !settings_.report_settled) packets_.release(flow.packet_store);
+  if (!looks) source_.decided(flow.key, flow.start);
 }
 
 void Engine::score(Flow& flow, Progress progress) {
@@ -198,6 +200,7 @@ void Engine::score(Flow& flow, Progress progress) {
 }
 
 void Engine::report_settled(const Flow& flow) {
+  if (!settings_.report_settled || flow.stored_packets == 0) return;
   if (measured_ != &flow) measure(flow, flow.stored_packets);
   settled_.key = flow.key;
   settled_.client = flow.client();
@@ -206,6 +209,7 @@ void Engine::report_settled(const Flow& flow) {
   settled_.time = now_;
   settled_.verdict = flow.verdict;
   settled_.view = model_view(flow);
+  settled_.looked_at_again = flow.verdict.second_look == SecondLook::under_way;
   settled_.conversation = flow.key.transport == Transport::tcp && flow.start_seen && flow.directions_seen == 3;
   // A name that came from other flows is nothing to learn from.
   if (flow.verdict.basis == LabelBasis::endpoint) settled_.verdict.state = IdentificationState::unknown;
@@ -253,7 +257,10 @@ void Engine::end_flow(FlowTable::Slot slot, const FlowTotals& totals, EndReason 
   const bool may_go_on = flow.key.transport == Transport::tcp && !flow.verdict.final;
   if (!flow.verdict.final) judge(slot, Progress::ended);
   if (flow.awaits_proof) apply_policy(flow, Progress::ended, totals.last - flow.start);
-  if (flow.verdict.second_look == SecondLook::under_way) finish_second_look(flow);
+  if (flow.verdict.second_look == SecondLook::under_way) {
+    finish_second_look(flow);
+    report_after_second_look(flow);
+  }
   packets_.release(flow.packet_store);
   ++counters_.flows_ended;
   sink_.flow_ended(view_of(flow), totals, reason);

@@ -40,7 +40,7 @@ struct EngineSettings {
   EndpointLabels endpoint_labels = EndpointLabels::name;
   bool link_ftp_data = true;            // random flows between two hosts that speak FTP are its data
   std::uint32_t awaiting_proof = 4096;  // flows that are looked at again until there is a proof for their block
-  std::uint32_t second_looks = 1024;    // flows that get a second look at a time, of about half a KiB; 0: none
+  std::uint32_t second_looks = 1024;    // flows that get a second look at a time, of up to 3 KiB; 0: none
   EndpointLimits endpoint_limits;
   std::shared_ptr<EndpointMemory> endpoints;  // shared with other engines; null: this engine has its own
 };
@@ -62,7 +62,8 @@ class EngineSink {
   // A rule of the policy matched for the first time, or more severely than before, or after a second look.
   virtual void decision(const FlowView& view, const Decision& decision) = 0;
   virtual void flow_ended(const FlowView& view, const FlowTotals& totals, EndReason reason) = 0;
-  // Once a flow that had payload: its verdict is final. Only if the settings ask for it. Valid during the call only.
+  // Once a flow that had payload: its verdict is final. Twice if it gets a second look that goes on (`looked_at_again`)
+  // and has an end then. Only if the settings ask for it. Valid during the call only.
   virtual void flow_settled(const SettledFlow&) {}
 };
 
@@ -122,6 +123,7 @@ class Engine {
   void measure(const Flow& flow, unsigned packets);
   void add_divergence(Flow& flow);
   void report_settled(const Flow& flow);
+  void report_after_second_look(Flow& flow);
   bool skip_scoring(Flow& flow, Progress progress);
   void score(Flow& flow, Progress progress);
   bool name_by_endpoint(Flow& flow);

@@ -40,6 +40,7 @@ void Engine::consider_second_look(Flow& flow) {
     if (oldest != FlowTable::kNone) {
       ++counters_.second_looks_forgotten;
       forget_second_look(flows_[oldest]);
+      report_after_second_look(flows_[oldest]);
       if (flows_[oldest].verdict.final) source_.decided(flows_[oldest].key, flows_[oldest].start);
     }
   }
@@ -58,6 +59,7 @@ void Engine::collect_size(Flow& flow, const PayloadPacket& packet) {
   trace->add(packet);
   if (trace->sizes().size() < policy_->second_look.packets) return;
   finish_second_look(flow);
+  report_after_second_look(flow);
   source_.decided(flow.key, flow.start);
 }
 
@@ -80,6 +82,14 @@ void Engine::finish_second_look(Flow& flow) {
     flow.verdict.rule = decision.rule;
   }
   sink_.decision(view_of(flow), decision);
+}
+
+// Now that no alert can follow, whoever learns may have the flow.
+void Engine::report_after_second_look(Flow& flow) {
+  if (!flow.verdict.final || flow.packet_store == kNoPacketStore) return;
+  measured_ = nullptr;
+  report_settled(flow);
+  packets_.release(flow.packet_store);
 }
 
 void Engine::forget_second_look(Flow& flow) {

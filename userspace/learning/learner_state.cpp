@@ -18,7 +18,8 @@ namespace {
 
 constexpr std::string_view kHead = "spidd-learned 1\n";
 constexpr std::size_t kHashBytes = 8;
-constexpr std::size_t kMostFileBytes = std::size_t{64} << 20U;
+// Twice 1024 clusters with every bin and eight flows of the longest, the most that settings allow, take 400 MiB.
+constexpr std::size_t kMostFileBytes = std::size_t{512} << 20U;
 constexpr std::uint64_t kMostClusters = 8192;
 
 class Writer {
@@ -289,6 +290,8 @@ std::string path_in(const std::string& directory) { return directory + "/learned
 
 }  // namespace
 
+std::string learned_folder(const std::string& directory) { return directory + "/learned"; }
+
 std::string format_learned(const std::deque<Cluster>& clusters, std::uint32_t next_id) {
   Writer out;
   out.number(kMeterCount);
@@ -342,25 +345,32 @@ Result<> save_learned(const UnknownLearner& learner, const std::string& director
   std::filesystem::create_directories(directory + "/learned", code);
   if (code) return fail_errno(code.value(), "create {}/learned", directory);
   StagedFiles files;
-  if (auto staged = files.write(path_in(directory), format_learned(learner.clusters(), learner.next_id())); !staged)
-    return staged;
+  const std::string text = format_learned(learner.clusters(), learner.next_id());
+  if (text.size() > kMostFileBytes)
+    return fail("{}: {} bytes are more than could be read again: it stays as it was", path_in(directory), text.size());
+  if (auto staged = files.write(path_in(directory), text); !staged) return staged;
   return files.commit();
 }
 
-Result<> load_learned(UnknownLearner& learner, const std::string& directory) {
+Result<> load_learned(UnknownLearner& learner, const std::string& directory, LearnedUse use) {
   const std::string path = path_in(directory);
   std::string text;
   if (auto read = read_whole_file(path, kMostFileBytes, text); !read) {
     if (read.error().code == ENOENT) return {};
-    return read;
+    const int code = read.error().code != 0 ? read.error().code : EINVAL;  // not a file, or too large for one of ours
+    return tl::unexpected<Error>(Error{read.error().message, code});
   }
   auto state = parse_learned(text);
   if (state) {
     learner.restore(std::move(state->clusters), state->next_id);
     return {};
   }
-  const auto aside = set_aside(path, ".damaged");
-  if (!aside) return fail("{}: {}; it cannot be kept aside: {}", path, state.error().message, aside.error().message);
+  if (use == LearnedUse::read) return fail("{}: {}", path, state.error().message);
+  const auto aside = set_aside(path, ".damaged", true);
+  if (!aside)
+    return tl::unexpected<Error>(
+        Error{fmt::format("{}: {}; it cannot be kept aside: {}", path, state.error().message, aside.error().message),
+              EINVAL});
   return fail("{}: {}; it is kept as {}, and learning begins anew", path, state.error().message, *aside);
 }
 

@@ -30,7 +30,11 @@ Result<> save_learned(const UnknownLearner& learner, const std::string& director
 // Into the learner. A missing file is no error. A damaged one is renamed to clusters.damaged, so that it is neither
 // used nor overwritten, and is an error that says so. Where that is not possible, or the file cannot be read, the error
 // has a code, and nothing may be saved over it. With an error the learner is as it was.
-Result<> load_learned(UnknownLearner& learner, const std::string& directory);
+enum class LearnedUse : std::uint8_t { change, read };  // who only reads renames nothing
+Result<> load_learned(UnknownLearner& learner, const std::string& directory, LearnedUse use = LearnedUse::change);
+
+// The folder of the file, for DirectoryLock: to be held by whoever loads and saves.
+std::string learned_folder(const std::string& directory);
 
 // The models of what is kept there, without a learner: nothing is changed, whatever is wrong with the file. A missing
 // one has none.

@@ -22,6 +22,12 @@ class RecentFlows {
   // By event_flow_id() (userspace/report/events.h); null if it is not, or no more, here. Valid until the next add().
   const SettledFlow* find(std::uint64_t id) const;
 
+  // For each of them.
+  template <class Visit>
+  void visit(Visit&& visit) {
+    for (SettledFlow& flow : flows_) visit(flow);
+  }
+
   std::size_t size() const { return flows_.size(); }
   std::size_t limit() const { return limit_; }
 

@@ -34,9 +34,11 @@ struct SettledFlow {
   Fingerprint fingerprint;          // of every packet the verdict is based on
   std::array<PayloadPacket, kSamplePackets> sample;
   unsigned samples = 0;
+  bool looked_at_again = false;  // a second look is under way: an alert may follow. It settles once more after that
+  bool suspected = false;        // a block or an incident of its client or server touches it (learning/suspects.h)
 
   // An alert or a block touched it: nothing may be learned from it.
-  bool touched() const { return verdict.action != Action::pass; }
+  bool touched() const { return verdict.action != Action::pass || suspected; }
 };
 
 }  // namespace spidd

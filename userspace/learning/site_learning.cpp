@@ -9,6 +9,7 @@ namespace spidd {
 namespace {
 
 constexpr std::uint64_t kShareOfOne = 3;  // a service counts for at most a third of the flows needed
+constexpr Duration kLockPatience = std::chrono::seconds(3);
 
 struct Named {
   std::string family;
@@ -33,6 +34,14 @@ std::optional<Named> meaning_of(std::string_view label, std::span<const ModelSum
   return std::nullopt;
 }
 
+std::uint64_t most_of_service(const SiteSettings& settings) {
+  return std::max<std::uint64_t>(1, settings.enforce_flows / kShareOfOne);
+}
+
+std::uint64_t most_of_family(const SiteSettings& settings) {
+  return std::max<std::uint64_t>(1, static_cast<std::uint64_t>(settings.enforce_flows * settings.family_share));
+}
+
 Result<Named> choose_name(const std::string& label, std::optional<Category> category,
                           std::span<const ModelSummary> shipped) {
   if (!is_valid_label(label) || label == kUnknownLabel) return fail("'{}' is not a label", label);
@@ -49,27 +58,48 @@ Result<Named> choose_name(const std::string& label, std::optional<Category> cate
 
 Result<SiteLearning> SiteLearning::open(SiteSettings settings, MeterRules rules, std::vector<std::string>& warnings) {
   SiteLearning site(std::move(settings), rules);
+  if (!site.settings_.read_only) {
+    auto lock = DirectoryLock::take(site.settings_.directory, kLockPatience);
+    if (!lock) return error_of(lock);
+    site.lock_ = std::move(*lock);
+  }
   auto contents = site.store_.load(rules);
   if (!contents) return error_of(contents);
   warnings = std::move(contents->warnings);
   for (SiteRecord& record : contents->decided) {
-    if (site.decided_.size() >= site.settings_.limits.services) {
-      warnings.push_back(fmt::format("{}: more than {} decisions, leaving out the rest", site.store_.directory(),
-                                     site.settings_.limits.services));
-      break;
-    }
     if (record.state == SiteState::rejected) site.recorder_.reject(record.service.key);
     const SiteKey key = record.service.key;
     site.decided_.insert_or_assign(key, std::move(record));
   }
   site.recorder_.restore(contents->recording.since, contents->recording.until);
-  for (SiteRecord& record : contents->recording.records) {
-    // After a crash between two files a decision may be in one and what it was about still in the other.
-    const auto decided = site.decided_.find(record.service.key);
-    if (decided != site.decided_.end() && decided->second.service.first == record.service.first) continue;
-    site.recorder_.put(std::move(record.service));
-  }
+  for (SiteRecord& record : contents->recording.records) site.recorder_.put_back(std::move(record.service));
+  site.recorder_.fit();
+  SiteLimits& limits = site.settings_.limits;
+  limits.services = std::max(limits.services, site.decided_.size());
+  limits.samples_per_service = std::max(limits.samples_per_service, site.recorder_.limits().samples_per_service);
+  for (const auto& [key, record] : site.decided_)
+    limits.samples_per_service =
+        std::max(limits.samples_per_service, static_cast<unsigned>(record.service.samples.size()));
+  limits.memory_bytes = std::max(limits.memory_bytes, site.taken().bytes);
+  site.drop_accepted();
   return site;
+}
+
+std::uint64_t SiteLearning::drop_accepted() {
+  std::vector<SiteKey> known;
+  std::uint64_t flows = 0;
+  for (const auto& [key, record] : decided_) {
+    const auto recorded = recorder_.services().find(key);
+    if (recorded == recorder_.services().end() || record.state != SiteState::accepted) continue;
+    const SiteService& service = recorded->second;
+    if (service.first != record.service.first || service.last > record.service.last ||
+        service.flows > record.service.flows)
+      continue;
+    flows += service.flows;
+    known.push_back(key);
+  }
+  for (const SiteKey& key : known) recorder_.take(key);
+  return flows;
 }
 
 Result<> SiteLearning::record(Timestamp now, Duration length) {
@@ -347,16 +377,23 @@ bool SiteLearning::was_reviewed(const SiteKey& key) const {
   });
 }
 
+void SiteLearning::count_flows(SiteProgress& progress) const {
+  std::map<std::string, std::uint64_t> counted;
+  for (const auto& [key, record] : decided_) {
+    if (record.state != SiteState::accepted) continue;
+    const std::uint64_t flows = record.service.learned_flows();
+    ++progress.accepted_services;
+    progress.accepted_flows += flows;
+    progress.families[record.accepted_family] += flows;
+    counted[record.accepted_family] += std::min(flows, most_of_service(settings_));
+  }
+  for (const auto& [family, flows] : counted) progress.counted_flows += std::min(flows, most_of_family(settings_));
+}
+
 SiteProgress SiteLearning::progress() const {
   SiteProgress progress;
   progress.rates = rates_;
-  const std::uint64_t most_of_one = std::max<std::uint64_t>(1, settings_.enforce_flows / kShareOfOne);
-  for (const auto& [key, record] : decided_) {
-    if (record.state != SiteState::accepted) continue;
-    ++progress.accepted_services;
-    progress.accepted_flows += record.service.learned_flows();
-    progress.counted_flows += std::min(record.service.learned_flows(), most_of_one);
-  }
+  count_flows(progress);
   for (const auto& [key, service] : recorder_.services())
     if (service.flows >= settings_.few_flows && !was_reviewed(key)) ++progress.unreviewed;
 
@@ -366,8 +403,9 @@ SiteProgress SiteLearning::progress() const {
     return progress;
   }
   if (progress.counted_flows < settings_.enforce_flows)
-    missing.push_back(fmt::format("{} of {} flows have been accepted (no service counts for more than {})",
-                                  progress.counted_flows, settings_.enforce_flows, most_of_one));
+    missing.push_back(fmt::format(
+        "{} of {} flows have been accepted (a service counts for {} at most, a family of protocols for {})",
+        progress.counted_flows, settings_.enforce_flows, most_of_service(settings_), most_of_family(settings_)));
   if (progress.unreviewed > 0)
     missing.push_back(
         fmt::format("{} services with {} flows or more wait to be reviewed", progress.unreviewed, settings_.few_flows));
@@ -376,7 +414,14 @@ SiteProgress SiteLearning::progress() const {
     return progress;
   }
   const double limit = upper_limit_95(rates_->blocks_after, rates_->flows);
-  if (rates_->blocks_after > 0 && limit > settings_.enforce_limit) {
+  if (limit <= settings_.enforce_limit) return progress;
+  if (rates_->blocks_after == 0) {
+    missing.push_back(fmt::format(
+        "none of {} samples of accepted flows is called a tunnel under the block rule, which says {:.1f} % at "
+        "most with 95 % certainty; {:.1f} % are allowed: accept more services, or record them with more "
+        "samples (samples_per_service in [site])",
+        rates_->flows, limit * 100, settings_.enforce_limit * 100));
+  } else {
     missing.push_back(
         fmt::format("{} of {} accepted flows would still be called tunnels under the block rule (at most "
                     "{:.1f} % with 95 % certainty, {:.1f} % are allowed)",

@@ -12,6 +12,7 @@
 #include <span>
 #include <vector>
 
+#include "userspace/base/directory_lock.h"
 #include "userspace/learning/site_rates.h"
 #include "userspace/learning/site_recorder.h"
 #include "userspace/learning/site_review.h"
@@ -21,10 +22,12 @@ namespace spidd {
 
 struct SiteSettings {
   std::string directory;
-  SiteLimits limits;
+  bool read_only = false;             // to look at it, while others may change it: nothing can be recorded or decided
+  SiteLimits limits;                  // what is in the directory already stays even if it is more
   std::uint32_t few_flows = 5;        // a service with fewer is doubtful, and need not be reviewed
   std::uint32_t enforce_flows = 300;  // accepted ones; one service counts for at most a third
-  double enforce_limit = 0.01;        // of the rate of false blocks: its upper limit, unless none was seen
+  double family_share = 0.4;          // of enforce_flows that flows of one family of protocols count for at most
+  double enforce_limit = 0.01;        // of the rate of false blocks: its upper limit
   Duration save_every = std::chrono::minutes(5);
 };
 
@@ -32,10 +35,11 @@ struct SiteSettings {
 struct SiteProgress {
   std::uint64_t accepted_services = 0;
   std::uint64_t accepted_flows = 0;  // learned
-  std::uint64_t counted_flows = 0;   // no service for more than its third
-  std::uint64_t unreviewed = 0;      // services with few_flows or more that nobody decided on
-  std::optional<SiteRates> rates;    // none: not measured since the last decision
-  std::vector<std::string> missing;  // for the administrator; empty: ready
+  std::uint64_t counted_flows = 0;   // no service for more than its third, no family for more than its share
+  std::map<std::string, std::uint64_t> families;  // accepted flows by family of protocols
+  std::uint64_t unreviewed = 0;                   // services with few_flows or more that nobody decided on
+  std::optional<SiteRates> rates;                 // none: not measured since the last decision
+  std::vector<std::string> missing;               // for the administrator; empty: ready
 
   bool ready() const { return missing.empty(); }
 };
@@ -61,7 +65,8 @@ struct SiteOutcome {
 
 class SiteLearning {
  public:
-  // Loads what is there. `warnings` gets a line for every file that was refused.
+  // Loads what is there, and keeps others from changing it for as long as this lives. `warnings` gets a line for every
+  // file that was refused.
   static Result<SiteLearning> open(SiteSettings settings, MeterRules rules, std::vector<std::string>& warnings);
 
   // ---- recording
@@ -69,6 +74,8 @@ class SiteLearning {
   Result<> stop(Timestamp now);
   // Gathers the flow while recording.
   void add(const SettledFlow& flow) { changed_ = recorder_.add(flow) || changed_; }
+  // Not to be learned from any more, if it was gathered and nobody has accepted its service since.
+  void take_back(const SettledFlow& flow) { changed_ = recorder_.take_back(flow) || changed_; }
   // Saves what was gathered when it is time. Call every now and then.
   Result<> tick(Timestamp now);
   Result<> save();
@@ -89,6 +96,10 @@ class SiteLearning {
   SiteProgress progress() const;
   bool ready() const { return progress().ready(); }
 
+  // Recorded services that are part of accepted ones already are dropped: flows that are added again, of a capture, or
+  // after a crash between two files. Returns their flows.
+  std::uint64_t drop_accepted();
+
   const SiteRecorder& recorder() const { return recorder_; }
   const std::map<SiteKey, SiteRecord>& decided() const { return decided_; }
   const SiteSettings& settings() const { return settings_; }
@@ -96,7 +107,10 @@ class SiteLearning {
 
  private:
   SiteLearning(SiteSettings settings, MeterRules rules)
-      : settings_(std::move(settings)), rules_(rules), recorder_(settings_.limits), store_(settings_.directory) {}
+      : settings_(std::move(settings)),
+        rules_(rules),
+        recorder_(settings_.limits),
+        store_(settings_.directory, settings_.read_only) {}
 
   // What counts against the limits.
   struct Taken {
@@ -108,6 +122,7 @@ class SiteLearning {
   Result<SiteRecord> accepted_record(const SiteKey& key, const SiteNaming& naming,
                                      std::span<const ModelSummary> shipped, Timestamp now, Taken& taken) const;
   Result<> room_for(std::size_t decisions) const;
+  void count_flows(SiteProgress& progress) const;
   // All or none.
   Result<> accept_all(std::vector<SiteRecord> records);
   Result<> reject_all(std::span<const SiteKey> keys, Timestamp now);
@@ -119,6 +134,7 @@ class SiteLearning {
   std::vector<SiteKey> keys_of(const SiteSelector& selector, bool recorded, bool decided) const;
   bool was_reviewed(const SiteKey& key) const;
 
+  DirectoryLock lock_;
   SiteSettings settings_;
   MeterRules rules_;
   SiteRecorder recorder_;

@@ -31,6 +31,13 @@ void SiteRecorder::restore(Timestamp since, Timestamp until) {
   until_ = until;
 }
 
+void SiteRecorder::fit() {
+  limits_.services = std::max(limits_.services, services_.size());
+  limits_.memory_bytes = std::max(limits_.memory_bytes, bytes_);
+  for (const auto& [key, service] : services_)
+    limits_.samples_per_service = std::max(limits_.samples_per_service, static_cast<unsigned>(service.samples.size()));
+}
+
 bool SiteRecorder::add(const SettledFlow& flow) {
   if (!recording(flow.time)) return false;
   const SiteKey key = key_of(flow);
@@ -45,6 +52,17 @@ bool SiteRecorder::add(const SettledFlow& flow) {
   ++counters_.flows;
   if (flow.touched()) ++counters_.flows_touched;
   make_room();
+  return true;
+}
+
+bool SiteRecorder::take_back(const SettledFlow& flow) {
+  const auto found = services_.find(key_of(flow));
+  if (found == services_.end()) return false;
+  const std::size_t before = found->second.bytes();
+  if (!found->second.take_back(flow)) return false;
+  bytes_ = bytes_ - before + found->second.bytes();
+  ++counters_.flows_touched;
+  ++counters_.flows_taken_back;
   return true;
 }
 

@@ -11,6 +11,10 @@
 
 namespace spidd {
 
+// What SiteLimits may be.
+inline constexpr std::size_t kMostSiteBytes = std::size_t{1} << 30U;
+inline constexpr std::size_t kMostSiteServices = 65536;
+
 struct SiteLimits {
   std::size_t memory_bytes = 16U << 20U;  // of the services gathered, and as much of those accepted
   std::size_t services = 4096;            // gathered; and as many accepted or rejected
@@ -20,6 +24,7 @@ struct SiteLimits {
 struct SiteRecorderCounters {
   std::uint64_t flows = 0;             // gathered
   std::uint64_t flows_touched = 0;     // of these, counted but not learned: an alert or a block touched them
+  std::uint64_t flows_taken_back = 0;  // of the touched: learned at first
   std::uint64_t flows_rejected = 0;    // of services that were rejected: not gathered
   std::uint64_t services_evicted = 0;  // no room
   std::uint64_t flows_evicted = 0;     // with them
@@ -39,6 +44,10 @@ class SiteRecorder {
   // Gathers the flow if the period is not over. Returns whether it did.
   bool add(const SettledFlow& flow);
 
+  // A flow that was gathered is touched by a block or an incident after all: it is not learned any more. Returns
+  // whether it was there.
+  bool take_back(const SettledFlow& flow);
+
   const std::map<SiteKey, SiteService>& services() const { return services_; }
   std::size_t bytes() const { return bytes_; }
   const SiteRecorderCounters& counters() const { return counters_; }
@@ -57,8 +66,11 @@ class SiteRecorder {
   void reject(const SiteKey& key) { rejected_.insert(key); }
   void unreject(const SiteKey& key) { rejected_.erase(key); }
 
-  // As a file had it.
+  // As a file had it. Then its services follow by put_back(), and fit(): nothing that was kept is given up because the
+  // limits are lower now.
   void restore(Timestamp since, Timestamp until);
+  void fit();
+  const SiteLimits& limits() const { return limits_; }
 
  private:
   SiteLimits limits_;

@@ -196,6 +196,20 @@ void SiteService::add(const SettledFlow& flow, std::size_t most_samples, std::ui
     samples[place] = std::move(sample);
 }
 
+bool SiteService::take_back(const SettledFlow& flow) {
+  Learned& view = learned[static_cast<std::size_t>(flow.view)];
+  if (flow.time < first || flow.time > last || view.flows == 0 ||
+      view.payload_packets < flow.fingerprint.payload_packets || !view.counters.subtract(flow.fingerprint))
+    return false;
+  --view.flows;
+  view.payload_packets -= flow.fingerprint.payload_packets;
+  ++touched;
+  for (SiteSample& sample : samples)
+    if (sample.client == flow.client.address && sample.time == flow.time && sample.view == flow.view)
+      sample.touched = true;
+  return true;
+}
+
 void SiteService::merge(const SiteService& other, std::size_t most_samples) {
   if (other.flows == 0) return;
   if (flows == 0) {

@@ -103,6 +103,9 @@ struct SiteService {
 
   // `samples`: most that are kept; `draw`: anything evenly spread.
   void add(const SettledFlow& flow, std::size_t most_samples, std::uint64_t draw);
+  // A flow that was added untouched turns out to be touched: counted as such, and not learned any more. False if it
+  // cannot have been added.
+  bool take_back(const SettledFlow& flow);
   // The other one's flows as well. Of the samples of both an even share is kept.
   void merge(const SiteService& other, std::size_t most_samples);
 

@@ -7,6 +7,7 @@
 
 #include "userspace/base/staged_files.h"
 #include "userspace/base/whole_file.h"
+#include "userspace/learning/site_recorder.h"
 
 namespace spidd {
 
@@ -17,8 +18,9 @@ namespace fs = std::filesystem;
 constexpr std::string_view kSuffix = ".site";
 constexpr std::string_view kRecording = "recording.site";
 constexpr std::string_view kRefused = ".refused";
-constexpr std::size_t kMostBytes = 256U << 20U;
-constexpr std::size_t kMostFiles = 65536;
+// What the settings allow in memory is more on the disk by nothing.
+constexpr std::size_t kMostBytes = kMostSiteBytes + (kMostSiteBytes >> 2U);
+constexpr std::size_t kMostFiles = 2 * kMostSiteServices;  // decisions, and what is recorded
 
 // "192.0.2.10_443.tcp.https.site"; labels begin with a letter or digit, so that no two keys share a name.
 std::string file_name(const SiteKey& key) {
@@ -27,13 +29,6 @@ std::string file_name(const SiteKey& key) {
   std::ranges::replace(name, ':', '_');
   std::erase_if(name, [](char c) { return c == '[' || c == ']'; });
   return name + std::string(kSuffix);
-}
-
-Result<SiteFile> read(const fs::path& path) {
-  std::string bytes;
-  if (auto done = read_whole_file(path.string(), kMostBytes, bytes); !done)
-    return tl::unexpected<Error>(std::move(done.error()));
-  return parse_site_file(bytes, path.string());
 }
 
 Result<> check_name(const SiteFile& file, const fs::path& path) {
@@ -58,17 +53,23 @@ Result<SiteStore::Contents> SiteStore::load(MeterRules rules) const {
   std::vector<fs::path> paths;
   for (fs::directory_iterator entry(directory_, code), end; !code && entry != end; entry.increment(code)) {
     const std::string name = entry->path().filename().string();
-    if (name.ends_with(kSuffix) && !name.starts_with('.')) paths.push_back(entry->path());
+    if (!name.ends_with(kSuffix) || name.starts_with('.')) continue;
+    std::error_code unknown;
+    if (name == kRecording || entry->is_regular_file(unknown) || unknown) paths.push_back(entry->path());
     if (paths.size() > kMostFiles) return fail("{}: more than {} files", directory_, kMostFiles);
   }
   if (code) return fail_errno(code.value(), "{}: read the directory of the site", directory_);
   std::ranges::sort(paths);
   for (const fs::path& path : paths) {
-    auto file = read(path);
+    std::string bytes;
+    if (auto read = read_whole_file(path.string(), kMostBytes, bytes); !read) {
+      if (!read_only_) return error_of(read);
+      contents.warnings.push_back(read.error().message);
+      continue;
+    }
+    auto file = parse_site_file(bytes, path.string());
     if (auto good = file ? check_name(*file, path) : Result<>(tl::unexpected<Error>(file.error())); !good) {
-      const auto aside = set_aside(path.string(), std::string(kRefused));
-      contents.warnings.push_back(aside ? fmt::format("{}; kept aside as {}", good.error().message, *aside)
-                                        : good.error().message);
+      contents.warnings.push_back(refuse(path.string(), good.error().message));
       continue;
     }
     // A good file, only not for these models: it is not put aside.
@@ -82,7 +83,14 @@ Result<SiteStore::Contents> SiteStore::load(MeterRules rules) const {
   return contents;
 }
 
+std::string SiteStore::refuse(const std::string& path, const std::string& reason) const {
+  if (read_only_) return reason + "; it is left out";
+  const auto aside = set_aside(path, std::string(kRefused), true);
+  return aside ? fmt::format("{}; kept aside as {}", reason, *aside) : reason;
+}
+
 Result<> SiteStore::make_directory() const {
+  if (read_only_) return fail("{}: it was opened to be read only", directory_);
   std::error_code code;
   fs::create_directories(directory_, code);
   if (code) return fail_errno(code.value(), "{}: make the directory of the site", directory_);
@@ -112,7 +120,10 @@ Result<> SiteStore::save_recording(const SiteFile& file) const {
   if (auto made = make_directory(); !made) return made;
   StagedFiles files;
   const fs::path path = fs::path(directory_) / kRecording;
-  if (auto staged = files.write(path.string(), format_site_file(file)); !staged) return staged;
+  const std::string bytes = format_site_file(file);
+  if (bytes.size() > kMostBytes)
+    return fail("{}: {} bytes are more than could be read again: it stays as it was", path.string(), bytes.size());
+  if (auto staged = files.write(path.string(), bytes); !staged) return staged;
   return files.commit();
 }
 

@@ -15,15 +15,17 @@ namespace spidd {
 class SiteStore {
  public:
   // `directory` is made when something is written.
-  explicit SiteStore(std::string directory) : directory_(std::move(directory)) {}
+  // For a reader nothing is moved.
+  SiteStore(std::string directory, bool read_only) : directory_(std::move(directory)), read_only_(read_only) {}
 
   struct Contents {
     SiteFile recording;  // empty if there is none
     std::vector<SiteRecord> decided;
     std::vector<std::string> warnings;  // one for each file that was refused
   };
-  // Files that cannot be used (damaged, hostile) are refused and kept aside as "NAME.refused". An error: the directory
-  // cannot be read, or what is in it was measured by other rules.
+  // Files that cannot be used (damaged, hostile) are refused, and kept aside as "NAME.refused" unless this is for a
+  // reader. An error: something cannot be read, which may not be overwritten then (a reader does without it); or it was
+  // measured by other rules.
   Result<Contents> load(MeterRules rules) const;
 
   // All or, short of losing power, none: a decision on many services is made at once.
@@ -35,8 +37,10 @@ class SiteStore {
 
  private:
   Result<> make_directory() const;
+  std::string refuse(const std::string& path, const std::string& reason) const;
 
   std::string directory_;
+  bool read_only_;
 };
 
 }  // namespace spidd

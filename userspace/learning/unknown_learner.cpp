@@ -294,6 +294,12 @@ Result<> UnknownLearner::forget(std::string_view cluster) {
 void UnknownLearner::restore(std::deque<Cluster> clusters, std::uint32_t next_id) {
   clusters_ = std::move(clusters);
   next_id_ = std::max(next_id_, next_id);
+  const auto at_least = [](std::uint32_t& limit, std::size_t count) {
+    limit = std::max(limit, static_cast<std::uint32_t>(count));
+  };
+  if (settings_.max_clusters != 0) at_least(settings_.max_clusters, count_of(clusters_, false));
+  at_least(settings_.max_confirmed, count_of(clusters_, true));
+  for (const Cluster& cluster : clusters_) at_least(settings_.max_bins, cluster.counters.rows().size());
   models_changed_ = true;
 }
 

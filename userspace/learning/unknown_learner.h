@@ -105,6 +105,7 @@ class UnknownLearner {
 
   // For the state file (learner_state.h).
   std::uint32_t next_id() const { return next_id_; }
+  // Limits that are lower than what is in it rise: nothing that was kept is given up.
   void restore(std::deque<Cluster> clusters, std::uint32_t next_id);
 
  private:

@@ -36,6 +36,20 @@ void SparseCounters::add(const Fingerprint& flow, std::size_t most_rows) { add_r
 
 void SparseCounters::merge(const SparseCounters& other, std::size_t most_rows) { add_rows(other.rows(), most_rows); }
 
+bool SparseCounters::subtract(const Fingerprint& flow) {
+  std::vector<Row> rest = rows_;
+  auto mine = rest.begin();
+  for (const RowCount& row : flow.rows) {
+    mine = std::lower_bound(mine, rest.end(), row.row, [](const Row& a, std::uint16_t b) { return a.row < b; });
+    if (mine == rest.end() || mine->row != row.row || mine->count < row.count) return false;
+    mine->count -= row.count;
+  }
+  std::erase_if(rest, [](const Row& row) { return row.count == 0; });
+  rows_ = std::move(rest);
+  count_measurements();
+  return true;
+}
+
 void SparseCounters::trim(std::size_t most_rows) {
   if (rows_.size() <= most_rows) return;
   const auto share = [this](const Row& row) {

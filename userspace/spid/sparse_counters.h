@@ -25,6 +25,9 @@ class SparseCounters {
   void add(const Fingerprint& flow, std::size_t most_rows);
   void merge(const SparseCounters& other, std::size_t most_rows);
 
+  // Takes away what was added once. False, and nothing changes, if it cannot all have been.
+  bool subtract(const Fingerprint& flow);
+
   // Adds the counters, not flows or packets.
   void add_to(ProtocolModel& model) const;
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 
 #include "tests/unit/learning/made_up_protocols.h"
 #include "userspace/daemon/config.h"
@@ -105,13 +106,39 @@ TEST_F(LearnAnswersTest, ShowNameExportAndForget) {
 
 TEST_F(LearnAnswersTest, MergeIntoALabelNamesAndAdds) {
   teach(1);
-  ASSERT_TRUE(ask(R"("verb":"merge","cluster":")" + told[0] + R"(","into":"leafcast")"));
+  EXPECT_FALSE(ask(R"("verb":"merge","cluster":")" + told[0] + R"(","into":"leafcats")")) << "a typing error";
+  EXPECT_EQ(learning.learner().clusters().front().state, ClusterState::provisional);
+  ASSERT_TRUE(ask(R"("verb":"name","cluster":")" + told[0] + R"(","label":"leafcast")"));
+  EXPECT_FALSE(ask(R"("verb":"merge","cluster":"leafcast","into":"dot")")) << "it has a name";
+  EXPECT_EQ(learning.learner().clusters().front().name, "leafcast");
   teach(1, std::chrono::hours(1));
   ASSERT_EQ(told.size(), 2U);
   const auto merged = ask(R"("verb":"merge","cluster":")" + told[1] + R"(","into":"leafcast")");
   ASSERT_TRUE(merged);
   EXPECT_EQ((*merged)["flows"], 12);
   EXPECT_EQ((*merged)["may_block"], true);
+  teach(2);
+  ASSERT_EQ(told.size(), 3U);
+  const auto shipped = ask(R"("verb":"merge","cluster":")" + told[2] + R"(","into":"dot")");
+  ASSERT_TRUE(shipped) << "a label of the shipped models";
+  EXPECT_EQ((*shipped)["name"], "dot");
+}
+
+TEST_F(LearnAnswersTest, AStateThatCannotBeReadIsNotWrittenOver) {
+  const std::string path = directory + "/learned/clusters";
+  std::filesystem::create_directories(directory + "/learned");
+  std::ofstream(path) << "x";
+  std::filesystem::resize_file(path, std::uintmax_t{600} << 20U);  // more than any of ours, and sparse
+  EXPECT_FALSE(learning.open(directory));
+  teach(1);
+  EXPECT_EQ(learning.saves(), 0U);
+  EXPECT_EQ(std::filesystem::file_size(path), std::uintmax_t{600} << 20U);
+}
+
+TEST_F(LearnAnswersTest, OneProcessAtATimeChangesTheState) {
+  ASSERT_TRUE(learning.open(directory));
+  StreamLearning second{LearnerSettings{}};
+  EXPECT_FALSE(second.open(directory));
 }
 
 TEST_F(LearnAnswersTest, WhatIsPromotedIsOnTheDiskAtOnce) {
@@ -124,8 +151,11 @@ TEST_F(LearnAnswersTest, WhatIsPromotedIsOnTheDiskAtOnce) {
   EXPECT_EQ(learning.saves(), 2U);
   learning.save();
   EXPECT_EQ(learning.saves(), 2U) << "nothing new";
+  const std::string copy = directory + "/copy";
+  std::filesystem::create_directories(copy);
+  std::filesystem::copy(directory + "/learned", copy + "/learned", std::filesystem::copy_options::recursive);
   StreamLearning restarted{LearnerSettings{}};
-  ASSERT_TRUE(restarted.open(directory));
+  ASSERT_TRUE(restarted.open(copy));
   ASSERT_NE(restarted.learner().find(told[0]), nullptr);
   EXPECT_EQ(restarted.learner().find(told[0])->flows, 6U);
   for (const auto& [name, value] : learning_values(learning)) {

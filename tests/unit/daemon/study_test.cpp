@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
+#include "tests/unit/learning/site_flows.h"
 #include "userspace/report/events.h"
 
 namespace spidd {
@@ -48,6 +51,81 @@ TEST(Study, FinishesWhatIsWaitingBeforeItStops) {
   study.start();
   study.stop();
   EXPECT_EQ(study.state().flows, 10U);
+}
+
+class StudyOfTheSite : public testing::Test {
+ protected:
+  StudyOfTheSite() {
+    StudySettings settings = some_settings(8, 64);
+    settings.site.directory = directory_.string();
+    state_.emplace(settings);
+    const auto no_judge = []() -> Result<std::unique_ptr<SiteJudge>> { return fail("none"); };
+    EXPECT_TRUE(state_->site.open(MeterRules::corrected, no_judge).has_value());
+    SiteRequest record;
+    record.verb = SiteRequest::Verb::record;
+    record.length = std::chrono::hours(1);
+    EXPECT_TRUE(state_->site.answer(record, site_time(0)).has_value());
+  }
+  ~StudyOfTheSite() override { std::filesystem::remove_all(directory_); }
+
+  void add(std::uint8_t client, int second, bool looked_at_again = false) {
+    SettledFlow flow = site_flow(1, client, "ssh", second);
+    flow.key.low = flow.client.address;
+    flow.key.high = flow.server.address;
+    flow.key.port_low = static_cast<std::uint16_t>(second);
+    flow.looked_at_again = looked_at_again;
+    state_->add(flow);
+  }
+
+  nlohmann::ordered_json service() {
+    SiteRequest review;
+    review.verb = SiteRequest::Verb::review;
+    const auto answer = state_->site.answer(review, site_time(50));
+    EXPECT_TRUE(answer.has_value());
+    return answer->at("services").at(0);
+  }
+
+  const std::filesystem::path directory_ = std::filesystem::path(testing::TempDir()) / "study-of-the-site";
+  std::optional<StudyState> state_;
+};
+
+TEST_F(StudyOfTheSite, LearnsAFlowOnlyWhenNoSecondLookIsLeft) {
+  add(1, 1, true);
+  EXPECT_EQ(state_->site.counters().services, 0U);
+  EXPECT_NE(state_->recent.find(event_flow_id(
+                [] {
+                  SettledFlow flow = site_flow(1, 1, "ssh", 1);
+                  return FlowKey{flow.client.address, flow.server.address, 1, 0, Transport::tcp, 0};
+                }(),
+                site_time(1))),
+            nullptr)
+      << "but it can be explained";
+  add(1, 1);
+  EXPECT_EQ(service()["learned_flows"], 1);
+}
+
+TEST_F(StudyOfTheSite, TakesBackWhatABlockTouchesAndLearnsNoMoreOfIt) {
+  for (int second = 1; second <= 3; ++second) add(1, second);
+  for (int second = 4; second <= 5; ++second) add(2, second);
+  state_->suspect(HostTarget{IpPrefix::of_host(IpAddress::from_ipv4(0x0a000001))}, site_time(30));
+  EXPECT_EQ(service()["learned_flows"], 2);
+  EXPECT_EQ(service()["touched"], 3);
+  state_->suspect(HostTarget{IpPrefix::of_host(IpAddress::from_ipv4(0x0a000001))}, site_time(30));
+  EXPECT_EQ(service()["touched"], 3) << "once is enough";
+  add(1, 29);
+  EXPECT_EQ(service()["learned_flows"], 2);
+  EXPECT_EQ(service()["touched"], 4);
+  add(1, 31);
+  EXPECT_EQ(service()["learned_flows"], 3) << "the block is over";
+  EXPECT_EQ(state_->site.counters().recorder.flows_taken_back, 3U);
+}
+
+TEST_F(StudyOfTheSite, TakesBackASingleFlow) {
+  add(1, 1);
+  add(1, 2);
+  FlowKey key{IpAddress::from_ipv4(0x0a000001), IpAddress::from_ipv4(0xc0000201), 2, 0, Transport::tcp, 0};
+  state_->suspect(FlowTarget{key}, site_time(30));
+  EXPECT_EQ(service()["learned_flows"], 1);
 }
 
 }  // namespace

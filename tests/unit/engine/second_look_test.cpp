@@ -3,6 +3,7 @@
 // where a test asks for it a third, of random bytes.
 #include <gtest/gtest.h>
 
+#include <map>
 #include <random>
 
 #include "userspace/engine/engine.h"
@@ -102,11 +103,13 @@ class Recorder final : public EngineSink {
     looks.push_back(view.flow.verdict.second_look);
     labels.push_back(view.label ? view.label->label : "");
   }
+  void flow_settled(const SettledFlow& flow) override { settled.push_back(flow); }
 
   std::vector<Alert> alerts;
   std::vector<std::string> events;
   std::vector<SecondLook> looks;
   std::vector<std::string> labels;
+  std::vector<SettledFlow> settled;
 };
 
 class SecondLookTest : public testing::Test {
@@ -195,6 +198,48 @@ TEST_F(SecondLookTest, AFlowThatEndsEarlierIsLookedAtByWhatCame) {
   engine.finish(EndReason::shutdown);
   ASSERT_EQ(sink.alerts.size(), 1U);
   EXPECT_EQ(engine.counters().second_looks_found, 1U);
+}
+
+TEST_F(SecondLookTest, NothingIsLearnedBeforeItsEnd) {
+  EngineSettings settings;
+  settings.report_settled = true;
+  Engine engine = make(settings);
+  run(engine, 1, Bytes::ssh, Use::forwarding);
+  ASSERT_EQ(sink.settled.size(), 2U);
+  EXPECT_TRUE(sink.settled[0].looked_at_again);
+  EXPECT_FALSE(sink.settled[1].looked_at_again);
+  EXPECT_TRUE(sink.settled[1].touched());
+  EXPECT_EQ(sink.settled[1].label, "ssh");
+  EXPECT_EQ(sink.settled[1].fingerprint.rows, sink.settled[0].fingerprint.rows);
+
+  sink.settled.clear();
+  run(engine, 2, Bytes::ssh, Use::forwarding, 60);  // ends while it is looked at
+  run(engine, 3, Bytes::ssh, Use::forwarding, 15);  // ends before its verdict has settled
+  run(engine, 4, Bytes::ssh, Use::typing);
+  engine.finish(EndReason::shutdown);
+  std::map<std::uint16_t, std::vector<SettledFlow>> settled;
+  for (const SettledFlow& flow : sink.settled) settled[flow.key.port_low].push_back(flow);
+  ASSERT_EQ(settled[2].size(), 2U);
+  EXPECT_TRUE(settled[2].back().touched());
+  EXPECT_FALSE(settled[2].back().looked_at_again);
+  ASSERT_EQ(settled[3].size(), 1U);
+  EXPECT_FALSE(settled[3].back().looked_at_again);
+  ASSERT_EQ(settled[4].size(), 2U);
+  EXPECT_FALSE(settled[4].back().touched());
+}
+
+TEST_F(SecondLookTest, AFlowThatIsGivenUpMayBeLearned) {
+  EngineSettings settings;
+  settings.report_settled = true;
+  settings.second_looks = 1;
+  Engine engine = make(settings);
+  run(engine, 1, Bytes::ssh, Use::typing, 40);
+  run(engine, 2, Bytes::ssh, Use::typing, 40);
+  ASSERT_EQ(sink.settled.size(), 3U);
+  EXPECT_TRUE(sink.settled[0].looked_at_again);
+  EXPECT_EQ(sink.settled[1].key.port_low, 1);
+  EXPECT_FALSE(sink.settled[1].looked_at_again);
+  EXPECT_EQ(sink.settled[1].fingerprint.rows, sink.settled[0].fingerprint.rows);
 }
 
 TEST_F(SecondLookTest, OtherProtocolsAreNotAskedFor) {

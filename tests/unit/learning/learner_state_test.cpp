@@ -90,6 +90,37 @@ TEST_F(LearnerStateTest, KeepsADamagedFileAside) {
   EXPECT_EQ(std::filesystem::file_size(path + ".damaged"), 100U);
   EXPECT_TRUE(fresh.clusters().empty());
   EXPECT_TRUE(load_learned(fresh, directory));
+
+  ASSERT_TRUE(save_learned(learner, directory));
+  std::filesystem::resize_file(path, 200);
+  EXPECT_FALSE(load_learned(fresh, directory, LearnedUse::read));
+  EXPECT_TRUE(std::filesystem::exists(path)) << "who reads renames nothing";
+  EXPECT_FALSE(load_learned(fresh, directory));
+  EXPECT_EQ(std::filesystem::file_size(path + ".damaged"), 100U) << "the older one stays";
+  EXPECT_EQ(std::filesystem::file_size(path + ".damaged-2"), 200U);
+}
+
+TEST_F(LearnerStateTest, LowerLimitsGiveUpNothingThatWasKept) {
+  ASSERT_TRUE(save_learned(learner, directory));
+  LearnerSettings low;
+  low.max_clusters = 1;
+  low.max_confirmed = 1;
+  low.max_bins = 256;
+  UnknownLearner restarted(low, scorer);
+  ASSERT_TRUE(load_learned(restarted, directory));
+  for (unsigned i = 0; i < 3; ++i) restarted.learn(made_up.unknown(3, 5 + i, std::chrono::seconds(100 + i)));
+  EXPECT_EQ(restarted.clusters().size(), 3U);
+  EXPECT_EQ(restarted.counters().evicted, 0U);
+  EXPECT_GE(restarted.settings().max_bins, learner.clusters()[0].counters.rows().size());
+}
+
+TEST_F(LearnerStateTest, AFileThatCannotBeReadIsAnErrorWithACode) {
+  std::filesystem::create_directories(directory + "/learned/clusters");
+  UnknownLearner fresh = another();
+  const auto loaded = load_learned(fresh, directory);
+  ASSERT_FALSE(loaded);
+  EXPECT_NE(loaded.error().code, 0) << "nothing may be saved over it";
+  EXPECT_TRUE(std::filesystem::exists(directory + "/learned/clusters"));
 }
 
 TEST_F(LearnerStateTest, GivesItsModelsAndChangesNothing) {

@@ -61,6 +61,15 @@ class SiteLearningTest : public testing::Test {
     EXPECT_TRUE(site.has_value());
     return std::move(*site);
   }
+  // While another may be open.
+  SiteLearning look() {
+    SiteSettings settings = settings_;
+    settings.read_only = true;
+    warnings_.clear();
+    auto site = SiteLearning::open(settings, MeterRules::corrected, warnings_);
+    EXPECT_TRUE(site.has_value());
+    return std::move(*site);
+  }
   SiteLearning recording() {
     SiteLearning site = open();
     EXPECT_TRUE(site.record(site_time(0), std::chrono::hours(24)));
@@ -118,11 +127,11 @@ TEST_F(SiteLearningTest, DecisionsOnSeveralServicesHoldTogetherOrNotAtAll) {
   EXPECT_EQ(site.recorder().services().size(), 20U);
   fs::remove(directory_ / "192.0.2.7_443.tcp.https.site");
   EXPECT_EQ(accept(site, {{}, true, ""}).services.size(), 20U);
-  EXPECT_EQ(open().decided().size(), 20U);
+  EXPECT_EQ(look().decided().size(), 20U);
   const std::vector<SiteSelector> two{service("192.0.2.1:443"), service("192.0.2.2:443")};
   EXPECT_EQ(site.reject(two, site_time(3000)).services.size(), 2U);
   EXPECT_EQ(site.forget(two).services.size(), 2U);
-  EXPECT_EQ(open().decided().size(), 18U);
+  EXPECT_EQ(look().decided().size(), 18U);
 }
 
 TEST_F(SiteLearningTest, WhatIsTakenBackLeavesExactlyWhatWasThereBefore) {
@@ -250,7 +259,7 @@ TEST_F(SiteLearningTest, ForgetsAsIfItHadNeverBeenSeen) {
   EXPECT_EQ(site.forget(std::vector{service("192.0.2.1:443")}).services.size(), 1U);
   EXPECT_TRUE(site.models().models.empty());
   EXPECT_TRUE(site.review().empty());
-  SiteLearning again = open();
+  SiteLearning again = look();
   EXPECT_TRUE(again.models().models.empty());
   EXPECT_TRUE(again.review().empty());
 }
@@ -269,11 +278,16 @@ TEST_F(SiteLearningTest, RefusesDamagedFilesAndKeepsThemAside) {
   fs::copy_file(second, directory_ / "192.0.2.9_443.tcp.https.site");  // not what its name says
   std::fstream(first, std::ios::in | std::ios::out | std::ios::binary).seekp(100) << 'X';
   fs::resize_file(directory_ / "recording.site", 50);
+  EXPECT_EQ(look().models().models.front().flows, 10U);
+  EXPECT_EQ(warnings_.size(), 3U);
+  EXPECT_TRUE(fs::exists(first)) << "who reads renames nothing";
+  std::ofstream(first.string() + ".refused") << "older";
   SiteLearning site = open();
   EXPECT_EQ(warnings_.size(), 3U);
+  EXPECT_TRUE(fs::exists(first.string() + ".refused-2"));
+  EXPECT_EQ(fs::file_size(first.string() + ".refused"), 5U) << "what was kept aside before stays";
   EXPECT_EQ(site.models().models.front().flows, 10U);
   EXPECT_TRUE(site.review().empty());
-  EXPECT_TRUE(fs::exists(first.string() + ".refused"));
   EXPECT_FALSE(fs::exists(first));
   EXPECT_TRUE(fs::exists(second));
 }
@@ -294,6 +308,70 @@ TEST_F(SiteLearningTest, ACrashBetweenTwoFilesCountsNothingTwice) {
   EXPECT_TRUE(site.review().empty());
 }
 
+TEST_F(SiteLearningTest, WhatIsAddedAgainAfterItWasAcceptedIsDroppedAndSaidSo) {
+  {
+    SiteLearning site = recording();
+    see(site, 1, 10);
+    accept(site, "192.0.2.1:443");
+  }
+  SiteLearning site = open();
+  see(site, 1, 10);
+  see(site, 2, 10);
+  EXPECT_EQ(site.drop_accepted(), 10U);
+  ASSERT_EQ(site.review().size(), 1U);
+  see(site, 1, 12);
+  EXPECT_EQ(site.drop_accepted(), 0U) << "more than was accepted";
+}
+
+TEST_F(SiteLearningTest, OneProcessAtATimeChangesIt) {
+  const SiteLearning site = recording();
+  const auto second = SiteLearning::open(settings_, MeterRules::corrected, warnings_);
+  ASSERT_FALSE(second.has_value());
+  EXPECT_NE(second.error().message.find("another process"), std::string::npos) << second.error().message;
+  SiteLearning reader = look();
+  EXPECT_FALSE(reader.record(site_time(0), std::chrono::hours(1)).has_value()) << "who reads changes nothing";
+}
+
+TEST_F(SiteLearningTest, LowerLimitsGiveUpNothingThatWasKept) {
+  settings_.limits.services = 64;
+  settings_.limits.samples_per_service = 30;
+  {
+    SiteLearning site = recording();
+    for (std::uint8_t server = 1; server <= 60; ++server) see(site, server, server <= 20 ? 30 : 6);
+    SiteSelection all;
+    for (std::uint8_t server = 1; server <= 20; ++server)
+      all.services.push_back(service(fmt::format("192.0.2.{}:443", server).c_str()));
+    ASSERT_EQ(accept(site, all).services.size(), 20U);
+    ASSERT_TRUE(site.save());
+  }
+  settings_.limits = {1U << 16U, 16, 2};
+  SiteLearning site = open();
+  EXPECT_EQ(site.decided().size(), 20U);
+  EXPECT_EQ(site.recorder().services().size(), 40U);
+  EXPECT_EQ(site.recorder().counters().services_evicted, 0U);
+  EXPECT_EQ(site.reject(std::vector{service("192.0.2.60:443")}, site_time(2000)).services.size(), 0U)
+      << "20 are enough";
+  EXPECT_EQ(site.undo(std::vector{service("192.0.2.1:443")}).services.size(), 1U);
+  EXPECT_EQ(site.recorder().services().at(key_of(site_flow(1, 1, "https", 0))).samples.size(), 30U);
+}
+
+TEST_F(SiteLearningTest, WhatCannotBeReadIsNotWrittenOver) {
+  {
+    SiteLearning site = recording();
+    see(site, 1, 10);
+    ASSERT_TRUE(site.save());
+  }
+  fs::resize_file(directory_ / "recording.site", std::uintmax_t{2} << 30U);  // sparse
+  EXPECT_FALSE(SiteLearning::open(settings_, MeterRules::corrected, warnings_).has_value());
+  EXPECT_EQ(fs::file_size(directory_ / "recording.site"), std::uintmax_t{2} << 30U);
+  EXPECT_TRUE(look().review().empty());
+  EXPECT_EQ(warnings_.size(), 1U);
+  fs::remove(directory_ / "recording.site");
+  fs::create_directory(directory_ / "notes.site");
+  EXPECT_TRUE(open().review().empty());
+  EXPECT_TRUE(warnings_.empty()) << "what is no file is none of ours";
+}
+
 TEST_F(SiteLearningTest, LeavesFilesOfOtherRulesWhereTheyAre) {
   {
     SiteLearning site = recording();
@@ -306,6 +384,8 @@ TEST_F(SiteLearningTest, LeavesFilesOfOtherRulesWhereTheyAre) {
 
 TEST_F(SiteLearningTest, SaysWhatIsMissingUntilTheSiteIsKnown) {
   settings_.enforce_flows = 60;
+  settings_.family_share = 1;
+  settings_.enforce_limit = 0.1;
   SiteLearning site = recording();
   EXPECT_FALSE(site.ready());
   EXPECT_EQ(site.progress().missing.size(), 1U) << "nothing accepted";
@@ -315,7 +395,7 @@ TEST_F(SiteLearningTest, SaysWhatIsMissingUntilTheSiteIsKnown) {
   SiteProgress progress = site.progress();
   EXPECT_EQ(progress.counted_flows, 20U) << "one service counts for a third at most";
   EXPECT_EQ(progress.unreviewed, 3U);
-  EXPECT_EQ(progress.missing.size(), 2U);
+  EXPECT_EQ(progress.missing.size(), 3U) << "too few are judged, too";
   accept(site, {{}, true, ""});
   EXPECT_FALSE(site.ready()) << "not measured since";
   ASSERT_TRUE(site.measure(judge_));
@@ -329,8 +409,44 @@ TEST_F(SiteLearningTest, SaysWhatIsMissingUntilTheSiteIsKnown) {
   EXPECT_TRUE(site.ready()) << "rejecting is a decision, too";
 }
 
+TEST_F(SiteLearningTest, OneFamilyOfProtocolsIsNotTheSite) {
+  settings_.enforce_flows = 60;
+  settings_.enforce_limit = 0.1;
+  SiteLearning site = recording();
+  for (std::uint8_t server = 1; server <= 8; ++server) see(site, server, 30);
+  for (std::uint8_t server = 11; server <= 14; ++server) see(site, server, 30, kPlainKind, "dns");
+  accept(site, {{}, true, ""});
+  ASSERT_TRUE(site.measure(judge_));
+  EXPECT_EQ(site.progress().counted_flows, 48U) << "two fifths each";
+  EXPECT_EQ(site.progress().families.at("tls"), 240U);
+  EXPECT_FALSE(site.ready());
+  see(site, 21, 12, kPlainKind, "ntp");
+  accept(site, {{}, true, ""});
+  ASSERT_TRUE(site.measure(judge_));
+  EXPECT_TRUE(site.ready());
+}
+
+TEST_F(SiteLearningTest, FewJudgedFlowsSayNothingEvenIfNoneIsBlocked) {
+  settings_.enforce_flows = 60;
+  settings_.family_share = 1;
+  SiteLearning site = recording();
+  for (std::uint8_t server = 1; server <= 24; ++server) see(site, server, 30);
+  accept(site, {{}, true, ""});
+  ASSERT_TRUE(site.measure(judge_));
+  SiteProgress progress = site.progress();
+  EXPECT_EQ(progress.rates->flows, 288U);
+  EXPECT_EQ(progress.rates->blocks_after, 0U);
+  EXPECT_FALSE(progress.ready()) << "1.03 % is not excluded, 1 % is allowed";
+  see(site, 25, 30);
+  accept(site, {{}, true, ""});
+  ASSERT_TRUE(site.measure(judge_));
+  EXPECT_TRUE(site.ready());
+}
+
 TEST_F(SiteLearningTest, MeasuresHowOftenItsFlowsWouldBeCalledTunnels) {
   settings_.enforce_flows = 30;
+  settings_.family_share = 1;
+  settings_.enforce_limit = 0.1;
   SiteLearning site = recording();
   for (std::uint8_t server = 1; server <= 4; ++server) see(site, server, 12);
   see(site, 5, 12, kOddKind);
