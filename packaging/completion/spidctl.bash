@@ -34,11 +34,11 @@ _spidctl() {
       ;;
     explain) options+=" --capture --filter --models --site --state --policy --profile --against --json" ;;
     learn)
-      options+=" --category --family --state --models --policy --filter --occasion-gap --json"
+      options+=" --category --family --state --models --policy --filter --occasion-gap --config --json"
       [ "${COMP_WORDS[COMP_CWORD - 1]}" = learn ] && options+=" list show name merge forget export from"
       ;;
     site)
-      options+=" --for --all-clear --label --as --category --state --models --policy --filter --json"
+      options+=" --for --all-clear --label --as --category --state --config --models --policy --filter --json"
       [ "${COMP_WORDS[COMP_CWORD - 1]}" = site ] && options+=" status record review accept reject undo forget learn"
       ;;
     spade)

@@ -3,6 +3,7 @@
 
 #include "userspace/capture/pcap_source.h"
 #include "userspace/engine/engine.h"
+#include "userspace/learning/suspects.h"
 
 namespace spidd {
 namespace {
@@ -11,18 +12,26 @@ class SettledSink final : public EngineSink {
  public:
   explicit SettledSink(const OnSettled& on_settled) : on_settled_(on_settled) {}
 
-  void decision(const FlowView&, const Decision&) override {}
+  // What the policy would have blocked from here on is touched.
+  void decision(const FlowView& view, const Decision& decision) override {
+    if (decision.action == Action::block)
+      suspects_.add(block_target(decision.scope, view.flow.key, view.flow.server()), view.now + decision.block_for);
+  }
   void flow_ended(const FlowView&, const FlowTotals&, EndReason) override {}
   void flow_settled(const SettledFlow& flow) override {
     if (flow.looked_at_again) return;  // it comes once more
-    on_settled_(flow);
     ++flows_;
+    if (flow.touched() || !suspects_.touch(flow)) return on_settled_(flow);
+    SettledFlow touched = flow;
+    touched.suspected = true;
+    on_settled_(touched);
   }
 
   std::uint64_t flows() const { return flows_; }
 
  private:
   const OnSettled& on_settled_;
+  Suspects suspects_;
   std::uint64_t flows_ = 0;
 };
 
