@@ -74,6 +74,12 @@ struct PayloadPacket {
 };
 static_assert(sizeof(PayloadPacket) == 96);
 
+// Captured payload behind what a PayloadPacket carries. Only the sessions of the original keep it (strict_sessions.h).
+using PayloadTail = std::vector<std::uint8_t>;
+inline constexpr std::size_t kStrictTails = 8;  // packets of a session of which it is kept
+inline constexpr std::size_t kStrictSnap =
+    1'500;  // payload bytes of a packet with its tail; an Ethernet frame has fewer
+
 // Packets and IP bytes on the wire, by Direction.
 struct FlowCounters {
   std::array<std::uint64_t, 2> packets{};

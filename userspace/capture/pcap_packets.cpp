@@ -21,9 +21,12 @@ CapturedPacket packet_of(const CapturedFrame& frame, const spidd_packet& parsed)
   packet.payload.length = parsed.payload_length;
   packet.payload.offset = recorded_offset(frame.link_type, parsed);
   const std::size_t begin = std::min<std::size_t>(parsed.payload_offset, frame.bytes.size());
-  const std::size_t captured = std::min({kSnapLength, std::size_t{parsed.payload_length}, frame.bytes.size() - begin});
-  std::copy_n(frame.bytes.begin() + static_cast<std::ptrdiff_t>(begin), captured, packet.payload.bytes.begin());
-  packet.payload.captured = static_cast<std::uint8_t>(captured);
+  const auto payload =
+      frame.bytes.subspan(begin, std::min<std::size_t>(parsed.payload_length, frame.bytes.size() - begin));
+  const std::size_t carried = std::min(kSnapLength, payload.size());
+  std::copy_n(payload.begin(), carried, packet.payload.bytes.begin());
+  packet.payload.captured = static_cast<std::uint8_t>(carried);
+  packet.tail = payload.subspan(carried);
   return packet;
 }
 

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 
 #include "userspace/capture/packet_record.h"
@@ -18,10 +19,11 @@ inline constexpr std::uint8_t kTcpAck = 0x10;
 
 struct CapturedPacket {
   FlowKey key;
-  bool source_is_low = true;   // the sender is the key's lower endpoint
-  std::uint8_t tcp_flags = 0;  // as on the wire; 0 unless TCP
-  std::uint32_t bytes = 0;     // IP bytes on the wire
-  PayloadPacket payload;       // with the time; its direction is not set, its length may be 0
+  bool source_is_low = true;           // the sender is the key's lower endpoint
+  std::uint8_t tcp_flags = 0;          // as on the wire; 0 unless TCP
+  std::uint32_t bytes = 0;             // IP bytes on the wire
+  PayloadPacket payload;               // with the time; its direction is not set, its length may be 0
+  std::span<const std::uint8_t> tail;  // captured payload behind that of `payload`; valid during the call only
 
   Timestamp time() const { return payload.time; }
 };

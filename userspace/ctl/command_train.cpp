@@ -23,9 +23,10 @@ Result<void> save_added(const ModelDatabase& learned, const std::string& directo
   if (!loaded) return tl::unexpected(loaded.error());
   const ModelDatabase& existing = *loaded;
   ModelDatabase database = existing;
-  if (!existing.models.empty() && existing.rules != learned.rules)
+  if (!existing.models.empty() && (existing.rules != learned.rules || existing.snap != learned.snap))
     return fail("{}: its models are measured with other rules (--strict)", directory);
   database.rules = learned.rules;
+  database.snap = learned.snap;
   database.creator = models_creator();
   for (const ProtocolModel& model : learned.models)
     database.find_or_add(model.label, model.transport, model.category, model.family, model.view).merge(model);
@@ -116,6 +117,7 @@ int train_from_captures(const CommandLine& line, const TrainingRules& rules, con
   const FlowFingerprints fingerprints = measure_flows(*set, use, rules.payload_packets, meter_rules);
   ModelDatabase learned = train_models(*set, fingerprints, spread);
   learned.rules = meter_rules;
+  learned.snap = snap_of(meter_rules);
   if (learned.models.empty()) return report_failure("train", Error{"no flow to learn from was found"});
   for (const ProtocolModel& model : learned.models)
     for (const std::string& name : {model.label, model.family})

@@ -52,6 +52,7 @@ unsigned VerdictsOfFlow::step(const Measured& measured, Timestamp now) {
 struct CaptureJudge::Course {
   bool is_other = false;  // judged for what it tells of its hosts only
   std::vector<PayloadPacket> shown;
+  std::vector<PayloadTail> tails;  // of the first ones
   bool answered = false;
   VerdictsOfFlow verdicts;
   JudgedFlow judged;
@@ -127,6 +128,14 @@ std::vector<PayloadPacket> CaptureJudge::show(const LabelledFlow& flow) const {
   return shown;
 }
 
+std::vector<PayloadTail> CaptureJudge::show_tails(const LabelledFlow& flow) const {
+  std::vector<PayloadTail> shown;
+  for (std::size_t i = 0; i < flow.tails.size(); ++i)
+    if (!one_way_ || (flow.packets[i].direction == Direction::to_server) == (*one_way_ == View::to_server))
+      shown.push_back(flow.tails[i]);
+  return shown;
+}
+
 // Whether a rule on FTP could matter to the flow: it is random or in TLS.
 bool CaptureJudge::may_be_ftp_data(const LabelledFlow& flow) const {
   if (flow.transport != Transport::tcp) return false;
@@ -148,8 +157,8 @@ void CaptureJudge::add_course(std::size_t index, bool is_other, bool ablate, Ftp
   const auto packets = static_cast<unsigned>(shown.size());
   const bool answered = flow.answered && !one_way_;
   const View view = view_of(shown, answered);
-  Course& course =
-      courses.emplace_back(is_other, std::move(shown), answered, VerdictsOfFlow(judging, &asked, same, packets));
+  Course& course = courses.emplace_back(is_other, std::move(shown), show_tails(flow), answered,
+                                        VerdictsOfFlow(judging, &asked, same, packets));
   course.judged.flow = index;
   course.judged.outcomes.fill(truth_of(index, view));
   const Judging asking{matcher_.models(), rules_, &asked};
@@ -191,7 +200,7 @@ void CaptureJudge::judge(std::span<const std::size_t> flows, std::span<const std
 void CaptureJudge::take(const Step& step, Course& course) {
   const LabelledFlow& flow = input_.set.flows[course.judged.flow];
   const auto packets = std::span(course.shown).first(step.count);
-  meters_.measure(packets, fingerprint_);
+  meters_.measure(packets, fingerprint_, course.tails);
   const View view = view_of(packets, course.answered);
   const Match match =
       any_transport_ ? match_any_transport(matcher_, fingerprint_) : matcher_.match(flow.transport, fingerprint_, view);

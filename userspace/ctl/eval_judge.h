@@ -108,6 +108,7 @@ class CaptureJudge {
   struct Step;
 
   std::vector<PayloadPacket> show(const LabelledFlow& flow) const;
+  std::vector<PayloadTail> show_tails(const LabelledFlow& flow) const;
   bool may_be_ftp_data(const LabelledFlow& flow) const;
   void add_course(std::size_t flow, bool is_other, bool ablate, FtpHosts& hosts, AskedFtpHosts& asked,
                   std::vector<Course>& courses) const;

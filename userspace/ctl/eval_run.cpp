@@ -146,6 +146,7 @@ class Evaluation {
     }
     ModelDatabase database = more ? train_models(input_.set, fingerprints_, spread) : pool_->without(out);
     database.rules = settings_.rules;
+    database.snap = snap_of(settings_.rules);
     if (!is_classic(settings_.profile))
       calibrate_thresholds(input_.set, fingerprints_, train, settings_.training, database, settings_.profile);
     return database;

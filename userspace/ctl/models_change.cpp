@@ -112,6 +112,9 @@ Result<DirectoryLock> lock_models(const std::string& directory) {
 std::string models_creator() { return fmt::format("spidd {}", SPIDD_VERSION); }
 
 Result<void> require_rules(const ModelDatabase& database, MeterRules rules, const std::string& directory) {
+  if (database.rules == rules && rules == MeterRules::strict && database.snap != kStrictSnap)
+    return fail("{}: its models know {} bytes of a payload, the original all: make some with 'spidctl train --strict'",
+                directory, database.snap);
   if (database.rules == rules) return {};
   if (rules == MeterRules::strict)
     return fail("{}: its models are not strict: make some with 'spidctl train --strict'", directory);

@@ -23,7 +23,7 @@ class Analysis {
       : how_(how), writer_(writer), output_(output), meters_(how.matcher->rules()) {}
 
   void judge(const StrictSession& session) {
-    meters_.measure(session.packets, fingerprint_);
+    meters_.measure(session.packets, fingerprint_, session.tails);
     Flow flow = flow_of(session);
     flow.verdict = strict_verdict(*how_.matcher, session.key.transport, fingerprint_);
     const Decision decision = decide(facts_of(flow, how_.matcher->models()), *how_.policy);

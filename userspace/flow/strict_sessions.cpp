@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "userspace/flow/strict_sessions.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace spidd {
@@ -38,6 +39,10 @@ void StrictSessions::add(const CapturedPacket& packet) {
   }
   const bool measured = tcp ? step_tcp(slot, from_client, packet) : step_udp(slot, from_client);
   if (measured && packet.payload.length > 0 && session.frames <= limits_.frames) {
+    if (session.tails.size() < kStrictTails) {
+      const auto tail = packet.tail.first(std::min(packet.tail.size(), kStrictSnap - kSnapLength));
+      session.tails.emplace_back(tail.begin(), tail.end());
+    }
     session.packets.push_back(packet.payload);
     session.packets.back().direction = from_client ? Direction::to_server : Direction::to_client;
   }
@@ -112,6 +117,8 @@ void StrictSessions::judge(Entry& entry) {
   judge_(entry.session);
   entry.session.packets.clear();
   entry.session.packets.shrink_to_fit();
+  entry.session.tails.clear();
+  entry.session.tails.shrink_to_fit();
 }
 
 void StrictSessions::end(Table::Slot slot, bool with_verdict) {

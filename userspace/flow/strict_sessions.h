@@ -33,6 +33,7 @@ struct StrictSession {
   FlowCounters counters;
   bool closed = false;                 // by FIN+ACK or RST
   std::vector<PayloadPacket> packets;  // measured ones
+  std::vector<PayloadTail> tails;      // of the first kStrictTails of them
 };
 
 class StrictSessions {

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "userspace/spid/meters.h"
+#include "userspace/spid/strict_tails.h"
 
 namespace spidd {
 namespace {
@@ -102,7 +103,8 @@ AttributeMeters::~AttributeMeters() = default;
 AttributeMeters::AttributeMeters(AttributeMeters&&) noexcept = default;
 AttributeMeters& AttributeMeters::operator=(AttributeMeters&&) noexcept = default;
 
-void AttributeMeters::measure(std::span<const PayloadPacket> packets, Fingerprint& out) {
+void AttributeMeters::measure(std::span<const PayloadPacket> packets, Fingerprint& out,
+                              std::span<const PayloadTail> tails) {
   packets = packets.first(std::min<std::size_t>(packets.size(), kMaxMeasuredPackets));
   const PayloadPacket* before = nullptr;
   for (std::size_t i = 0; i < packets.size(); ++i) {
@@ -119,6 +121,8 @@ void AttributeMeters::measure(std::span<const PayloadPacket> packets, Fingerprin
   for (unsigned meter = 0; meter < kMeterCount; ++meter) {
     kMeters[meter].measure[static_cast<unsigned>(scratch_->rules)](flow, scratch_->bins[meter]);
   }
+  if (scratch_->rules == MeterRules::strict)
+    add_tails(packets, tails.first(std::min(tails.size(), packets.size())), scratch_->bins);
   scratch_->reader.read(scratch_->bins, out);
   out.payload_packets = static_cast<unsigned>(packets.size());
 }

@@ -38,6 +38,12 @@ enum class MeterRules {
   strict,     // the original bit for bit (32-bit .NET hash constants; meter 12 excepted, which is not portable)
 };
 
+// Payload bytes that a packet is measured by when flows come from captures: what records carry, or, strictly, nearly
+// all.
+constexpr unsigned snap_of(MeterRules rules) {
+  return static_cast<unsigned>(rules == MeterRules::strict ? kStrictSnap : kSnapLength);
+}
+
 // Measures flows. Holds the scratch memory (about 96 KiB) that makes measuring free of allocation; one per worker, not
 // thread-safe.
 class AttributeMeters {
@@ -49,8 +55,8 @@ class AttributeMeters {
   AttributeMeters& operator=(AttributeMeters&&) noexcept;
 
   // Fingerprint of the given payload packets, in the order in which they were seen. `out` is overwritten and keeps its
-  // capacity.
-  void measure(std::span<const PayloadPacket> packets, Fingerprint& out);
+  // capacity. `tails`: what the first packets have behind their bytes; corrected rules do not look at it.
+  void measure(std::span<const PayloadPacket> packets, Fingerprint& out, std::span<const PayloadTail> tails = {});
 
  private:
   struct Scratch;

@@ -19,7 +19,8 @@ Result<std::vector<CapturedFlow>> read_sessions(const std::string& path, const s
   const auto judge = [&flows](const StrictSession& session) {
     if (session.packets.empty()) return;
     const bool answered = session.counters.packets[0] > 0 && session.counters.packets[1] > 0;
-    flows.push_back({session.key, session.client_is_low, session.start, true, answered, session.packets});
+    flows.push_back(
+        {session.key, session.client_is_low, session.start, true, answered, session.packets, session.tails});
   };
   StrictSessions sessions({}, judge, [](const StrictSession&) {});
   std::uint64_t packets = 0;
@@ -53,7 +54,8 @@ Result<std::vector<CapturedFlow>> read_flows(const std::string& path, FlowRules 
     if (record.type != PacketRecord::Type::payload) return;
     const auto [position, added] = index.try_emplace({record.key, record.flow_start}, flows.size());
     if (added)
-      flows.push_back({record.key, record.client_is_low, record.flow_start, record.start_seen, record.answered, {}});
+      flows.push_back(
+          {record.key, record.client_is_low, record.flow_start, record.start_seen, record.answered, {}, {}});
     CapturedFlow& flow = flows[position->second];
     if (flow.packets.size() >= kRecordLimit) return;
     flow.answered = record.answered;

@@ -24,6 +24,7 @@ struct CapturedFlow {
   bool start_seen = false;
   bool answered = false;               // packets of both directions were seen, with payload or without
   std::vector<PayloadPacket> packets;  // at most kRecordLimit, at least one
+  std::vector<PayloadTail> tails;      // of the first packets of an original session, else none
 };
 
 // The flows of one capture, in the order in which they began (of sessions: in that of their verdicts). Packets that do

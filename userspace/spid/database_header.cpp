@@ -37,8 +37,8 @@ Result<void> read_header(const json& header, ModelDatabase& database) {
       if (!rules) return fail("rules are neither corrected nor strict");
       database.rules = *rules;
     } else if (key == "snap") {
-      if (!value.is_number_unsigned() || value < 1U || value > kSnapLength)
-        return fail("snap is not 1 to {}", kSnapLength);
+      if (!value.is_number_unsigned() || value < 1U || value > kStrictSnap)
+        return fail("snap is not 1 to {}", kStrictSnap);
       database.snap = value.get<unsigned>();
     } else if (key == "smoothing") {
       if (!value.is_number()) return fail("smoothing is not a number");

@@ -200,7 +200,7 @@ class ModelReader final : public nlohmann::json_sax<nlohmann::json> {
         return value == kFormatVersion || refuse("format version {} is not {}", value, kFormatVersion);
       case Key::snap:
         file_.snap = static_cast<unsigned>(value);
-        return check(1, kSnapLength);
+        return check(1, kStrictSnap);
       case Key::flows:
         model.flows = static_cast<std::uint32_t>(value);
         return check(0, kMaxCounter);

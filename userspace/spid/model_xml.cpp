@@ -105,13 +105,14 @@ class XmlReader {
     }
     // Without a word of it the counts are the original's own.
     read_.models.rules = MeterRules::strict;
+    read_.models.snap = snap_of(MeterRules::strict);
     if (root.attribute("rules")) {
       const auto rules = parse_rules(root.attribute("rules").value());
       if (!rules) return error(root, "{}", rules.error().message);
       read_.models.rules = *rules;
     }
     if (root.attribute("snap")) {
-      const auto snap = number(root, "snap", kSnapLength);
+      const auto snap = number(root, "snap", kStrictSnap);
       if (!snap) return tl::unexpected(snap.error());
       if (*snap == 0) return error(root, "snap is 0");
       read_.models.snap = static_cast<unsigned>(*snap);

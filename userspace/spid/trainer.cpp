@@ -69,17 +69,24 @@ FlowFingerprints measure_flows(const TrainingSet& set, const std::vector<bool>& 
   for (auto& view : fingerprints.views) view.resize(set.flows.size());
   AttributeMeters meters(rules);
   std::vector<PayloadPacket> one_way;
+  std::vector<PayloadTail> one_way_tails;
   for (std::size_t i = 0; i < set.flows.size(); ++i) {
     if (!use[i]) continue;
     const std::span<const PayloadPacket> all = set.flows[i].packets;
     const auto packets = all.first(std::min<std::size_t>(all.size(), payload_packets));
-    if (view_of(packets, set.flows[i].answered) == View::both) meters.measure(packets, fingerprints.views[0][i]);
+    const auto& tails = set.flows[i].tails;
+    if (view_of(packets, set.flows[i].answered) == View::both) meters.measure(packets, fingerprints.views[0][i], tails);
     for (const Direction direction : {Direction::to_server, Direction::to_client}) {
       one_way.clear();
-      std::ranges::copy_if(packets, std::back_inserter(one_way),
-                           [&](const PayloadPacket& packet) { return packet.direction == direction; });
+      one_way_tails.clear();
+      for (std::size_t k = 0; k < packets.size(); ++k) {
+        if (packets[k].direction != direction) continue;
+        one_way.push_back(packets[k]);
+        if (k < tails.size()) one_way_tails.push_back(tails[k]);
+      }
       const View view = direction == Direction::to_server ? View::to_server : View::to_client;
-      if (!one_way.empty()) meters.measure(one_way, fingerprints.views[static_cast<std::size_t>(view)][i]);
+      if (!one_way.empty())
+        meters.measure(one_way, fingerprints.views[static_cast<std::size_t>(view)][i], one_way_tails);
     }
   }
   return fingerprints;

@@ -42,6 +42,7 @@ LabelledFlow labelled(CapturedFlow&& flow, const std::string& label, const Label
   out.start_seen = flow.start_seen;
   out.answered = flow.answered;
   out.packets = std::move(flow.packets);
+  out.tails = std::move(flow.tails);
   return out;
 }
 

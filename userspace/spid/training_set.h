@@ -26,6 +26,7 @@ struct LabelledFlow {
   bool start_seen = false;
   bool answered = true;                // packets of both directions were seen, with payload or without
   std::vector<PayloadPacket> packets;  // at most kRecordLimit, at least one
+  std::vector<PayloadTail> tails;      // of the first packets of an original session, else none
 };
 
 struct TrainingSet {

@@ -191,6 +191,7 @@ TEST_F(TrainCommand, AddsNothingIfACaptureIsDamagedUnlessToldTo) {
 TEST_F(TrainCommand, MakesStrictModelsAndKeepsThemStrict) {
   ASSERT_EQ(train({"--strict", "--label", "names", "--filter", "port 53", capture_->path()}), kExitDone);
   EXPECT_EQ(models().rules, MeterRules::strict);
+  EXPECT_EQ(models().snap, kStrictSnap);
   ASSERT_EQ(train({"--label", "zed", "--filter", "port 99", capture_->path()}), kExitDone);
   EXPECT_EQ(models().rules, MeterRules::strict);
   fs::remove_all(path("models"));
@@ -416,6 +417,11 @@ TEST_F(TrainCommand, StrictNeedsStrictModels) {
   EXPECT_EQ(run(command_analyze, {"--strict", capture_->path()}).first, kExitDone);
   EXPECT_EQ(run(command_eval, {"--strict", "--profile", "classic15", path("tree")}).first, kExitDone);
   EXPECT_THAT(run(command_eval, {path("tree")}).second, HasSubstr("its models are strict"));
+  ModelDatabase short_ones = models();
+  short_ones.snap = kSnapLength;
+  ASSERT_TRUE(save_models(short_ones, path("models")));
+  EXPECT_THAT(run(command_analyze, {"--strict", capture_->path()}).second,
+              HasSubstr("its models know 64 bytes of a payload, the original all"));
 }
 
 TEST_F(TrainCommand, StrictSessionsHaveOneVerdictEach) {

@@ -40,6 +40,7 @@ class StrictSessionsTest : public testing::Test {
     packet.bytes = 40 + payload;
     packet.payload.time = now_;
     packet.payload.length = payload;
+    packet.tail = tail_;
     sessions_.add(packet);
   }
   void handshake() {
@@ -49,6 +50,7 @@ class StrictSessionsTest : public testing::Test {
   }
 
   std::uint16_t port_ = 40000;
+  std::vector<std::uint8_t> tail_;
   Timestamp now_{seconds(1000)};
   std::vector<StrictSession> judged_;
   std::vector<std::string> measured_;
@@ -75,6 +77,16 @@ TEST_F(StrictSessionsTest, TakeTheReceiverOfASynAckForTheClient) {
   ASSERT_EQ(judged_.size(), 1U);
   EXPECT_TRUE(judged_[0].client_is_low);
   EXPECT_EQ(measured_[0], ">10 <20 ");
+}
+
+TEST_F(StrictSessionsTest, KeepWhatTheFirstPacketsHaveBehindTheirBeginning) {
+  handshake();
+  tail_.assign(3000, 1);
+  for (std::size_t i = 0; i < kStrictTails + 2; ++i) send(i % 2 == 0, kTcpAck, 3064);
+  sessions_.finish();
+  ASSERT_EQ(judged_.size(), 1U);
+  ASSERT_EQ(judged_[0].tails.size(), kStrictTails);
+  EXPECT_EQ(judged_[0].tails[0].size(), kStrictSnap - kSnapLength);
 }
 
 TEST_F(StrictSessionsTest, DoNotMeasureThePacketThatCompletesTheHandshake) {

@@ -81,7 +81,7 @@ TEST(DatabaseHeader, IsRefusedIfItIsDamagedOrOfAnotherVersion) {
   EXPECT_THAT(error_of(with(text, "spidd_models", "spid")), HasSubstr("\"spidd_models\" is missing"));
   EXPECT_THAT(error_of(with(text, "spidd45", "spid34")), HasSubstr("meter set \"spid34\" is not"));
   EXPECT_THAT(error_of(with(text, "corrected", "loose")), HasSubstr("neither corrected nor strict"));
-  EXPECT_THAT(error_of(with(text, "\"snap\": 64", "\"snap\": 65")), HasSubstr("snap is not 1 to 64"));
+  EXPECT_THAT(error_of(with(text, "\"snap\": 64", "\"snap\": 1501")), HasSubstr("snap is not 1 to 1500"));
   EXPECT_THAT(error_of(with(text, "\"snap\"", "\"snip\"")), HasSubstr("key \"snip\" is unknown"));
   EXPECT_THAT(error_of(with(text, "\"snap\": 64,", "")), HasSubstr("key \"snap\" is missing"));
   EXPECT_THAT(error_of(with(text, "0000000000000007", "7")), HasSubstr("16 hexadecimal digits"));

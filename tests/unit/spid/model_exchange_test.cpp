@@ -85,10 +85,10 @@ TEST(ModelsAsJson, ErrorsNameTheLineOfTheWholeFile) {
   };
   const std::size_t second = text.find("\"snap\"", text.find("\"snap\"") + 1);
   const auto line = 1 + std::ranges::count(text.substr(0, second), '\n');
-  EXPECT_THAT(error_of(with(text, text.substr(second, 10), "\"snap\": 99")), StartsWith("x.json:6: snap is 99"));
+  EXPECT_THAT(error_of(with(text, text.substr(second, 10), "\"snap\": 9999")), StartsWith("x.json:6: snap is 9999"));
   std::string other = text;
-  other.replace(second, 10, "\"snap\": 99");
-  EXPECT_THAT(error_of(other), StartsWith(fmt::format("x.json:{}: snap is 99", line)));
+  other.replace(second, 10, "\"snap\": 9999");
+  EXPECT_THAT(error_of(other), StartsWith(fmt::format("x.json:{}: snap is 9999", line)));
   EXPECT_EQ(error_of(""), "x.json:1: a model is missing (byte 0)");
   EXPECT_EQ(error_of("[\n]"), "x.json:2: a model is missing (byte 2)");
   EXPECT_THAT(error_of(text + "x"), HasSubstr("the end is missing"));

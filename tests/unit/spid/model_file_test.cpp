@@ -138,8 +138,8 @@ TEST(ModelDirectory, ThatIsShippedLoads) {
 }
 
 TEST(ModelFile, NamesFileAndLineOfAnError) {
-  EXPECT_EQ(error_of(with(model_text(), "\"snap\": 64", "\"snap\": 65")),
-            "x.json:5: snap is 65, not 1 to 64 (byte 77)");
+  EXPECT_EQ(error_of(with(model_text(), "\"snap\": 64", "\"snap\": 1501")),
+            "x.json:5: snap is 1501, not 1 to 1500 (byte 79)");
 }
 
 TEST(ModelFile, IsRefusedIfItIsDamagedAnywhere) {
