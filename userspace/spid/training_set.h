@@ -37,7 +37,7 @@ struct TrainingSet {
   std::vector<std::string> scenarios;  // of each group that is a scenario variant, else ""
   std::vector<LabelledFlow> flows;     // in the order of captures
 
-  LabelLosses losses;                // rows of the label file that gave no flow
+  LabelLosses losses;  // rows of the label file that gave no flow
   // "capture: reason", also of captures that cannot be opened; what stands before the damage is used
   std::vector<std::string> damaged;
 
