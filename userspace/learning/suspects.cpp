@@ -40,13 +40,13 @@ bool Suspects::touch(const SettledFlow& flow) const {
   if (until_.empty()) return false;
   const auto is_one = [&](const BlockTarget& target) {
     const auto found = until_.find(target);
-    return found != until_.end() && flow.time < found->second;
+    return found != until_.end() && flow.start < found->second;
   };
   return is_one(FlowTarget{flow.key}) || is_one(server_of(flow)) ||
          is_one(HostTarget{IpPrefix::of_host(flow.client.address)}) ||
          is_one(HostTarget{IpPrefix::of_host(flow.server.address)}) ||
          std::ranges::any_of(networks_, [&](const auto& network) {
-           return flow.time < network.second && stops(HostTarget{network.first}, flow);
+           return flow.start < network.second && stops(HostTarget{network.first}, flow);
          });
 }
 

@@ -18,7 +18,7 @@ class Suspects {
 
   // Until then, or longer if it is one for longer already.
   void add(const BlockTarget& target, Timestamp until);
-  // Whether the flow is of one of them. What has ended by the time of the flow is none.
+  // Whether the flow is of one of them, and began before that ended.
   bool touch(const SettledFlow& flow) const;
 
   std::size_t size() const { return until_.size(); }
