@@ -15,7 +15,7 @@ namespace spidd {
 
 class SettledQueue {
  public:
-  // `places`: flows that may wait, about 6 KiB each once used. Requires: places > 0.
+  // `places`: flows that may wait, about 4 KiB each once used. Requires: places > 0.
   explicit SettledQueue(std::size_t places) : places_(places) {}
 
   // From any thread. Allocates only until every place has been used once.

@@ -22,7 +22,7 @@
 namespace spidd {
 
 struct StudySettings {
-  std::uint32_t recent_flows = 1024;   // kept with their fingerprints, about 6 KiB each; 0 = none
+  std::uint32_t recent_flows = 1024;   // kept with their fingerprints, about 4 KiB each; 0 = none
   std::uint32_t waiting_flows = 1024;  // between the workers and the study
   SiteSettings site{};
   LearnerSettings learner{};

@@ -13,7 +13,7 @@ namespace spidd {
 
 class RecentFlows {
  public:
-  // `limit`: flows kept, about 6 KiB each; 0 keeps none.
+  // `limit`: flows kept, about 4 KiB each; 0 keeps none.
   explicit RecentFlows(std::size_t limit) : limit_(limit) {}
 
   // A flow that settles again (a later, better verdict) takes the place of its earlier self.

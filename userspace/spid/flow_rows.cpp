@@ -41,6 +41,10 @@ FlowRows::FlowRows(const Fingerprint& flow, unsigned meter, Simd simd)
   fill(flow, meter, 1, simd);
 }
 
+#if defined(__GNUC__) && !defined(__clang__)
+// On aarch64, GCC 12 at -O2 takes this for a function without effects and leaves out its calls.
+__attribute__((noipa))
+#endif
 void FlowRows::fill(const Fingerprint& flow, unsigned first_meter, unsigned meters, Simd simd) {
 #if defined(__x86_64__)
   if (simd == Simd::avx512) return fill_avx512(flow, first_meter, meters);
@@ -51,25 +55,27 @@ void FlowRows::fill(const Fingerprint& flow, unsigned first_meter, unsigned mete
   auto first = std::accumulate(sizes.begin(), sizes.begin() + first_meter, std::size_t{0});
   for (unsigned meter = first_meter; meter < first_meter + meters; ++meter) {
     const MeasuredRows::Columns rows = flow.rows.columns().part(first, sizes[meter]);
-    if (rows.size() != 0) add_meter(meter, rows, flow.measurements[meter]);
+    if (rows.size() != 0) size_ = add_meter(size_, meter, rows, flow.measurements[meter]);
     first += rows.size();
   }
 }
 
-// Its groups behind those there are.
-void FlowRows::add_meter(unsigned meter, const MeasuredRows::Columns& rows, std::uint32_t measurements) {
-  if (measurements > kMostMeasurements || !rows.carried.empty() || !add_small_counts(meter, rows))
-    return add_any_counts(meter, rows, measurements);
-  end_meter((rows.size() + kRowsTogether - 1) / kRowsTogether * kRowsTogether, kWeights.of_one[measurements]);
+// Its groups behind the `before` rows that there are. The new number.
+std::size_t FlowRows::add_meter(std::size_t before, unsigned meter, const MeasuredRows::Columns& rows,
+                                std::uint32_t measurements) {
+  if (measurements > kMostMeasurements || !rows.carried.empty() || !add_small_counts(before, meter, rows))
+    return add_any_counts(before, meter, rows, measurements);
+  return end_meter(before, (rows.size() + kRowsTogether - 1) / kRowsTogether * kRowsTogether,
+                   kWeights.of_one[measurements]);
 }
 
-void FlowRows::end_meter(std::size_t size, int weight) {
-  std::fill_n(&weights_[size_ / kRowsTogether], size / kRowsTogether, weight);
-  size_ += size;
+std::size_t FlowRows::end_meter(std::size_t before, std::size_t size, int weight) {
+  std::fill_n(&weights_[before / kRowsTogether], size / kRowsTogether, weight);
+  return before + size;
 }
 
 // Eight rows at a time. False if a count is above kMaxCount.
-bool FlowRows::add_small_counts(unsigned meter, const MeasuredRows::Columns& rows) {
+bool FlowRows::add_small_counts(std::size_t before, unsigned meter, const MeasuredRows::Columns& rows) {
   constexpr std::size_t kStep = 8;
   const WordLanes first_row = WordLanes{} + static_cast<std::uint16_t>(meter * kBinsPerMeter);
   WordLanes all{};
@@ -93,19 +99,20 @@ bool FlowRows::add_small_counts(unsigned meter, const MeasuredRows::Columns& row
     const auto apart = reinterpret_cast<IntLanes>(count);
     const IntLanes pair = (apart | apart >> 8) & 0xffff;
     const IntLanes pairs = pair | pair << 16;
-    std::memcpy(&rows_[size_ + i], &row, sizeof(row));
-    std::memcpy(&count_pairs_[(size_ + i) / 2], &pairs, sizeof(pairs));
+    std::memcpy(&rows_[before + i], &row, sizeof(row));
+    std::memcpy(&count_pairs_[(before + i) / 2], &pairs, sizeof(pairs));
   }
   const auto halves = std::bit_cast<std::array<std::uint64_t, 2>>(all);
   return ((halves[0] | halves[1]) & 0x0080008000800080) == 0;
 }
 
 // Of counts above kMaxCount, which stand in the list several times, or to be halved.
-void FlowRows::add_any_counts(unsigned meter, const MeasuredRows::Columns& rows, std::uint32_t measurements) {
+std::size_t FlowRows::add_any_counts(std::size_t before, unsigned meter, const MeasuredRows::Columns& rows,
+                                     std::uint32_t measurements) {
   const unsigned halved = halvings(measurements);
   const unsigned half = (1U << halved) / 2;
   std::array<std::uint8_t, kMostRowsOfMeter + kRowsTogether> counts;
-  std::uint16_t* to = &rows_[size_];
+  std::uint16_t* to = &rows_[before];
   std::size_t size = 0;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const auto row = static_cast<std::uint16_t>(meter * kBinsPerMeter + rows.bins[i]);
@@ -122,8 +129,8 @@ void FlowRows::add_any_counts(unsigned meter, const MeasuredRows::Columns& rows,
   std::fill_n(&counts[size], kRowsTogether, std::uint8_t{0});
   size = (size + kRowsTogether - 1) / kRowsTogether * kRowsTogether;
   for (std::size_t i = 0; i < size; i += 2)
-    count_pairs_[(size_ + i) / 2] = (counts[i] | static_cast<std::uint32_t>(counts[i + 1]) << 8) * 0x10001;
-  end_meter(size, kWeights.of_one[measurements >> halved]);
+    count_pairs_[(before + i) / 2] = (counts[i] | static_cast<std::uint32_t>(counts[i + 1]) << 8) * 0x10001;
+  return end_meter(before, size, kWeights.of_one[measurements >> halved]);
 }
 
 #if defined(__x86_64__)
@@ -156,9 +163,7 @@ __attribute__((target("avx512f,avx512bw,avx512vl"))) void FlowRows::fill_avx512(
     next = end;
     size = before + (end - begin + kRowsTogether - 1) / kRowsTogether * kRowsTogether;
     if (!is_large) continue;
-    size_ = before;
-    if (begin != end) add_meter(meter, all.part(begin, end - begin), measurements);
-    size = size_;
+    if (begin != end) size = add_meter(before, meter, all.part(begin, end - begin), measurements);
   }
   size_ = size;
 }

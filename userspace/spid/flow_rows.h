@@ -41,10 +41,12 @@ class FlowRows {
   static constexpr std::size_t kCapacity = kMeterCount * kMostRowsOfMeter + kLanes;
 
   void fill(const Fingerprint& flow, unsigned first_meter, unsigned meters, Simd simd);
-  void add_meter(unsigned meter, const MeasuredRows::Columns& rows, std::uint32_t measurements);
-  bool add_small_counts(unsigned meter, const MeasuredRows::Columns& rows);
-  void add_any_counts(unsigned meter, const MeasuredRows::Columns& rows, std::uint32_t measurements);
-  void end_meter(std::size_t size, int weight);
+  std::size_t add_meter(std::size_t before, unsigned meter, const MeasuredRows::Columns& rows,
+                        std::uint32_t measurements);
+  bool add_small_counts(std::size_t before, unsigned meter, const MeasuredRows::Columns& rows);
+  std::size_t add_any_counts(std::size_t before, unsigned meter, const MeasuredRows::Columns& rows,
+                             std::uint32_t measurements);
+  std::size_t end_meter(std::size_t before, std::size_t size, int weight);
 #if defined(__x86_64__)
   void fill_avx512(const Fingerprint& flow, unsigned first_meter, unsigned meters);
 #endif

@@ -41,8 +41,9 @@ class MeasuredRows {
     std::size_t size() const { return bins.size(); }
     unsigned count(std::size_t i) const { return counts[i] + (carried.empty() ? 0U : 256U * carried[i]); }
     Columns part(std::size_t first, std::size_t size) const {
-      return {bins.subspan(first, size), counts.subspan(first, size),
-              carried.empty() ? carried : carried.subspan(first, size)};
+      Columns part{bins.subspan(first, size), counts.subspan(first, size), {}};
+      if (!carried.empty()) part.carried = carried.subspan(first, size);
+      return part;
     }
   };
 
