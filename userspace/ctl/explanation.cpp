@@ -22,6 +22,7 @@ std::string verdict_text(const ordered_json& verdict) {
   if (basis == "endpoint") return text + ", as its server's other flows are: it is too short for a name of its own\n";
   if (basis == "ftp_control") return text + ", because its hosts speak FTP, whatever the scores\n";
   text += fmt::format(", after {} payload packets", number_at(verdict, "/payload_packets"));
+  if (!verdict.value("final", true)) text += " and not final yet";
   if (named)
     text +=
         fmt::format(", score {}, margin {}", number(real_at(verdict, "/score")), number(real_at(verdict, "/margin")));

@@ -68,8 +68,8 @@ class Answering {
   Result<std::string> operator()(const SubscribeRequest&) { return success_line(ordered_json{{"subscribed", true}}); }
 
  private:
-  // Of those that settled last; otherwise the error says what is known of the flow.
-  Result<SettledFlow> settled_flow(std::uint64_t id);
+  // Of those that settled last, or if wanted one that has not settled; otherwise the error says what is known of it.
+  Result<SettledFlow> settled_flow(std::uint64_t id, bool or_live);
 
   Daemon& daemon_;
   Timestamp now_;
@@ -133,7 +133,7 @@ Result<std::string> Answering::operator()(const MetricsRequest&) {
   return success_line({{"text", text}});
 }
 
-Result<SettledFlow> Answering::settled_flow(std::uint64_t id) {
+Result<SettledFlow> Answering::settled_flow(std::uint64_t id, bool or_live) {
   auto found = daemon_.study->ask(
       [id](StudyState& state) -> std::optional<SettledFlow> {
         const SettledFlow* flow = state.recent.find(id);
@@ -145,17 +145,22 @@ Result<SettledFlow> Answering::settled_flow(std::uint64_t id) {
   if (*found) return std::move(**found);
   const auto live = live_flow(daemon_, id);
   if (!live) return tl::unexpected<Error>(live.error());
+  if (*live && or_live) {
+    auto unsettled = unsettled_flow(daemon_, (*live)->key);
+    if (!unsettled) return tl::unexpected<Error>(unsettled.error());
+    if (*unsettled) return std::move(**unsettled);
+  }
   return fail("{}", why_not_settled(id, *live, daemon_.config.study.recent_flows));
 }
 
 Result<std::string> Answering::operator()(const SettledFlowRequest& request) {
-  const auto flow = settled_flow(request.id);
+  const auto flow = settled_flow(request.id, false);
   if (!flow) return tl::unexpected<Error>(flow.error());
   return success_line(settled_flow_json(*flow, daemon_.matcher->rules()));
 }
 
 Result<std::string> Answering::operator()(const ExplainRequest& request) {
-  const auto flow = settled_flow(request.id);
+  const auto flow = settled_flow(request.id, true);
   if (!flow) return tl::unexpected<Error>(flow.error());
   const Matcher& matcher = *daemon_.matcher;
   auto explanation = answer_explain(matcher, classification_rules(matcher.profile(), daemon_.policy->label_threshold),

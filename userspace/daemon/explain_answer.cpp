@@ -77,6 +77,7 @@ ordered_json verdict_json(const SettledFlow& flow) {
                        {"score", rounded(verdict.score)},
                        {"margin", rounded(verdict.margin)},
                        {"payload_packets", verdict.payload_packets},
+                       {"final", verdict.final},
                        {"action", action_name(verdict.action)},
                        {"time", format_timestamp(flow.time)}};
   if (!flow.shown.empty()) json["label"] = flow.shown;

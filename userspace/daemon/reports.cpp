@@ -252,6 +252,21 @@ Result<std::string> flows_report(Daemon& daemon, std::size_t limit, Timestamp no
   return text + "]}";
 }
 
+Result<std::optional<SettledFlow>> unsettled_flow(Daemon& daemon, const FlowKey& key) {
+  std::optional<SettledFlow> flow;
+  auto asked = ask_workers(
+      daemon,
+      [key](Engine& engine, const BpfSource&) -> std::optional<SettledFlow> {
+        const SettledFlow* found = engine.look_into(key);
+        return found == nullptr ? std::nullopt : std::optional(*found);
+      },
+      [&flow](std::optional<SettledFlow> answer) {
+        if (answer) flow = std::move(answer);
+      });
+  if (!asked) return error_of(asked);
+  return flow;
+}
+
 Result<std::optional<Flow>> live_flow(Daemon& daemon, std::uint64_t id) {
   std::optional<Flow> flow;
   auto asked = ask_workers(

@@ -18,6 +18,8 @@ Result<nlohmann::ordered_json> status_report(Daemon& daemon, Timestamp now);
 Result<std::string> flows_report(Daemon& daemon, std::size_t limit, Timestamp now);
 // The live flow of this event_flow_id(), if there is one.
 Result<std::optional<Flow>> live_flow(Daemon& daemon, std::uint64_t id);
+// What a worker knows of it so far: of a flow that has not settled, too. None once its packets are gone.
+Result<std::optional<SettledFlow>> unsettled_flow(Daemon& daemon, const FlowKey& key);
 // The newest flows that ended, newest first.
 Result<std::string> ended_flows_report(const Daemon& daemon, std::size_t limit);
 Result<std::string> alerts_report(const Daemon& daemon, std::uint64_t since, std::size_t limit);

@@ -201,6 +201,20 @@ void Engine::score(Flow& flow, Progress progress) {
 
 void Engine::report_settled(const Flow& flow) {
   if (!settings_.report_settled || flow.stored_packets == 0) return;
+  describe(flow);
+  sink_.flow_settled(settled_);
+}
+
+const SettledFlow* Engine::look_into(const FlowKey& key) {
+  const FlowTable::Slot slot = flows_.find(key);
+  if (slot == FlowTable::kNone || flows_[slot].packet_store == kNoPacketStore) return nullptr;
+  measured_ = nullptr;
+  describe(flows_[slot]);
+  return &settled_;
+}
+
+// Into settled_.
+void Engine::describe(const Flow& flow) {
   if (measured_ != &flow) measure(flow, flow.stored_packets);
   settled_.key = flow.key;
   settled_.client = flow.client();
@@ -228,7 +242,6 @@ void Engine::report_settled(const Flow& flow) {
   std::copy_n(measured_packets_.begin(), settled_.samples, settled_.sample.begin());
   std::swap(settled_.fingerprint, fingerprint_);
   measured_ = nullptr;
-  sink_.flow_settled(settled_);
 }
 
 void Engine::apply_policy(Flow& flow, Progress progress, Duration lasted) {

@@ -112,6 +112,10 @@ class Engine {
   const EngineCounters& counters() const { return counters_; }
   const FlowTable& flows() const { return flows_; }
   std::span<const ModelSummary> models() const { return matcher_->models(); }
+  // What is known of a live flow now, in the form that it settles in: all of its packets so far, and its verdict, which
+  // may rest on fewer and need not be final. Null without payload, and once its packets are gone. Valid until the next
+  // call.
+  const SettledFlow* look_into(const FlowKey& key);
   // The newest `limit` live flows.
   void visit_flows(std::size_t limit, const std::function<void(const FlowView&)>& visit);
 
@@ -124,6 +128,7 @@ class Engine {
   void add_divergence(Flow& flow);
   void report_settled(const Flow& flow);
   void report_after_second_look(Flow& flow);
+  void describe(const Flow& flow);
   bool skip_scoring(Flow& flow, Progress progress);
   void score(Flow& flow, Progress progress);
   bool name_by_endpoint(Flow& flow);

@@ -315,5 +315,20 @@ TEST_F(EngineTest, NewModelsKeepTheNamesOfLiveFlows) {
   EXPECT_EQ(sink.ended.at(0).label, "hum");
 }
 
+TEST_F(EngineTest, LooksIntoAFlowThatHasNotSettled) {
+  Engine engine = make();
+  EXPECT_EQ(engine.look_into(key(1)), nullptr);
+  for (unsigned order = 0; order < 3; ++order) engine.on_record(record(1, true, order));
+  const SettledFlow* const flow = engine.look_into(key(1));
+  ASSERT_NE(flow, nullptr);
+  EXPECT_EQ(flow->key, key(1));
+  EXPECT_EQ(flow->fingerprint.payload_packets, 3U);
+  EXPECT_EQ(flow->verdict.payload_packets, 3U);
+  EXPECT_FALSE(flow->verdict.final);
+  for (unsigned order = 3; order < 20; ++order) engine.on_record(record(1, true, order));
+  EXPECT_EQ(sink.actions, std::vector<Action>{Action::alert}) << "it makes no difference to the flow";
+  EXPECT_EQ(engine.look_into(key(1)), nullptr) << "its packets are gone";
+}
+
 }  // namespace
 }  // namespace spidd
