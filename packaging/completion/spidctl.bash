@@ -30,6 +30,7 @@ _spidctl() {
     unblock) options+=" --json" ;;
     analyze)
       options+=" --json --policy --models --filter --threads --max-flows --profile --strict --strict-sessions --site --state"
+      options+=" --session-frames --max-sessions --session-timeout"
       options+=" --spade --spade-config --spade-profile --alert-format --spade-state --spade-log"
       ;;
     explain) options+=" --capture --filter --models --site --state --policy --profile --against --json" ;;
@@ -49,11 +50,12 @@ _spidctl() {
     eval)
       options+=" --set --labels --taxonomy --manifest --source --same --category --folds --hold-out --models --one-way"
       options+=" --local --local-share --ablation --strangers --profile --strict --flows-per-group --min-flows --flows-per-day"
-      options+=" --threads --json --html --verdicts --details"
+      options+=" --threads --json --html --verdicts --details --session-frames --max-sessions --session-timeout"
       ;;
     train)
       options+=" --into --labels --taxonomy --manifest --same --category --flows-per-group"
       options+=" --min-flows --calibrate --calibrate-only --use-damaged --provenance --source --label --filter --from-flow --family --strict"
+      options+=" --session-frames --max-sessions --session-timeout"
       ;;
     models)
       options+=" --models --json --into --keep --transport --family --category --rename --only --add --replace"

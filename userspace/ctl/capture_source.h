@@ -29,8 +29,8 @@ Result<TrainingSet> load_captures(const CommandLine& line, const CaptureSource& 
                                   FlowRules rules = FlowRules::engine);
 
 // Whoever measures as the original does takes its sessions, too.
-constexpr FlowRules flow_rules(MeterRules rules) {
-  return rules == MeterRules::strict ? FlowRules::original : FlowRules::engine;
+inline FlowRules flow_rules(MeterRules rules, const StrictSessions::Limits& limits) {
+  return {rules == MeterRules::strict, limits};
 }
 
 // What became of captures that are damaged or missing, on standard error: the first few, and how many more there are.

@@ -11,6 +11,7 @@
 #include "userspace/ctl/command.h"
 #include "userspace/ctl/model_sources.h"
 #include "userspace/ctl/models_change.h"
+#include "userspace/ctl/session_options.h"
 #include "userspace/ctl/spade_config.h"
 #include "userspace/ctl/spade_run.h"
 #include "userspace/ctl/strict_analysis.h"
@@ -90,6 +91,7 @@ struct Analysis {
   AnalysisForm form = AnalysisForm::rows;
   unsigned workers = 1;
   PcapSource::Settings source;
+  StrictSessions::Limits sessions{};  // with strict sessions
   AnalysisSummary summary;
   std::unique_ptr<SpadeRun> spade;  // may be nullptr
   Replay* replay = nullptr;         // under way: what SPADE says goes between what the engines say
@@ -152,7 +154,7 @@ Result<> analyze_file(const std::string& path, Analysis& analysis) {
 
 // The same by the session rules of the original; counters that it has not stay zero.
 Result<> analyze_file_strictly(const std::string& path, Analysis& analysis) {
-  const StrictAnalysis how{analysis.matcher, analysis.policy, analysis.source.filter};
+  const StrictAnalysis how{analysis.matcher, analysis.policy, analysis.source.filter, analysis.sessions};
   StrictSums sums;
   bool broken_pipe = false;
   const auto writer = make_analysis_writer(analysis.form, analysis.policy, analysis.summary);
@@ -337,6 +339,7 @@ int command_analyze(const CommandArguments& arguments) {
   line.flag("strict-sessions",
             "its sessions only, whatever the models: those that begin with a handshake or are answered, no reassembly, "
             "one verdict after 20 frames or at the end");
+  add_session_options(line);
   line.flag("spade", "look for packets that are rare here, too: SPADE as the policy's [spade] says");
   line.value("spade-config", "FILE", "SPADE as FILE says: 'preprocessor spade' lines of a snort.conf, or TOML");
   line.value("spade-profile", "NAME", "SPADE as 'documented', or with the faults of its version '030125'");
@@ -363,7 +366,11 @@ int command_analyze(const CommandArguments& arguments) {
   const auto profile = parse_profile(line.text("profile"));
   if (!profile) return line.usage_error(profile.error().message);
 
+  const auto sessions = session_limits(line);
+  if (!sessions) return line.usage_error(sessions.error().message);
+
   Analysis analysis;
+  analysis.sessions = *sessions;
   analysis.form = line.has("json") ? AnalysisForm::json : AnalysisForm::rows;
   analysis.workers = static_cast<unsigned>(*threads);
   analysis.source.filter = line.text("filter");

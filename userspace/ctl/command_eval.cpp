@@ -11,6 +11,7 @@
 #include "userspace/ctl/command.h"
 #include "userspace/ctl/eval_report.h"
 #include "userspace/ctl/models_change.h"
+#include "userspace/ctl/session_options.h"
 
 namespace spidd {
 namespace {
@@ -35,6 +36,7 @@ CommandLine eval_command_line() {
   line.flag("strangers", "hold each label out in turn: what is an unknown protocol taken for?");
   line.value("profile", "NAME", profile_names(), "bg");
   line.flag("strict", "sessions and measurements as of SPID 0.4.6, to the bit");
+  add_session_options(line);
   line.value("flows-per-group", "N", "flows of one label taken from one environment, lab variant or capture",
              fmt::to_string(TrainingRules{}.flows_per_group));
   line.value("min-flows", "N", "flows a label needs to take part", fmt::to_string(TrainingRules{}.min_flows));
@@ -96,6 +98,7 @@ Result<EvalSettings> settings_of(const CommandLine& line) {
   if (!profile) return tl::unexpected(profile.error());
   settings.profile = *profile;
   if (line.has("strict")) settings.rules = MeterRules::strict;
+  if (const auto limits = session_limits(line, kRecordLimit); !limits) return error_of(limits);
   settings.strangers = line.has("strangers");
   settings.ablation = line.has("ablation");
   if (settings.ablation && is_classic(settings.profile)) return fail("--ablation does not go with a classic profile");

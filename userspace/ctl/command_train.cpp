@@ -6,6 +6,7 @@
 
 #include "userspace/ctl/command.h"
 #include "userspace/ctl/models_change.h"
+#include "userspace/ctl/session_options.h"
 #include "userspace/ctl/train_input.h"
 #include "userspace/spid/database_header.h"
 #include "userspace/spid/model_edit.h"
@@ -92,7 +93,7 @@ int calibrate_only(const ModelDatabase& found, const TrainingSet& set, const std
   return kExitDone;
 }
 
-int train_from_captures(const CommandLine& line, const TrainingRules& rules, const ModelDatabase& existing) {
+int train_from_captures(const CommandLine& line, TrainingRules rules, const ModelDatabase& existing) {
   const std::string directory = line.text("into");
   std::vector<SourceFlows> sources;
   const bool strict = line.has("strict") || (!existing.models.empty() && existing.rules == MeterRules::strict);
@@ -100,7 +101,10 @@ int train_from_captures(const CommandLine& line, const TrainingRules& rules, con
   if (!existing.models.empty())
     if (const auto same = require_rules(existing, meter_rules, directory); !same)
       return report_failure("train", same.error());
-  auto set = load_training(line, existing, flow_rules(meter_rules), sources);
+  const auto limits = session_limits(line);
+  if (!limits) return line.usage_error(limits.error().message);
+  if (strict) rules.payload_packets = limits->frames;
+  auto set = load_training(line, existing, flow_rules(meter_rules, *limits), sources);
   if (!set) return report_failure("train", set.error());
   if (const std::size_t damaged = set->damaged.size(); damaged > 0 && !line.has("use-damaged")) {
     print_damaged("train", *set);
@@ -157,6 +161,7 @@ int command_train(const CommandArguments& arguments) {
   declare_capture_sources(line);
   line.value("family", "NAME", "with --label: family of the label; default: that of its models, or the label");
   line.flag("strict", "sessions and measurements as of SPID 0.4.6, to the bit, for a directory of such models");
+  add_session_options(line);
   line.flag("use-damaged",
             "learn from what can be read of captures that are damaged or missing; without it they are an error, and "
             "nothing is added");

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "userspace/ctl/session_options.h"
+
 namespace spidd {
 namespace {
 
@@ -63,9 +65,11 @@ void add_part(EvalInput& input, const std::string& name, TrainingSet set) {
 Result<EvalInput> load_eval_input(const CommandLine& line) {
   const auto sources = sources_of(line);
   if (!sources) return tl::unexpected(sources.error());
+  const auto limits = session_limits(line, kRecordLimit);
+  if (!limits) return error_of(limits);
   EvalInput input;
   for (const CaptureSource& source : *sources) {
-    auto loaded = load_captures(line, source, line.has("strict") ? FlowRules::original : FlowRules::engine);
+    auto loaded = load_captures(line, source, {line.has("strict"), *limits});
     if (!loaded) return std::move(loaded).error().within(source.name);
     add_part(input, source.name, std::move(*loaded));
   }

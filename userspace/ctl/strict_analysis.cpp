@@ -120,7 +120,7 @@ Result<> analyze_strictly(const std::string& path, const StrictAnalysis& how, Re
                           const std::function<void(std::string_view)>& output, StrictSums& sums) {
   Analysis analysis(how, writer, output);
   StrictSessions sessions(
-      {}, [&](const StrictSession& session) { analysis.judge(session); },
+      how.limits, [&](const StrictSession& session) { analysis.judge(session); },
       [&](const StrictSession& session) {
         ++sums.sessions;
         analysis.ended(session);

@@ -19,6 +19,7 @@ struct StrictAnalysis {
   std::shared_ptr<const Matcher> matcher;
   std::shared_ptr<const Policy> policy;
   std::string filter;  // pcap-filter(7)
+  StrictSessions::Limits limits{};
 };
 
 // What was in the file, for the sums of the analysis.

@@ -7,14 +7,13 @@
 
 #include "userspace/base/fnv1a.h"
 #include "userspace/capture/pcap_source.h"
-#include "userspace/flow/strict_sessions.h"
 
 namespace spidd {
 namespace {
 
 // Sessions that have a verdict, with the packets it rests on, in the order of the verdicts.
-Result<std::vector<CapturedFlow>> read_sessions(const std::string& path, const std::string& filter,
-                                                std::string& damage) {
+Result<std::vector<CapturedFlow>> read_sessions(const std::string& path, StrictSessions::Limits limits,
+                                                const std::string& filter, std::string& damage) {
   std::vector<CapturedFlow> flows;
   const auto judge = [&flows](const StrictSession& session) {
     if (session.packets.empty()) return;
@@ -22,7 +21,7 @@ Result<std::vector<CapturedFlow>> read_sessions(const std::string& path, const s
     flows.push_back(
         {session.key, session.client_is_low, session.start, true, answered, session.packets, session.tails});
   };
-  StrictSessions sessions({}, judge, [](const StrictSession&) {});
+  StrictSessions sessions(limits, judge, [](const StrictSession&) {});
   std::uint64_t packets = 0;
   std::uint64_t not_ip = 0;
   auto read = read_packets(
@@ -43,7 +42,7 @@ Result<std::vector<CapturedFlow>> read_sessions(const std::string& path, const s
 Result<std::vector<CapturedFlow>> read_flows(const std::string& path, FlowRules rules, const std::string& filter,
                                              std::string& damage) {
   damage.clear();
-  if (rules == FlowRules::original) return read_sessions(path, filter, damage);
+  if (rules.sessions) return read_sessions(path, rules.limits, filter, damage);
   PcapSource::Settings settings;
   settings.filter = filter;
   auto source = PcapSource::open(path, settings);

@@ -8,14 +8,22 @@
 
 #include "userspace/base/result.h"
 #include "userspace/capture/packet_record.h"
+#include "userspace/flow/strict_sessions.h"
 
 namespace spidd {
 
 // What is a flow, and which of its packets are measured.
-enum class FlowRules : std::uint8_t {
-  engine,   // as the engine and the kernel have them: reassembled, the first kRecordLimit packets with payload
-  original  // the sessions of SPID 0.4.6 (userspace/flow/strict_sessions.h)
+struct FlowRules {
+  // As the engine and the kernel have them: reassembled, the first kRecordLimit packets with payload.
+  static const FlowRules engine;
+  // The sessions of SPID 0.4.6 (userspace/flow/strict_sessions.h), with its limits.
+  static const FlowRules original;
+
+  bool sessions = false;  // of SPID 0.4.6
+  StrictSessions::Limits limits{};
 };
+inline constexpr FlowRules FlowRules::engine{};
+inline constexpr FlowRules FlowRules::original{true};
 
 struct CapturedFlow {
   FlowKey key;
@@ -23,7 +31,7 @@ struct CapturedFlow {
   Timestamp start;
   bool start_seen = false;
   bool answered = false;               // packets of both directions were seen, with payload or without
-  std::vector<PayloadPacket> packets;  // at most kRecordLimit, at least one
+  std::vector<PayloadPacket> packets;  // at least one, at most kRecordLimit (of sessions: their limit)
   std::vector<PayloadTail> tails;      // of the first packets of an original session, else none
 };
 

@@ -424,6 +424,21 @@ TEST_F(TrainCommand, StrictNeedsStrictModels) {
               HasSubstr("its models know 64 bytes of a payload, the original all"));
 }
 
+TEST_F(TrainCommand, LimitsOfStrictSessionsAreOptions) {
+  const std::vector<std::string> words = {"--strict", "--label", "names", "--filter", "port 53", capture_->path()};
+  const auto with = [&](std::vector<std::string> options) {
+    options.insert(options.end(), words.begin(), words.end());
+    return train(options);
+  };
+  ASSERT_EQ(with({"--session-frames", "2"}), kExitDone);
+  EXPECT_EQ(models().find("names", Transport::udp)->payload_packets, 24U);
+  for (const char* frames : {"0", "256", "x"}) EXPECT_EQ(with({"--session-frames", frames}), kExitUsage);
+  EXPECT_EQ(with({"--max-sessions", "0"}), kExitUsage);
+  EXPECT_EQ(with({"--session-timeout", "3d"}), kExitUsage);
+  ASSERT_EQ(with({"--max-sessions", "1", "--session-timeout", "1h"}), kExitDone);
+  EXPECT_EQ(models().find("names", Transport::udp)->payload_packets, 24U + 72U);
+}
+
 TEST_F(TrainCommand, StrictSessionsHaveOneVerdictEach) {
   ASSERT_EQ(train({"--strict", "--label", "names", "--filter", "port 53", capture_->path()}), kExitDone);
   ASSERT_EQ(train({"--label", "zed", "--filter", "port 99", "--category", "tunnel", capture_->path()}), kExitDone);
