@@ -8,6 +8,9 @@
 #include "userspace/ctl/explain_input.h"
 #include "userspace/ctl/explanation.h"
 #include "userspace/ctl/model_sources.h"
+#include "userspace/ctl/models_change.h"
+#include "userspace/ctl/session_options.h"
+#include "userspace/ctl/strict_analysis.h"
 #include "userspace/ctl/text.h"
 #include "userspace/daemon/explain_answer.h"
 
@@ -40,6 +43,20 @@ Result<MeasuredFlow> flow_of_daemon(const CommandLine& line, const std::string& 
   return parse_settled_flow(*answer);
 }
 
+bool is_strict(const CommandLine& line) { return line.has("strict") || line.has("strict-sessions"); }
+
+Result<ordered_json> explained_strictly(const CaptureQuestion& question, const Matcher& matcher,
+                                        const StrictSessions::Limits& limits, const std::string& against,
+                                        std::string& damage) {
+  const auto flow = settled_session_of_capture(question, matcher, limits, damage);
+  if (!flow) return tl::unexpected<Error>(flow.error());
+  const MeasuredFlow measured = measured_flow(*flow, matcher.rules());
+  const ClassificationRules rules = classification_rules(matcher.profile());
+  if (!is_classic(matcher.profile())) return answer_explain(matcher, rules, measured, verdict_json(*flow), against);
+  const Comparison comparison = compare_any_transport(matcher, flow->fingerprint);
+  return answer_explain(matcher, rules, measured, verdict_json(*flow), against, &comparison);
+}
+
 // By the models that the options name. `damage`: see settled_flow_of_capture().
 Result<ordered_json> explained_here(const CommandLine& line, Profile profile, const std::string& socket_path,
                                     std::string& damage) {
@@ -47,6 +64,9 @@ Result<ordered_json> explained_here(const CommandLine& line, Profile profile, co
   if (!policy) return tl::unexpected<Error>(policy.error());
   const auto database = load_model_sources(line, "explain");
   if (!database) return tl::unexpected<Error>(database.error());
+  if (line.has("strict"))
+    if (const auto same = require_rules(*database, MeterRules::strict, models_directory(line)); !same)
+      return tl::unexpected<Error>(same.error());
   auto built = Matcher::build(*database, profile);
   if (!built) return tl::unexpected<Error>(built.error());
   const auto matcher = std::make_shared<const Matcher>(std::move(*built));
@@ -58,6 +78,11 @@ Result<ordered_json> explained_here(const CommandLine& line, Profile profile, co
   }
   const CaptureQuestion question{line.text("capture"), line.text("filter"), line.positionals(),
                                  std::make_shared<const Policy>(std::move(*policy))};
+  if (is_strict(line)) {
+    const auto limits = session_limits(line);
+    if (!limits) return tl::unexpected<Error>(limits.error());
+    return explained_strictly(question, *matcher, *limits, line.text("against"), damage);
+  }
   const auto flow = settled_flow_of_capture(question, matcher, damage);
   if (!flow) return tl::unexpected<Error>(flow.error());
   return answer_explain(*matcher, rules, measured_flow(*flow, matcher->rules()), verdict_json(*flow),
@@ -78,6 +103,9 @@ int command_explain(const CommandArguments& arguments) {
   add_model_options(line);
   line.value("policy", "FILE", "policy whose label_threshold holds");
   line.value("profile", "NAME", profile_names() + "; default: bg");
+  line.flag("strict", "with --capture: sessions and measurements as analyze --strict has them");
+  line.flag("strict-sessions", "with --capture: sessions as analyze --strict-sessions has them");
+  add_session_options(line);
   line.value("against", "LABEL", "compare with this model");
   line.flag("json", "print JSON");
   line.positional("flow", 1, 3);
@@ -85,6 +113,8 @@ int command_explain(const CommandArguments& arguments) {
   const auto profile = line.has("profile") ? parse_profile(line.text("profile")) : Profile::background;
   if (!profile) return line.usage_error(profile.error().message);
   if (!line.has("capture") && line.positionals().size() != 1) return line.usage_error("a five-tuple needs --capture");
+
+  if (!line.has("capture") && is_strict(line)) return line.usage_error("--strict and --strict-sessions need --capture");
 
   std::string damage;
   const bool here =

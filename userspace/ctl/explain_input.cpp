@@ -8,7 +8,9 @@
 #include <optional>
 #include <sstream>
 
+#include "userspace/capture/pcap_packets.h"
 #include "userspace/ctl/settled_flows.h"
+#include "userspace/ctl/strict_analysis.h"
 #include "userspace/report/events.h"
 
 namespace spidd {
@@ -40,6 +42,25 @@ Result<IsMeant> meaning_of(const std::vector<std::string>& words) {
   });
 }
 
+Result<SettledFlow> found_or_why(std::optional<SettledFlow> found, const std::string& path, const std::string& damage) {
+  if (found) return std::move(*found);
+  if (damage.empty()) return fail("{}: there is no such flow with payload in it", path);
+  return fail("there is no such flow with payload in what could be read: {}", damage);
+}
+
+SettledFlow settled_session(const StrictSession& session) {
+  Flow flow;
+  flow.key = session.key;
+  flow.client_is_low = session.client_is_low;
+  SettledFlow settled;
+  settled.key = session.key;
+  settled.client = flow.client();
+  settled.server = flow.server();
+  settled.start = session.start;
+  settled.time = session.last;
+  return settled;
+}
+
 }  // namespace
 
 Result<SettledFlow> settled_flow_of_capture(const CaptureQuestion& question, std::shared_ptr<const Matcher> matcher,
@@ -53,9 +74,33 @@ Result<SettledFlow> settled_flow_of_capture(const CaptureQuestion& question, std
   auto settled = settle_flows({question.path, question.filter, std::move(matcher), question.policy}, keep);
   if (!settled) return tl::unexpected(settled.error());
   damage = std::move(settled->damage);
-  if (found) return std::move(*found);
-  if (damage.empty()) return fail("{}: there is no such flow with payload in it", question.path);
-  return fail("there is no such flow with payload in what could be read: {}", damage);
+  return found_or_why(std::move(found), question.path, damage);
+}
+
+Result<SettledFlow> settled_session_of_capture(const CaptureQuestion& question, const Matcher& matcher,
+                                               const StrictSessions::Limits& limits, std::string& damage) {
+  const auto meant = meaning_of(question.flow);
+  if (!meant) return tl::unexpected(meant.error());
+  AttributeMeters meters(matcher.rules());
+  std::optional<SettledFlow> found;
+  const auto judge = [&](const StrictSession& session) {
+    if (session.packets.empty()) return;
+    SettledFlow settled = settled_session(session);
+    if (!(*meant)(settled)) return;
+    meters.measure(session.packets, settled.fingerprint, session.tails);
+    settled.verdict = strict_verdict(matcher, session.key.transport, settled.fingerprint);
+    settled.verdict.final = true;
+    if (settled.verdict.state == IdentificationState::identified)
+      settled.label = settled.shown = matcher.models()[settled.verdict.model].label;
+    found = std::move(settled);
+  };
+  StrictSessions sessions(limits, judge, [](const StrictSession&) {});
+  std::uint64_t not_ip = 0;
+  const auto read = read_packets(
+      question.path, question.filter, [&](const CapturedPacket& packet) { sessions.add(packet); }, not_ip);
+  sessions.finish();
+  if (!read) damage = read.error().message;
+  return found_or_why(std::move(found), question.path, damage);
 }
 
 }  // namespace spidd

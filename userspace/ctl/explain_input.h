@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "userspace/flow/strict_sessions.h"
 #include "userspace/learning/settled_flow.h"
 #include "userspace/policy/policy.h"
 #include "userspace/spid/matcher.h"
@@ -26,5 +27,9 @@ struct CaptureQuestion {
 // `damage`: why the capture could be read no further, the flow being of what stands before; "" if it was read whole.
 Result<SettledFlow> settled_flow_of_capture(const CaptureQuestion& question, std::shared_ptr<const Matcher> matcher,
                                             std::string& damage);
+
+// The same of a session of SPID 0.4.6 with its one verdict, as 'spidctl analyze --strict' judges it. Not by the policy.
+Result<SettledFlow> settled_session_of_capture(const CaptureQuestion& question, const Matcher& matcher,
+                                               const StrictSessions::Limits& limits, std::string& damage);
 
 }  // namespace spidd

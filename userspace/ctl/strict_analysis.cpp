@@ -107,6 +107,18 @@ Match match_any_transport(const Matcher& matcher, const Fingerprint& flow) {
   return match;
 }
 
+Comparison compare_any_transport(const Matcher& matcher, const Fingerprint& flow) {
+  Comparison comparison;
+  comparison.match = match_any_transport(matcher, flow);
+  const auto models = matcher.models();
+  for (std::size_t i = 0; i < models.size(); ++i) {
+    if (models[i].view != View::both) continue;
+    const auto model = static_cast<std::uint16_t>(i);
+    comparison.scores.push_back({model, classic_score(matcher.profile(), matcher.divergence(model, flow))});
+  }
+  return comparison;
+}
+
 Verdict strict_verdict(const Matcher& matcher, Transport transport, const Fingerprint& flow) {
   const Match match =
       !is_classic(matcher.profile()) ? matcher.match(transport, flow, View::both) : match_any_transport(matcher, flow);

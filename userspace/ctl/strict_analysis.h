@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "userspace/engine/explanation.h"
 #include "userspace/engine/replay.h"
 #include "userspace/flow/strict_sessions.h"
 #include "userspace/policy/policy.h"
@@ -41,6 +42,9 @@ Result<> analyze_strictly(const std::string& path, const StrictAnalysis& how, Re
 // The best of all models of both directions, whatever their transport, as the original compares. Requires: a classic
 // profile.
 Match match_any_transport(const Matcher& matcher, const Fingerprint& flow);
+
+// The same as what explanations are made of.
+Comparison compare_any_transport(const Matcher& matcher, const Fingerprint& flow);
 
 // The best models for the packets of one session.
 Verdict strict_verdict(const Matcher& matcher, Transport transport, const Fingerprint& flow);

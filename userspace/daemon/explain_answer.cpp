@@ -85,10 +85,11 @@ ordered_json verdict_json(const SettledFlow& flow) {
 }
 
 Result<ordered_json> answer_explain(const Matcher& matcher, const ClassificationRules& rules, const MeasuredFlow& flow,
-                                    const ordered_json& verdict, const std::string& against) {
+                                    const ordered_json& verdict, const std::string& against,
+                                    const Comparison* comparison) {
   if (flow.rules != matcher.rules()) return fail("the flow was measured with other rules than the models");
   const auto explanation =
-      explain_flow(matcher, rules, {flow.transport, flow.view, flow.fingerprint, flow.structured}, against);
+      explain_flow(matcher, rules, {flow.transport, flow.view, flow.fingerprint, flow.structured}, against, comparison);
   if (!explanation) return tl::unexpected<Error>(explanation.error());
   auto meters = ordered_json::array();
   for (const unsigned meter : explanation->meters)

@@ -18,9 +18,9 @@ MeasuredFlow measured_flow(const SettledFlow& flow, MeterRules rules);
 nlohmann::ordered_json verdict_json(const SettledFlow& flow);
 
 // Explains the flow by the models and rules given: {"proto":...,"verdict":`verdict`,"standing":{...},"best":{...},
-// "second":{...},"meters":[...]}. By example: userspace/daemon/README.md. `against`: see explain_flow().
+// "second":{...},"meters":[...]}. By example: userspace/daemon/README.md. `against`, `comparison`: see explain_flow().
 Result<nlohmann::ordered_json> answer_explain(const Matcher& matcher, const ClassificationRules& rules,
                                               const MeasuredFlow& flow, const nlohmann::ordered_json& verdict,
-                                              const std::string& against);
+                                              const std::string& against, const Comparison* comparison = nullptr);
 
 }  // namespace spidd

@@ -58,18 +58,25 @@ std::string reason_of(const Candidate& standing, std::span<const ModelSummary> m
                      models[standing.rival].label, static_cast<double>(rules.tunnel_margin));
 }
 
+Comparison compare(const Matcher& matcher, const FlowToExplain& flow) {
+  Comparison comparison;
+  matcher.score_all(flow.transport, flow.fingerprint, comparison.scores, flow.view);
+  const Match match = matcher.match(flow.transport, flow.fingerprint, flow.view);
+  comparison.match = match_of_content(match, matcher.models(), flow.structured);
+  return comparison;
+}
+
 }  // namespace
 
 Result<Explanation> explain_flow(const Matcher& matcher, const ClassificationRules& rules, const FlowToExplain& flow,
-                                 const std::string& against) {
-  Scores scores;
-  matcher.score_all(flow.transport, flow.fingerprint, scores, flow.view);
+                                 const std::string& against, const Comparison* comparison) {
+  const Comparison compared = comparison != nullptr ? *comparison : compare(matcher, flow);
+  const Scores& scores = compared.scores;
   if (scores.empty())
     return fail("there is no model over {} (view {}) to compare it with", transport_name(flow.transport),
                 view_name(flow.view));
   const auto models = matcher.models();
-  const Match match =
-      match_of_content(matcher.match(flow.transport, flow.fingerprint, flow.view), models, flow.structured);
+  const Match& match = compared.match;
   const Verdict verdict = classify(match, models, flow.fingerprint.payload_packets, Progress::ended, Verdict{}, rules);
   Explanation explanation;
   explanation.standing = choose_candidate(match, models, flow.fingerprint.payload_packets, rules);

@@ -39,8 +39,15 @@ struct Explanation {
   }
 };
 
-// `against`: label to compare the candidate with; "" = as said above.
+// How the models compare with the flow.
+struct Comparison {
+  std::vector<Matcher::Score> scores;
+  Match match;
+};
+
+// `against`: label to compare the candidate with; "" = as said above. `comparison`: what the verdict rests on if it is
+// not the models of the flow's transport and view.
 Result<Explanation> explain_flow(const Matcher& matcher, const ClassificationRules& rules, const FlowToExplain& flow,
-                                 const std::string& against);
+                                 const std::string& against, const Comparison* comparison = nullptr);
 
 }  // namespace spidd

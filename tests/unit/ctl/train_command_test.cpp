@@ -424,6 +424,28 @@ TEST_F(TrainCommand, StrictNeedsStrictModels) {
               HasSubstr("its models know 64 bytes of a payload, the original all"));
 }
 
+TEST_F(TrainCommand, StrictSessionsAreExplainedAsTheyAreJudged) {
+  ASSERT_EQ(train({"--strict", "--label", "names", "--filter", "port 53", capture_->path()}), kExitDone);
+  ASSERT_EQ(train({"--label", "zed", "--filter", "port 99", "--category", "tunnel", capture_->path()}), kExitDone);
+  const auto explain = [&](std::vector<std::string> options) {
+    options.insert(options.end(), {"--models", path("models"), "--json", "--capture", capture_->path(),
+                                   "udp 10.0.0.1:40003 10.0.0.2:53"});
+    testing::internal::CaptureStdout();
+    EXPECT_EQ(command_explain({"", options}), kExitDone);
+    return nlohmann::json::parse(testing::internal::GetCapturedStdout());
+  };
+  for (const char* profile : {"classic34", "classic15", "bg"}) {
+    const auto strict = explain({"--strict", "--profile", profile});
+    EXPECT_EQ(strict["verdict"]["label"], "names");
+    EXPECT_EQ(strict["best"]["label"], "names");
+    EXPECT_EQ(strict["second"]["label"], "zed");
+    EXPECT_EQ(strict["payload_packets"], 6);
+    EXPECT_NEAR(strict["verdict"]["score"].get<double>(), strict["best"]["score"].get<double>(), 1e-5);
+  }
+  EXPECT_EQ(explain({"--strict", "--session-frames", "4"})["payload_packets"], 4);
+  EXPECT_EQ(command_explain({"", {"--strict", "7"}}), kExitUsage);
+}
+
 TEST_F(TrainCommand, LimitsOfStrictSessionsAreOptions) {
   const std::vector<std::string> words = {"--strict", "--label", "names", "--filter", "port 53", capture_->path()};
   const auto with = [&](std::vector<std::string> options) {
