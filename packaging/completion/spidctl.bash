@@ -33,7 +33,8 @@ _spidctl() {
       options+=" --session-frames --max-sessions --session-timeout"
       options+=" --spade --spade-config --spade-profile --alert-format --spade-state --spade-log"
       ;;
-    explain) options+=" --capture --filter --models --site --state --policy --profile --against --json --strict --strict-sessions" ;;
+    explain) options+=" --capture --filter --models --site --state --policy --profile --against --json --strict --strict-sessions"
+      options+=" --session-frames --max-sessions --session-timeout" ;;
     learn)
       options+=" --category --family --state --models --policy --filter --occasion-gap --config --json"
       [ "${COMP_WORDS[COMP_CWORD - 1]}" = learn ] && options+=" list show name merge forget export from"
