@@ -201,6 +201,7 @@ void print_stats(const Analysis& analysis, std::FILE* to) {
                       {"second_looks", sums.engine.second_looks},
                       {"second_looks_found", sums.engine.second_looks_found},
                       {"second_looks_forgotten", sums.engine.second_looks_forgotten},
+                      {"second_looks_not_learned", sums.engine.second_looks_not_learned},
                       {"packets_not_stored", sums.engine.packets_not_stored},
                       {"matches", sums.engine.matches},
                       {"alerts", total.alerts},

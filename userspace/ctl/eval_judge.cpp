@@ -153,6 +153,7 @@ void CaptureJudge::add_course(std::size_t index, bool is_other, bool ablate, Ftp
   Flow same;
   same.key = flow.key;
   same.client_is_low = flow.client_is_low;
+  same.start_seen = flow.start_seen;
   const Judging judging{matcher_.models(), rules_, &hosts};
   const auto packets = static_cast<unsigned>(shown.size());
   const bool answered = flow.answered && !one_way_;

@@ -87,6 +87,11 @@ void Enforcer::on_block(std::function<void(const Block&)> listener) {
   for (const Block& block : list_.all()) listener_(block);
 }
 
+void Enforcer::on_unblock(std::function<void(const Block&)> listener) {
+  const std::lock_guard lock(mutex_);
+  unblock_listener_ = std::move(listener);
+}
+
 Result<> Enforcer::check_guarded(const BlockTarget& target) const {
   if (ssh_peer_ && (names(target, *ssh_peer_) || touches_flow_of(target, *ssh_peer_)))
     return tl::unexpected<Error>(
@@ -131,6 +136,7 @@ Result<std::optional<ActiveBlock>> Enforcer::unblock(const BlockTarget& target) 
   const std::optional<Block> block = list_.remove(target);
   if (!block) return std::optional<ActiveBlock>{};
   ++counters_.blocks_removed;
+  if (unblock_listener_) unblock_listener_(*block);
   auto removed = remove_from_kernel(std::span(&*block, 1));
   if (!removed) return tl::unexpected<Error>(std::move(removed.error()));
   return std::optional<ActiveBlock>(std::move(removed->front()));
@@ -140,6 +146,7 @@ Result<std::vector<ActiveBlock>> Enforcer::set_policy(const Policy& policy) {
   const std::lock_guard lock(mutex_);
   const std::vector<Block> ended = list_.reconfigure(list_settings(policy));
   counters_.blocks_removed += ended.size();
+  if (unblock_listener_) std::ranges::for_each(ended, unblock_listener_);
   never_block_ = policy.never_block;
   enforcing_ = policy.mode == Mode::enforce;
   // What is to pass passes before anything new is dropped, and even if the kernel refuses a prefix.

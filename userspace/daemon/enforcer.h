@@ -55,6 +55,8 @@ class Enforcer {
   // Is told of every block there is, then of each that begins or is extended: on the thread that blocks, so it must not
   // wait for anything.
   void on_block(std::function<void(const Block&)> listener);
+  // Is told of every block that ends before its time, by hand or by a new policy. The same holds.
+  void on_unblock(std::function<void(const Block&)> listener);
 
   // From any thread. The drop entry is in the kernel when this returns.
   Result<Block> block(BlockOrder order);
@@ -83,6 +85,7 @@ class Enforcer {
   mutable std::mutex mutex_;
   BlockList list_;
   std::function<void(const Block&)> listener_;
+  std::function<void(const Block&)> unblock_listener_;
   std::optional<DropMap> drop_map_;
   std::vector<IpPrefix> never_block_;
   bool enforcing_;

@@ -64,6 +64,7 @@ MeasuredFlow measured_flow(const SettledFlow& flow, MeterRules rules) {
   measured.server = flow.server.to_string();
   measured.label = flow.label;
   measured.structured = flow.structured;
+  measured.joined_late = flow.joined_late;
   measured.fingerprint = flow.fingerprint;
   return measured;
 }
@@ -88,8 +89,9 @@ Result<ordered_json> answer_explain(const Matcher& matcher, const Classification
                                     const ordered_json& verdict, const std::string& against,
                                     const Comparison* comparison) {
   if (flow.rules != matcher.rules()) return fail("the flow was measured with other rules than the models");
+  const RuledOut ruled_out{.random = flow.structured, .camouflaged = flow.joined_late};
   const auto explanation =
-      explain_flow(matcher, rules, {flow.transport, flow.view, flow.fingerprint, flow.structured}, against, comparison);
+      explain_flow(matcher, rules, {flow.transport, flow.view, flow.fingerprint, ruled_out}, against, comparison);
   if (!explanation) return tl::unexpected<Error>(explanation.error());
   auto meters = ordered_json::array();
   for (const unsigned meter : explanation->meters)

@@ -120,6 +120,7 @@ StatsSection worker_section(unsigned number, const EngineCounters& engine, const
            {"second_looks", engine.second_looks},
            {"second_looks_found", engine.second_looks_found},
            {"second_looks_forgotten", engine.second_looks_forgotten},
+           {"second_looks_not_learned", engine.second_looks_not_learned},
            {"matches", engine.matches},
            {"alerts", engine.alerts},
            {"blocks", engine.blocks},

@@ -63,6 +63,7 @@ ordered_json settled_flow_json(const SettledFlow& flow, MeterRules rules) {
           {"view", view_name(flow.view)},
           {"payload_packets", flow.fingerprint.payload_packets},
           {"structured", flow.structured},
+          {"joined_late", flow.joined_late},
           {"strict", rules == MeterRules::strict},
           {"meters", meters_name()},
           {"rows", std::move(rows)}};
@@ -83,6 +84,8 @@ Result<MeasuredFlow> parse_settled_flow(const ordered_json& answer) {
   if (strict != answer.end() && *strict == true) flow.rules = MeterRules::strict;
   const auto structured = answer.find("structured");
   flow.structured = structured != answer.end() && *structured == true;
+  const auto joined_late = answer.find("joined_late");
+  flow.joined_late = joined_late != answer.end() && *joined_late == true;
   flow.client = value_of<std::string>(answer, "client", "-");
   flow.server = value_of<std::string>(answer, "server", "-");
   flow.label = value_of<std::string>(answer, "label", "");

@@ -19,8 +19,9 @@ struct MeasuredFlow {
   MeterRules rules = MeterRules::corrected;
   std::string client;  // "192.0.2.1:40000"
   std::string server;
-  std::string label;        // "" unless identified
-  bool structured = false;  // its bytes say that it is no random tunnel
+  std::string label;         // "" unless identified
+  bool structured = false;   // its bytes say that it is no random tunnel
+  bool joined_late = false;  // TCP whose beginning was not seen
   Fingerprint fingerprint;
 };
 

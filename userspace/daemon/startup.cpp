@@ -193,6 +193,7 @@ Result<> start_study(Daemon& daemon) {
   open_site(daemon);
   daemon.enforcer->on_block(
       [study = daemon.study.get()](const Block& block) { study->suspect(block.target, block.expires); });
+  daemon.enforcer->on_unblock([study = daemon.study.get()](const Block& block) { study->trust(block.target); });
   StreamLearning& stream = daemon.study->state().stream;
   if (auto opened = stream.open(daemon.config.state_directory()); !opened) log_warning("{}", opened.error().message);
   stream.on_learned([output = daemon.output.get()](const Cluster& cluster) { tell_learned(*output, cluster); });

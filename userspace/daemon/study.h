@@ -89,6 +89,11 @@ class Study {
     post([target, until](StudyState& state) { state.suspect(target, until); });
   }
 
+  // It may be learned from again. From any thread.
+  void trust(const BlockTarget& target) {
+    post([target](StudyState& state) { state.suspects.remove(target); });
+  }
+
   // Before start() and after stop() only.
   StudyState& state() { return state_; }
 

@@ -58,6 +58,12 @@ ClassificationRules classification_rules(Profile profile);
 // The same with the label threshold of a policy, which is in bits above average traffic: no matter to classic profiles.
 ClassificationRules classification_rules(Profile profile, double label_threshold);
 
+// Tunnels that a flow is none of, whatever its scores.
+struct RuledOut {
+  bool random = false;       // whose every byte is random: its bytes have structure (spid/randomness.h)
+  bool camouflaged = false;  // of kCamouflagedFamilies: TCP whose beginning, which they dress up, was not seen
+};
+
 // The model a flow is named after by its scores or, unless it holds, the one that came nearest to it. Margins over no
 // model are 16.
 struct Candidate {

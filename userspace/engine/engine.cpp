@@ -45,6 +45,7 @@ EngineCounters& EngineCounters::operator+=(const EngineCounters& other) {
   second_looks += other.second_looks;
   second_looks_found += other.second_looks_found;
   second_looks_forgotten += other.second_looks_forgotten;
+  second_looks_not_learned += other.second_looks_not_learned;
   alerts += other.alerts;
   blocks += other.blocks;
   return *this;
@@ -184,7 +185,10 @@ void Engine::close_books(FlowTable::Slot slot) {
   report_settled(flow);
   flows_.touch(slot, FlowTable::decided);
   const bool looks = flow.verdict.second_look == SecondLook::under_way;
-  if (!looks || !settings_.report_settled) packets_.release(flow.packet_store);
+  const bool would_keep = looks && settings_.report_settled;
+  const bool has_room = packets_.blocks_in_use() <= settings_.packet_blocks / 2;  // the other half is for new flows
+  if (would_keep && !has_room) ++counters_.second_looks_not_learned;
+  if (!would_keep || !has_room) packets_.release(flow.packet_store);
   if (!looks) source_.decided(flow.key, flow.start);
 }
 
@@ -234,6 +238,7 @@ void Engine::describe(const Flow& flow) {
   settled_.shown = flow.verdict.state == IdentificationState::identified ? matcher_->models()[flow.verdict.model].label
                                                                          : std::string();
   settled_.structured = has_structure(measured_packets_);
+  settled_.joined_late = joined_late(flow);
   settled_.family = model.family;
   settled_.category = model.category;
   settled_.origin = model.origin;

@@ -79,7 +79,8 @@ struct EngineCounters {
   std::uint64_t proofs_forgotten = 0;  // flows that awaited proof and were given up because too many did
   std::uint64_t second_looks = 0;      // begun: sizes were asked for
   std::uint64_t second_looks_found = 0;
-  std::uint64_t second_looks_forgotten = 0;  // given up because others needed their place
+  std::uint64_t second_looks_forgotten = 0;    // given up because others needed their place
+  std::uint64_t second_looks_not_learned = 0;  // packet memory too full to keep the flow's packets until their end
   std::uint64_t alerts = 0;
   std::uint64_t blocks = 0;
 

@@ -62,7 +62,7 @@ Comparison compare(const Matcher& matcher, const FlowToExplain& flow) {
   Comparison comparison;
   matcher.score_all(flow.transport, flow.fingerprint, comparison.scores, flow.view);
   const Match match = matcher.match(flow.transport, flow.fingerprint, flow.view);
-  comparison.match = match_of_content(match, matcher.models(), flow.structured);
+  comparison.match = match_without(flow.ruled_out, match, matcher.models());
   return comparison;
 }
 

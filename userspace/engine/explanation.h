@@ -16,7 +16,7 @@ struct FlowToExplain {
   Transport transport = Transport::tcp;
   View view = View::both;
   const Fingerprint& fingerprint;
-  bool structured = false;  // has_structure() of its packets
+  RuledOut ruled_out;
 };
 
 struct Explanation {

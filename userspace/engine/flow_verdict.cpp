@@ -62,8 +62,12 @@ bool is_of_random_family(std::uint16_t model, std::span<const ModelSummary> mode
   return model != kNoModel && std::ranges::find(kRandomFamilies, models[model].family) != kRandomFamilies.end();
 }
 
-Match match_of_content(const Match& match, std::span<const ModelSummary> models, bool structured) {
-  return structured && is_of_random_family(match.best_tunnel, models) ? without_tunnels(match) : match;
+Match match_without(RuledOut ruled_out, const Match& match, std::span<const ModelSummary> models) {
+  const std::uint16_t tunnel = match.best_tunnel;
+  if (tunnel == kNoModel) return match;
+  const bool camouflaged = std::ranges::find(kCamouflagedFamilies, models[tunnel].family) != kCamouflagedFamilies.end();
+  if (ruled_out.camouflaged && camouflaged) return without_tunnels(match);
+  return ruled_out.random && is_of_random_family(tunnel, models) ? without_tunnels(match) : match;
 }
 
 void judge_flow(Flow& flow, const Judging& judging, const Measured& measured, Progress progress, Timestamp now) {
@@ -72,13 +76,14 @@ void judge_flow(Flow& flow, const Judging& judging, const Measured& measured, Pr
   Verdict& verdict = flow.verdict;
   const auto packets = static_cast<unsigned>(measured.packets.size());
   const bool may_be_random = is_of_random_family(measured.match.best_tunnel, judging.models);
-  const Match match =
-      match_of_content(measured.match, judging.models, may_be_random && has_structure(measured.packets));
+  const bool late = joined_late(flow);
+  const RuledOut ruled_out{.random = may_be_random && has_structure(measured.packets), .camouflaged = late};
+  const Match match = match_without(ruled_out, measured.match, judging.models);
   verdict = classify(match, judging.models, packets, progress, previous, judging.rules);
   verdict.one_way = measured.view != View::both;
   const Transport transport = flow.key.transport;
   if (transport != Transport::tcp && transport != Transport::udp) return;
-  verdict.fully_encrypted = is_fully_encrypted(measured.packets);
+  verdict.fully_encrypted = !late && is_fully_encrypted(measured.packets);
   if (transport == Transport::tcp && judging.ftp != nullptr)
     link_ftp(flow, judging.models, measured.view, *judging.ftp, now);
   if (verdict.fully_encrypted && verdict.verdict_class == VerdictClass::unknown)

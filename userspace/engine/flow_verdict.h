@@ -26,10 +26,14 @@ struct Measured {
 // Whether every byte of what the model was made of is random: tools that obfuscate a tunnel. kNoModel is none.
 bool is_of_random_family(std::uint16_t model, std::span<const ModelSummary> models);
 
-// The match to judge a flow by whose bytes have structure (spid/randomness.h) or not: what has is no obfuscated tunnel.
-Match match_of_content(const Match& match, std::span<const ModelSummary> models, bool structured);
+// The match to judge a flow by: without tunnels if the best of them is ruled out.
+Match match_without(RuledOut ruled_out, const Match& match, std::span<const ModelSummary> models);
 
-// Renews flow.verdict at time `now`. What has structure is no obfuscated tunnel. Hosts that turn out to speak FTP are
+// TCP whose first packet with payload may not be its first.
+inline bool joined_late(const Flow& flow) { return flow.key.transport == Transport::tcp && !flow.start_seen; }
+
+// Renews flow.verdict at time `now`. What has structure is no obfuscated tunnel; what was joined late is no camouflaged
+// one, and not random from its first byte. Hosts that turn out to speak FTP are
 // noted. Random bytes between hosts that do are a file on its way and no obfuscated tunnel, TLS to a high port no
 // tunnel in TLS: "ftp-data", "ftps-data" if there is such a model, else unknown.
 void judge_flow(Flow& flow, const Judging& judging, const Measured& measured, Progress progress, Timestamp now);

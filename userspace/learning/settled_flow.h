@@ -22,10 +22,11 @@ struct SettledFlow {
   Timestamp start;
   Timestamp time;  // when it settled
   Verdict verdict;
-  View view = View::both;   // of the models it was compared with
-  std::string label;        // "" unless identified
-  std::string shown;        // what reports call it: besides, the name that its server's other flows gave it
-  bool structured = false;  // its bytes say that it is no random tunnel (spid/randomness.h)
+  View view = View::both;    // of the models it was compared with
+  std::string label;         // "" unless identified
+  std::string shown;         // what reports call it: besides, the name that its server's other flows gave it
+  bool structured = false;   // its bytes say that it is no random tunnel (spid/randomness.h)
+  bool joined_late = false;  // TCP whose beginning was not seen
   std::string family;
   Category category = Category::plain;
   Origin origin = Origin::shipped;  // of the label's model

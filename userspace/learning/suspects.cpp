@@ -36,6 +36,11 @@ void Suspects::add(const BlockTarget& target, Timestamp until) {
   if (host != nullptr && host->prefix.length < kHostLength) networks_[host->prefix] = end;
 }
 
+void Suspects::remove(const BlockTarget& target) {
+  until_.erase(target);
+  if (const auto* const host = std::get_if<HostTarget>(&target)) networks_.erase(host->prefix);
+}
+
 bool Suspects::touch(const SettledFlow& flow) const {
   if (until_.empty()) return false;
   const auto is_one = [&](const BlockTarget& target) {

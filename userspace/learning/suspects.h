@@ -18,6 +18,8 @@ class Suspects {
 
   // Until then, or longer if it is one for longer already.
   void add(const BlockTarget& target, Timestamp until);
+  // An administrator or a policy lets it pass.
+  void remove(const BlockTarget& target);
   // Whether the flow is of one of them, and began before that ended.
   bool touch(const SettledFlow& flow) const;
 

@@ -53,6 +53,7 @@ constexpr auto kCounters = std::to_array<CounterInfo>({
     {"second_looks", "flows that got a second look, by their sizes"},
     {"second_looks_found", "second looks that found a tunnel"},
     {"second_looks_forgotten", "second looks given up because too many flows needed one"},
+    {"second_looks_not_learned", "flows that were not learned from: no packet memory to wait for their second look"},
     {"matches", "times a flow was scored against the models"},
     {"alerts", "decisions to alert"},
     {"blocks", "decisions to block"},

@@ -128,6 +128,7 @@ class FtpDataTest : public testing::Test {
     LabelledFlow& flow = input_.set.flows.emplace_back(input_.set.flows[24 * protocol]);
     flow.packets = protocol_flow(random_, protocol, 10);
     for (PayloadPacket& packet : flow.packets) packet.time += begin;
+    flow.start_seen = true;
     flow.key.low.bytes[15] = static_cast<std::uint8_t>(client);
     flow.key.high.bytes[15] = static_cast<std::uint8_t>(server);
     input_.truths.push_back(input_.truths[24 * protocol]);
@@ -157,6 +158,9 @@ TEST_F(FtpDataTest, IsKnownByAControlConnectionBeforeIt) {
   const std::vector<bool> no(3, false);
   const std::size_t data = add(0, 2, 1, std::chrono::seconds(11));
   EXPECT_EQ(alerts({data}, {}), yes);  // no control connection in this capture
+  input_.set.flows[data].start_seen = false;
+  EXPECT_EQ(alerts({data}, {}), no);  // who knows how it began
+  input_.set.flows[data].start_seen = true;
   EXPECT_EQ(alerts({data, control_}, {}), no);
   EXPECT_EQ(alerts({data}, {control_}), no);                                     // which need not be judged itself
   EXPECT_EQ(alerts({add(0, 2, 1, std::chrono::seconds(9))}, {control_}), yes);   // too early

@@ -318,7 +318,7 @@ TEST_F(TrainCommand, ExplanationsAddUpToTheScores) {
     ASSERT_TRUE(flow) << flow.error().message;
     EXPECT_EQ(damage, "");
     const ClassificationRules rules = classification_rules(profile);
-    const FlowToExplain measured{flow->key.transport, flow->view, flow->fingerprint, flow->structured};
+    const FlowToExplain measured{flow->key.transport, flow->view, flow->fingerprint, {.random = flow->structured}};
     const auto explanation = explain_flow(*matcher, rules, measured, "");
     ASSERT_TRUE(explanation) << explanation.error().message;
     EXPECT_EQ(matcher->models()[explanation->best.model].label, "names");

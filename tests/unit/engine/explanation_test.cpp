@@ -31,7 +31,8 @@ class ExplanationTest : public testing::Test {
   Explanation explain(const Fingerprint& flow, const ClassificationRules& rules = {}, bool structured = false,
                       const std::string& against = "") {
     matcher_.emplace(std::move(*Matcher::build(database_)));
-    auto explanation = explain_flow(*matcher_, rules, {Transport::tcp, View::both, flow, structured}, against);
+    auto explanation =
+        explain_flow(*matcher_, rules, {Transport::tcp, View::both, flow, {.random = structured}}, against);
     EXPECT_TRUE(explanation) << explanation.error().message;
     return *explanation;
   }

@@ -122,7 +122,7 @@ class ProofTest : public testing::Test {
       record.time = start + milliseconds(10 * order);
       record.flow_start = start;
       record.key = key;
-      record.start_seen = true;
+      record.start_seen = start_seen_;
       record.order = static_cast<std::uint16_t>(order);
       record.packet = packet(kind, order, record.time);
       engine.on_record(record);
@@ -142,6 +142,7 @@ class ProofTest : public testing::Test {
 
   FakeSource source;
   Recorder sink;
+  bool start_seen_ = true;
 };
 
 TEST_F(ProofTest, TheThirdFlowThatAgreesIsBlocked) {
@@ -357,6 +358,21 @@ TEST_F(ProofTest, WhatHasStructureIsNoObfuscatedTunnel) {
     end(engine, flow);
     EXPECT_EQ(sink.ended.back().verdict.action, family == "vpn" ? Action::alert : Action::pass);
     EXPECT_EQ(sink.ended.back().label, family == "vpn" ? "obfs4" : "");
+  }
+}
+
+TEST_F(ProofTest, ATunnelThatDressesUpItsBeginningIsNotNamedWithoutIt) {
+  start_seen_ = false;
+  for (const std::string_view family : {"obfuscated", "tls-tunnel", "http-tunnel", "vpn"}) {
+    ModelDatabase database;
+    train(database, Kind::shout, "shout", Transport::tcp, Category::plain);
+    train(database, Kind::noise, "tunnel", Transport::tcp, Category::tunnel).family = family;
+    Engine engine = make({}, blocking_policy(), models_of(database));
+    const FlowKey flow = key(1, 5000, Transport::tcp);
+    send(engine, flow, Kind::noise, 0, 12);
+    end(engine, flow);
+    EXPECT_EQ(sink.ended.back().verdict.action, family == "vpn" ? Action::alert : Action::pass) << family;
+    EXPECT_FALSE(sink.ended.back().verdict.fully_encrypted);
   }
 }
 

@@ -3,6 +3,7 @@
 // where a test asks for it a third, of random bytes.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <random>
 
@@ -226,6 +227,19 @@ TEST_F(SecondLookTest, NothingIsLearnedBeforeItsEnd) {
   EXPECT_FALSE(settled[3].back().looked_at_again);
   ASSERT_EQ(settled[4].size(), 2U);
   EXPECT_FALSE(settled[4].back().touched());
+}
+
+TEST_F(SecondLookTest, FlowsThatAreLookedAtLeaveRoomForOthers) {
+  EngineSettings settings;
+  settings.report_settled = true;
+  settings.packet_blocks = 16;  // a flow of 20 packets takes 5
+  Engine engine = make(settings);
+  for (std::uint16_t port = 1; port <= 10; ++port) run(engine, port, Bytes::ssh, Use::typing, 40);
+  EXPECT_EQ(engine.counters().second_looks, 10U);
+  EXPECT_EQ(engine.counters().packets_not_stored, 0U);
+  EXPECT_EQ(engine.counters().second_looks_not_learned, 9U);
+  engine.finish(EndReason::shutdown);
+  EXPECT_EQ(std::ranges::count(sink.settled, false, &SettledFlow::looked_at_again), 1);
 }
 
 TEST_F(SecondLookTest, AFlowThatIsGivenUpMayBeLearned) {

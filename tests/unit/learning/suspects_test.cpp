@@ -20,9 +20,11 @@ SettledFlow flow_at(int second) {
   return flow;
 }
 
+constexpr std::array kTargetsOfTheFlow = {"10.0.0.3", "192.0.2.7", "10.0.0.0/24", "tcp 192.0.2.7:443",
+                                          "tcp 10.0.0.3:40000 <-> 192.0.2.7:443"};
+
 TEST(Suspects, AreHostsNetworksServersAndFlows) {
-  for (const char* text :
-       {"10.0.0.3", "192.0.2.7", "10.0.0.0/24", "tcp 192.0.2.7:443", "tcp 10.0.0.3:40000 <-> 192.0.2.7:443"}) {
+  for (const char* text : kTargetsOfTheFlow) {
     Suspects suspects;
     suspects.add(target(text), site_time(100));
     EXPECT_TRUE(suspects.touch(flow_at(99))) << text;
@@ -53,6 +55,16 @@ TEST(Suspects, GiveUpTheOneThatEndsFirstWhenFull) {
   suspects.add(target("192.0.2.9"), site_time(300));
   suspects.add(target("192.0.2.10"), site_time(300));
   EXPECT_FALSE(suspects.touch(flow_at(10)));
+}
+
+TEST(Suspects, AreNoneAnyMoreOnceTheyAreRemoved) {
+  for (const char* text : kTargetsOfTheFlow) {
+    Suspects suspects;
+    suspects.add(target(text), site_time(100));
+    suspects.remove(target(text));
+    EXPECT_FALSE(suspects.touch(flow_at(1))) << text;
+    EXPECT_EQ(suspects.size(), 0U);
+  }
 }
 
 }  // namespace
