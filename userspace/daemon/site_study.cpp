@@ -1,29 +1,67 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "userspace/daemon/site_study.h"
 
+#include <cerrno>
+
 #include "userspace/base/log.h"
 
 namespace spidd {
 
+namespace {
+
+constexpr Duration kTryEvery = std::chrono::seconds(1);
+
+}  // namespace
+
 Result<std::vector<std::string>> SiteStudy::open(MeterRules rules, LoadSiteJudge load) {
   load_ = std::move(load);
+  rules_ = rules;
   std::vector<std::string> warnings;
   auto site = SiteLearning::open(settings_, rules, warnings);
-  if (!site) return tl::unexpected<Error>(site.error());
+  if (!site && site.error().code == EWOULDBLOCK) {
+    const std::string busy = site.error().message;
+    SiteSettings reading = settings_;
+    reading.read_only = true;
+    site = SiteLearning::open(reading, rules, warnings);
+    warnings.push_back(busy + ": nothing of the site is recorded until it is done");
+    next_try_ = Timestamp::min();
+  }
+  if (!site) return error_of(site);
   site_.emplace(std::move(*site));
   return warnings;
 }
 
 void SiteStudy::learn(const SettledFlow& flow) {
-  if (site_) site_->add(flow);
+  if (site_ && !next_try_) site_->add(flow);
 }
 
 void SiteStudy::take_back(const SettledFlow& flow) {
-  if (site_) site_->take_back(flow);
+  if (site_ && !next_try_) site_->take_back(flow);
+}
+
+void SiteStudy::take_over(Timestamp now) {
+  if (now < *next_try_) return;
+  next_try_ = now + kTryEvery;
+  settings_.lock_patience = {};
+  std::vector<std::string> warnings;
+  auto site = SiteLearning::open(settings_, rules_, warnings);
+  if (!site && site.error().code == EWOULDBLOCK) return;
+  next_try_.reset();
+  changed_ = true;
+  measured_ = false;
+  for (const std::string& warning : warnings) log_warning("{}", warning);
+  if (site) {
+    site_.emplace(std::move(*site));
+    log_info("the site is recorded again");
+    return;
+  }
+  log_warning("the site is as if it had not been learned: {}", site.error().message);
+  site_.reset();
 }
 
 void SiteStudy::tick(Timestamp now) {
-  if (!site_) return;
+  if (next_try_) take_over(now);
+  if (!site_ || next_try_) return;
   if (auto saved = site_->tick(now); !saved) log_warning("{}", saved.error().message);
   if (measured_) return;
   measured_ = true;
@@ -37,12 +75,14 @@ void SiteStudy::add_models(ModelDatabase& models) const {
 }
 
 void SiteStudy::close() {
-  if (!site_) return;
+  if (!site_ || next_try_) return;
   if (auto saved = site_->save(); !saved) log_warning("{}", saved.error().message);
 }
 
 Result<nlohmann::ordered_json> SiteStudy::answer(const SiteRequest& request, Timestamp now) {
   if (!site_) return fail("the state of the site could not be read when spidd started: see its log");
+  if (next_try_)
+    return fail("{}: another process is changing what is in it: wait until it is done", settings_.directory);
   measured_ = true;
   auto result = answer_site(*site_, request, load_, now, changed_);
   refresh();

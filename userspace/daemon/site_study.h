@@ -15,7 +15,8 @@ class SiteStudy {
   explicit SiteStudy(SiteSettings settings) : settings_(std::move(settings)) {}
 
   // Loads what was learned; returns a warning for every file that was refused. Before the thread starts. `load` is
-  // called on the study's thread.
+  // called on the study's thread. While another process changes the directory its models are used as they are, and
+  // nothing is recorded or decided; tick() takes the directory over when that is done.
   Result<std::vector<std::string>> open(MeterRules rules, LoadSiteJudge load);
 
   void learn(const SettledFlow& flow);
@@ -45,8 +46,11 @@ class SiteStudy {
 
  private:
   void refresh();
+  void take_over(Timestamp now);
 
   SiteSettings settings_;
+  MeterRules rules_ = MeterRules::corrected;
+  std::optional<Timestamp> next_try_;  // to take the directory over; none: it is ours, or cannot be read
   LoadSiteJudge load_;
   std::optional<SiteLearning> site_;
   bool changed_ = false;

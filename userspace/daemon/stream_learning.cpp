@@ -18,7 +18,12 @@ StreamLearning::StreamLearning(const LearnerSettings& settings)
 
 Result<> StreamLearning::open(const std::string& state_directory) {
   auto lock = DirectoryLock::take(learned_folder(state_directory), kLockPatience);
-  if (!lock) return std::move(lock.error()).within("what is learned is not kept");
+  if (!lock) {
+    // What there is can be used all the same; what is wrong with it is said by whoever may change it.
+    static_cast<void>(load_learned(learner_, state_directory, LearnedUse::read));
+    saved_version_ = learner_.version();
+    return std::move(lock.error()).within("what is learned is not kept until spidd is started again");
+  }
   lock_ = std::move(*lock);
   auto loaded = load_learned(learner_, state_directory);
   saved_version_ = learner_.version();

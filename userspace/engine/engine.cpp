@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "userspace/engine/flow_events.h"
 #include "userspace/engine/flow_facts.h"
 #include "userspace/engine/flow_verdict.h"
 #include "userspace/spid/randomness.h"
@@ -235,8 +236,8 @@ void Engine::describe(const Flow& flow) {
   const ModelSummary nothing;
   const ModelSummary& model = identified ? matcher_->models()[flow.verdict.model] : nothing;
   settled_.label = model.label;
-  settled_.shown = flow.verdict.state == IdentificationState::identified ? matcher_->models()[flow.verdict.model].label
-                                                                         : std::string();
+  const bool is_shown = flow.verdict.state == IdentificationState::identified;
+  settled_.shown = is_shown ? shown_label(flow.verdict, &matcher_->models()[flow.verdict.model]) : std::string_view();
   settled_.structured = has_structure(measured_packets_);
   settled_.joined_late = joined_late(flow);
   settled_.family = model.family;

@@ -9,7 +9,6 @@ namespace spidd {
 namespace {
 
 constexpr std::uint64_t kShareOfOne = 3;  // a service counts for at most a third of the flows needed
-constexpr Duration kLockPatience = std::chrono::seconds(3);
 
 struct Named {
   std::string family;
@@ -59,7 +58,7 @@ Result<Named> choose_name(const std::string& label, std::optional<Category> cate
 Result<SiteLearning> SiteLearning::open(SiteSettings settings, MeterRules rules, std::vector<std::string>& warnings) {
   SiteLearning site(std::move(settings), rules);
   if (!site.settings_.read_only) {
-    auto lock = DirectoryLock::take(site.settings_.directory, kLockPatience);
+    auto lock = DirectoryLock::take(site.settings_.directory, site.settings_.lock_patience);
     if (!lock) return error_of(lock);
     site.lock_ = std::move(*lock);
   }

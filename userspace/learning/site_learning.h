@@ -22,6 +22,7 @@ namespace spidd {
 
 struct SiteSettings {
   std::string directory;
+  Duration lock_patience = std::chrono::seconds(3);  // with others who change it; then EWOULDBLOCK
   bool read_only = false;             // to look at it, while others may change it: nothing can be recorded or decided
   SiteLimits limits;                  // what is in the directory already stays even if it is more
   std::uint32_t few_flows = 5;        // a service with fewer is doubtful, and need not be reviewed

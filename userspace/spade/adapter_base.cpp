@@ -105,7 +105,8 @@ std::optional<ScoreValue> AdapterBase::reported(ScoreValue value, std::uint32_t 
 }
 
 std::optional<ScoreValue> AdapterBase::close_window(const ScoreClock& clock, ScoreValue current) {
-  last_adapted_ = total(clock);
+  last_adapted_ = last_total_ = total(clock);
+  last_scored_ = scored(clock);
   const std::optional<ScoreValue> released = held_;
   held_.reset();
   over_tie_ = 0;

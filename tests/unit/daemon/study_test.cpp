@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "tests/unit/learning/site_flows.h"
+#include "userspace/base/directory_lock.h"
 #include "userspace/report/events.h"
 
 namespace spidd {
@@ -118,6 +119,35 @@ TEST_F(StudyOfTheSite, TakesBackWhatABlockTouchesAndLearnsNoMoreOfIt) {
   add(1, 31);
   EXPECT_EQ(service()["learned_flows"], 3) << "the block is over";
   EXPECT_EQ(state_->site.counters().recorder.flows_taken_back, 3U);
+}
+
+TEST_F(StudyOfTheSite, UsesWhatAnotherProcessIsChangingAndTakesItOverAfterwards) {
+  for (int second = 1; second <= 6; ++second) add(1, second);
+  state_->site.close();
+  state_.reset();
+  auto other = DirectoryLock::take(directory_.string(), {});
+  ASSERT_TRUE(other) << other.error().message;
+
+  StudySettings settings = some_settings(8, 64);
+  settings.site.directory = directory_.string();
+  settings.site.lock_patience = {};
+  state_.emplace(settings);
+  const auto no_judge = []() -> Result<std::unique_ptr<SiteJudge>> { return fail("none"); };
+  const auto warnings = state_->site.open(MeterRules::corrected, no_judge);
+  ASSERT_TRUE(warnings) << warnings.error().message;
+  ASSERT_EQ(warnings->size(), 1U);
+  EXPECT_EQ(state_->site.counters().services, 1U) << "what is there is used";
+  SiteRequest status;
+  status.verb = SiteRequest::Verb::status;
+  state_->site.tick(site_time(51));
+  EXPECT_FALSE(state_->site.answer(status, site_time(51)).has_value());
+
+  *other = DirectoryLock();
+  state_->site.tick(site_time(60));
+  EXPECT_TRUE(state_->site.take_models_changed());
+  EXPECT_TRUE(state_->site.answer(status, site_time(60)).has_value());
+  add(1, 55);
+  EXPECT_EQ(service()["flows"], 7);
 }
 
 TEST_F(StudyOfTheSite, TakesBackASingleFlow) {

@@ -381,6 +381,16 @@ TEST(ThresholdAdapter, KeepsTheEndOfAHistoryThatIsTooLong) {
   EXPECT_TRUE(make_adapter(layered, SpadeProfile::documented)->restore(layers.adapter->save()));
 }
 
+TEST(ThresholdAdapter, KeepsAHistoryWhosePeriodEndedAmongPacketsOfOthers) {
+  Feeder before(three_an_hour(), SpadeProfile::documented);
+  feed_twenty(before, 0, 0);
+  before.clock.total_packets += 50;
+  before.clock.second += 3601;
+  before.take(before.adapter->tick(before.clock, before.current));
+  const auto restored = make_adapter(three_an_hour(), SpadeProfile::documented)->restore(before.adapter->save());
+  EXPECT_TRUE(restored) << restored.error().message;
+}
+
 TEST(ThresholdAdapter, RefusesAHistoryThatIsNotItsOwn) {
   Feeder feeder(three_an_hour(), SpadeProfile::documented);
   feed_twenty(feeder, 0, 0);
