@@ -120,19 +120,21 @@ void CaptureJudge::name(const Verdict& verdict, Outcome& outcome) const {
   }
 }
 
+bool CaptureJudge::is_shown(const PayloadPacket& packet) const {
+  return !one_way_ || (packet.direction == Direction::to_server) == (*one_way_ == View::to_server);
+}
+
 std::vector<PayloadPacket> CaptureJudge::show(const LabelledFlow& flow) const {
   std::vector<PayloadPacket> shown;
-  std::ranges::copy_if(flow.packets, std::back_inserter(shown), [this](const PayloadPacket& packet) {
-    return !one_way_ || (packet.direction == Direction::to_server) == (*one_way_ == View::to_server);
-  });
+  std::ranges::copy_if(flow.packets, std::back_inserter(shown),
+                       [this](const PayloadPacket& packet) { return is_shown(packet); });
   return shown;
 }
 
 std::vector<PayloadTail> CaptureJudge::show_tails(const LabelledFlow& flow) const {
   std::vector<PayloadTail> shown;
   for (std::size_t i = 0; i < flow.tails.size(); ++i)
-    if (!one_way_ || (flow.packets[i].direction == Direction::to_server) == (*one_way_ == View::to_server))
-      shown.push_back(flow.tails[i]);
+    if (is_shown(flow.packets[i])) shown.push_back(flow.tails[i]);
   return shown;
 }
 

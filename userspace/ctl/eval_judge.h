@@ -107,6 +107,7 @@ class CaptureJudge {
   struct Course;
   struct Step;
 
+  bool is_shown(const PayloadPacket& packet) const;
   std::vector<PayloadPacket> show(const LabelledFlow& flow) const;
   std::vector<PayloadTail> show_tails(const LabelledFlow& flow) const;
   bool may_be_ftp_data(const LabelledFlow& flow) const;

@@ -16,8 +16,7 @@ bool same_family(std::uint16_t a, std::uint16_t b, std::span<const ModelSummary>
 
 // By how much the tunnel has to beat the best other model.
 float lead_of_tunnels(const ModelSummary& tunnel, const ClassificationRules& rules) {
-  const bool camouflaged = std::ranges::find(kCamouflagedFamilies, tunnel.family) != kCamouflagedFamilies.end();
-  return camouflaged ? rules.camouflage_margin : rules.tunnel_margin;
+  return is_camouflaged(tunnel) ? rules.camouflage_margin : rules.tunnel_margin;
 }
 
 Candidate choose(const Match& match, std::span<const ModelSummary> models, unsigned payload_packets,
@@ -147,6 +146,10 @@ void name_provisionally(Verdict& verdict, const Match& match, std::span<const Mo
 }
 
 }  // namespace
+
+bool is_camouflaged(const ModelSummary& tunnel) {
+  return std::ranges::find(kCamouflagedFamilies, tunnel.family) != kCamouflagedFamilies.end();
+}
 
 ClassificationRules classification_rules(Profile profile) {
   ClassificationRules rules;

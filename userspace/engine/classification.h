@@ -22,6 +22,7 @@ constexpr bool is_checkpoint(unsigned payload_packets) {
 // Families of tunnels that look like plain traffic of their carrier: programs without a model are easily taken for
 // them.
 inline constexpr std::array<std::string_view, 3> kCamouflagedFamilies = {"tls-tunnel", "http-tunnel", "obfuscated"};
+bool is_camouflaged(const ModelSummary& tunnel);
 
 // A flow is named after the best tunnel if that beats the best other model by tunnel_margin, else after the best other
 // model if that beats the next family. A camouflaged tunnel must lead by more; between the two margins a flow has no

@@ -65,9 +65,9 @@ bool is_of_random_family(std::uint16_t model, std::span<const ModelSummary> mode
 Match match_without(RuledOut ruled_out, const Match& match, std::span<const ModelSummary> models) {
   const std::uint16_t tunnel = match.best_tunnel;
   if (tunnel == kNoModel) return match;
-  const bool camouflaged = std::ranges::find(kCamouflagedFamilies, models[tunnel].family) != kCamouflagedFamilies.end();
-  if (ruled_out.camouflaged && camouflaged) return without_tunnels(match);
-  return ruled_out.random && is_of_random_family(tunnel, models) ? without_tunnels(match) : match;
+  const bool is_ruled_out = (ruled_out.camouflaged && is_camouflaged(models[tunnel])) ||
+                            (ruled_out.random && is_of_random_family(tunnel, models));
+  return is_ruled_out ? without_tunnels(match) : match;
 }
 
 void judge_flow(Flow& flow, const Judging& judging, const Measured& measured, Progress progress, Timestamp now) {

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "tests/unit/spid/test_flows.h"
 #include "userspace/daemon/flow_snapshot.h"
 #include "userspace/report/events.h"
 
@@ -146,24 +147,12 @@ TEST_F(AnswersTest, HandOutWhatWasMeasuredOfASettledFlow) {
   EXPECT_THAT(missing["error"].get<std::string>(), HasSubstr("there is no live flow 1, and it is not among the"));
 }
 
-// Five packets of one length each way: what leafcast looks like, and nothing else.
-Fingerprint exchange(std::uint16_t length) {
-  std::vector<PayloadPacket> packets(5);
-  for (PayloadPacket& packet : packets) {
-    packet.length = length;
-    packet.captured = 20;
-  }
-  Fingerprint fingerprint;
-  AttributeMeters().measure(packets, fingerprint);
-  return fingerprint;
-}
-
 TEST_F(AnswersTest, ExplainAFlowByTheModelsInUse) {
   ModelDatabase models;
   const auto train = [&models](const char* label, std::uint16_t length, Origin origin) {
     ProtocolModel& model = models.find_or_add(label, Transport::udp, Category::plain, label);
     model.origin = origin;
-    for (int flow = 0; flow < 20; ++flow) model.add(exchange(length));
+    for (int flow = 0; flow < 20; ++flow) model.add(equal_packets(length, 5));
   };
   train("dns", 300, Origin::shipped);
   train("leafcast", 30, Origin::learned);
@@ -173,7 +162,7 @@ TEST_F(AnswersTest, ExplainAFlowByTheModelsInUse) {
   SettledFlow flow;
   flow.key.transport = Transport::udp;
   flow.key.port_low = 53;
-  flow.fingerprint = exchange(30);
+  flow.fingerprint = equal_packets(30, 5);
   flow.label = flow.shown = "leafcast";
   flow.verdict.state = IdentificationState::identified;
   flow.verdict.verdict_class = VerdictClass::label;

@@ -6,21 +6,14 @@
 
 #include <random>
 
+#include "tests/unit/spid/test_flows.h"
+
 namespace spidd {
 namespace {
 
 using testing::HasSubstr;
 
-Fingerprint packets_of(std::uint16_t length, unsigned packets = 6) {
-  std::vector<PayloadPacket> all(packets);
-  for (PayloadPacket& packet : all) {
-    packet.length = length;
-    packet.captured = 20;
-  }
-  Fingerprint fingerprint;
-  AttributeMeters().measure(all, fingerprint);
-  return fingerprint;
-}
+Fingerprint packets_of(std::uint16_t length) { return equal_packets(length, 6); }
 
 class ExplanationTest : public testing::Test {
  protected:

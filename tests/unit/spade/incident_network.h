@@ -37,10 +37,14 @@ class Network : public IncidentSink {
     said.push_back({cause, incident, std::chrono::duration<double>(now - kStart).count()});
   }
 
+  static Timestamp at(double second) {
+    return kStart + std::chrono::duration_cast<Duration>(std::chrono::duration<double>(second));
+  }
+
   Observation tcp(double second, const IpAddress& from, std::uint16_t from_port, const IpAddress& to,
                   std::uint16_t to_port, std::uint8_t flags) {
     Observation o;
-    o.time = kStart + std::chrono::duration_cast<Duration>(std::chrono::duration<double>(second));
+    o.time = at(second);
     o.source = from;
     o.source_port = from_port;
     o.destination = to;
@@ -53,7 +57,7 @@ class Network : public IncidentSink {
   Observation udp(double second, const IpAddress& from, std::uint16_t from_port, const IpAddress& to,
                   std::uint16_t to_port) {
     Observation o;
-    o.time = kStart + std::chrono::duration_cast<Duration>(std::chrono::duration<double>(second));
+    o.time = at(second);
     o.transport = Transport::udp;
     o.source = from;
     o.source_port = from_port;
@@ -66,7 +70,7 @@ class Network : public IncidentSink {
   Observation icmp(double second, const IpAddress& from, const IpAddress& to, std::uint8_t type,
                    std::uint8_t code = 0) {
     Observation o;
-    o.time = kStart + std::chrono::duration_cast<Duration>(std::chrono::duration<double>(second));
+    o.time = at(second);
     o.transport = Transport::icmp;
     o.icmp_type = type;
     o.icmp_code = code;
@@ -80,7 +84,7 @@ class Network : public IncidentSink {
   void bounced(double second, const IpAddress& reporter, const IpAddress& sender, std::uint16_t from_port,
                std::uint16_t to_port) {
     Observation error;
-    error.time = kStart + std::chrono::duration_cast<Duration>(std::chrono::duration<double>(second));
+    error.time = at(second);
     error.transport = Transport::icmp;
     error.icmp_type = error.icmp_code = 3;
     error.source = reporter;
@@ -111,9 +115,7 @@ class Network : public IncidentSink {
     tcp(second + after + 0.001, from, 40000, to, port, kAck);
     tcp(second + after + 0.002, to, port, from, 40000, kAck);
   }
-  void wait(double second) {
-    incidents.advance(kStart + std::chrono::duration_cast<Duration>(std::chrono::duration<double>(second)));
-  }
+  void wait(double second) { incidents.advance(at(second)); }
 
   SpadeAlert alert_of(const Observation& packet, DetectorType type, double score = 1) {
     SpadeAlert alert;

@@ -34,6 +34,18 @@ inline std::vector<PayloadPacket> golden_session() {
           make_packet(Direction::to_server, milliseconds(200), rising)};
 }
 
+// What is measured of packets that differ in nothing, of so many bytes each.
+inline Fingerprint equal_packets(std::uint16_t length, unsigned packets) {
+  std::vector<PayloadPacket> all(packets);
+  for (PayloadPacket& packet : all) {
+    packet.length = length;
+    packet.captured = 20;
+  }
+  Fingerprint fingerprint;
+  AttributeMeters().measure(all, fingerprint);
+  return fingerprint;
+}
+
 // A flow of random lengths, directions and bytes; bytes below `values`.
 inline std::vector<PayloadPacket> random_flow(std::mt19937& random, unsigned packets, unsigned values = 256) {
   std::vector<PayloadPacket> flow;
